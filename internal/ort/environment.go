@@ -1,0 +1,116 @@
+//go:build cgo
+
+package ort
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+
+	onnxruntime "github.com/yalue/onnxruntime_go"
+
+	"github.com/aladin-go/aladin/internal/ortsetup"
+)
+
+// environment is ONNX Runtime's one environment of the process, made when first needed and kept.
+var environment struct {
+	sync.Mutex
+	library string // "" until it is loaded
+}
+
+// Available says whether sessions can be opened: the library is there and loads.
+func Available() bool {
+	_, err := load()
+	return err == nil
+}
+
+// load makes the environment unless it is there, and returns the path of the library. A failure is not
+// remembered: the user may have mended it.
+func load() (string, error) {
+	environment.Lock()
+	defer environment.Unlock()
+	if environment.library != "" {
+		return environment.library, nil
+	}
+	path, err := Library()
+	if err != nil {
+		return "", err
+	}
+	onnxruntime.SetSharedLibraryPath(path)
+	// Errors come back as values; ONNX Runtime's own lines on stderr would only repeat them.
+	if err := onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelFatal()); err != nil {
+		if strings.Contains(err.Error(), "Error setting ORT API base") {
+			return "", fmt.Errorf("%w: %s is too old: ONNX Runtime %s or later is needed; run `%s`, or set %s to a newer one",
+				ErrUnavailable, path, ortsetup.Version, ortsetup.SetupCommand, ortsetup.EnvLibrary)
+		}
+		return "", fmt.Errorf("%w: loading %s: %w; run `%s` for a fresh copy, or set %s to another",
+			ErrUnavailable, path, err, ortsetup.SetupCommand, ortsetup.EnvLibrary)
+	}
+	_ = onnxruntime.DisableTelemetry() // only some Windows builds have any
+	environment.library = path
+	return path, nil
+}
+
+// Version is the version of the library in use, such as "1.29.0".
+func Version() (string, error) {
+	if _, err := load(); err != nil {
+		return "", err
+	}
+	return onnxruntime.GetVersion(), nil
+}
+
+// addCUDA asks for the CUDA provider on device id.
+func addCUDA(o *onnxruntime.SessionOptions, id int, extra map[string]string) error {
+	dir := filepath.Dir(environment.library)
+	provider := filepath.Join(dir, "libonnxruntime_providers_cuda.so")
+	if runtime.GOOS == "windows" {
+		provider = filepath.Join(dir, "onnxruntime_providers_cuda.dll")
+	}
+	if !exists(provider) {
+		return fmt.Errorf("%w: ONNX Runtime's CUDA provider is not beside %s; run `%s` to fetch it (Linux x64), or use the CPU",
+			ErrCUDA, environment.library, ortsetup.CUDACommand)
+	}
+	cuda, err := onnxruntime.NewCUDAProviderOptions()
+	if err != nil {
+		return cudaError(err)
+	}
+	defer cuda.Destroy()
+	settings := map[string]string{"device_id": fmt.Sprint(id)}
+	for k, v := range extra {
+		settings[k] = v
+	}
+	if err := cuda.Update(settings); err != nil {
+		return cudaError(err)
+	}
+	if err := o.AppendExecutionProviderCUDA(cuda); err != nil {
+		return cudaError(err)
+	}
+	return nil
+}
+
+var missingLibrary = regexp.MustCompile(`(lib[\w.+-]+\.so[.\d]*): cannot open shared object file`)
+
+// cudaError makes one sentence of what ONNX Runtime says in several lines.
+func cudaError(err error) error {
+	text := err.Error()
+	if m := missingLibrary.FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("%w: %s is missing; install NVIDIA's CUDA 13 and cuDNN 9 libraries (`%s` brings only ONNX Runtime's part), or use the CPU",
+			ErrCUDA, m[1], ortsetup.CUDACommand)
+	}
+	if strings.Contains(text, "CUDA execution provider is not enabled") {
+		return fmt.Errorf("%w: this build of ONNX Runtime has no CUDA in it; unset %s and run `%s`, or use the CPU",
+			ErrCUDA, ortsetup.EnvLibrary, ortsetup.CUDACommand)
+	}
+	line, _, _ := strings.Cut(text, "\n")
+	return fmt.Errorf("%w: no NVIDIA GPU and driver that it can use (%s); check nvidia-smi and `%s`, or use the CPU",
+		ErrCUDA, strings.TrimSpace(line), ortsetup.CUDACommand)
+}
+
+// isCUDA tells an error of the CUDA provider from one of the model.
+func isCUDA(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "CUDA") || strings.Contains(text, "cuda") || missingLibrary.MatchString(text)
+}

@@ -1,0 +1,96 @@
+package ort
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// OptLevel is how far ONNX Runtime rewrites a model's graph before it runs.
+type OptLevel int
+
+// Levels of graph optimisation. The zero value is OptAll.
+const (
+	OptDefault OptLevel = iota
+	OptNone
+	OptBasic
+	OptExtended
+	OptAll
+)
+
+// Options says how a session runs. Nil and zero values mean defaults.
+type Options struct {
+	// Threads is how many cores one run may use; 0 is all that Go may use (GOMAXPROCS, which heeds the
+	// CPU limit of a container).
+	Threads int
+	// Device is "" or "cpu", "cuda" or "cuda:N", or "auto": CUDA where it works, else the CPU.
+	Device string
+	// Optimise is the level of graph optimisation.
+	Optimise OptLevel
+	// Spin lets waiting threads spin: a little faster when runs follow each other without a pause, and
+	// much slower for Go code that works between them.
+	Spin bool
+	// Outputs keeps only these outputs of the model; the others are not copied to Go. Nil keeps all.
+	Outputs []string
+	// Config holds further session configuration entries, under ONNX Runtime's own keys.
+	Config map[string]string
+	// CUDA holds further options of the CUDA provider, such as gpu_mem_limit.
+	CUDA map[string]string
+}
+
+// normal is o with its defaults filled in.
+func (o *Options) normal() (Options, device, error) {
+	var n Options
+	if o != nil {
+		n = *o
+	}
+	if n.Threads < 0 {
+		return n, device{}, fmt.Errorf("ort: Threads is %d; it must be 0 (all cores) or more", n.Threads)
+	}
+	if n.Threads == 0 {
+		n.Threads = runtime.GOMAXPROCS(0)
+	}
+	if n.Optimise == OptDefault {
+		n.Optimise = OptAll
+	}
+	if n.Optimise < OptDefault || n.Optimise > OptAll {
+		return n, device{}, fmt.Errorf("ort: unknown optimisation level %d", n.Optimise)
+	}
+	d, err := parseDevice(n.Device)
+	return n, d, err
+}
+
+// device is a parsed Options.Device.
+type device struct {
+	cuda bool
+	auto bool // a failing CUDA means the CPU
+	id   int
+}
+
+func (d device) String() string {
+	switch {
+	case d.cuda:
+		return "cuda:" + strconv.Itoa(d.id)
+	default:
+		return "cpu"
+	}
+}
+
+func parseDevice(s string) (device, error) {
+	switch s {
+	case "", "cpu":
+		return device{}, nil
+	case "auto":
+		return device{cuda: true, auto: true}, nil
+	case "cuda":
+		return device{cuda: true}, nil
+	}
+	if n, ok := strings.CutPrefix(s, "cuda:"); ok {
+		id, err := strconv.ParseUint(n, 10, 8)
+		if err == nil {
+			return device{cuda: true, id: int(id)}, nil
+		}
+	}
+	return device{}, fmt.Errorf("ort: unknown device %q; use cpu, cuda, cuda:N or auto", s)
+}
