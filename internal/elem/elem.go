@@ -103,18 +103,40 @@ func View[T Number](b []byte) ([]T, bool) {
 	return unsafe.Slice((*T)(p), len(b)/size), true
 }
 
+// Load reads b as a slice of T: View where that is possible, else a copy. Bytes after the last whole
+// element are left out.
+func Load[T Number](b []byte) []T {
+	var zero T
+	size := int(unsafe.Sizeof(zero))
+	b = b[:len(b)/size*size]
+	if v, ok := View[T](b); ok {
+		return v
+	}
+	v := make([]T, len(b)/size)
+	host := native(v)
+	copy(host, b)
+	if !hostLittle {
+		Swap(host, size)
+	}
+	return v
+}
+
 // Bytes is the little-endian form of s: an alias of s, or a copy on a big-endian machine.
 func Bytes[T Number](s []T) []byte {
+	b := native(s)
+	if !hostLittle && len(s) > 0 {
+		b = slices.Clone(b)
+		Swap(b, len(b)/len(s))
+	}
+	return b
+}
+
+// native is the memory of s.
+func native[T Number](s []T) []byte {
 	if len(s) == 0 {
 		return nil
 	}
-	size := int(unsafe.Sizeof(s[0]))
-	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*size)
-	if !hostLittle {
-		b = slices.Clone(b)
-		Swap(b, size)
-	}
-	return b
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(s[0])))
 }
 
 // Swap reverses the bytes of every element of the given size in place. Complex numbers are two

@@ -81,6 +81,8 @@ func TestView(t *testing.T) {
 	require.False(t, ok, "misaligned")
 	_, ok = View[float32](b[:5])
 	require.False(t, ok, "half an element")
+	require.Equal(t, []float32{2}, Load[float32](append([]byte{9}, b...)[5:9]), "misaligned is copied")
+	require.Equal(t, []float32{1}, Load[float32](b[:7]), "half an element is left out")
 	v, ok = View[float32](nil)
 	require.True(t, ok)
 	require.Empty(t, v)

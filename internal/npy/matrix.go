@@ -1,0 +1,87 @@
+package npy
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/aladin-go/aladin/internal/elem"
+	"github.com/aladin-go/aladin/internal/mapped"
+)
+
+// A Matrix reads the rows of a two-dimensional .npy file that may be larger than memory. It is safe
+// for concurrent use until Close.
+type Matrix struct {
+	file *mapped.File
+	head *header
+	data []byte
+}
+
+// OpenMatrix opens a C-ordered [N, M] file.
+func OpenMatrix(path string) (*Matrix, error) {
+	f, err := mapped.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMatrix(f)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+func newMatrix(f *mapped.File) (*Matrix, error) {
+	b := f.Bytes()
+	h, err := readHeader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(h.shape) != 2:
+		return nil, fmt.Errorf("%w: shape %v where a matrix is wanted", ErrFormat, h.shape)
+	case h.fortran && h.shape[0] > 1 && h.shape[1] > 1:
+		return nil, fmt.Errorf("%w: rows of a Fortran-ordered matrix; save it with numpy.ascontiguousarray", ErrUnsupported)
+	case int64(len(b)-h.size) < h.bytes():
+		return nil, fmt.Errorf("%w: %d of %d data bytes: the file is cut short", ErrFormat, len(b)-h.size, h.bytes())
+	}
+	return &Matrix{file: f, head: h, data: b[h.size:][:h.bytes()]}, nil
+}
+
+// Rows and Cols are the matrix's dimensions.
+func (m *Matrix) Rows() int { return m.head.shape[0] }
+func (m *Matrix) Cols() int { return m.head.shape[1] }
+
+// Type is how the values are stored.
+func (m *Matrix) Type() elem.Type { return m.head.dtype }
+
+// Row copies row i into dst, which must hold Cols values.
+func (m *Matrix) Row(i int, dst []float32) error { return row(m, i, dst) }
+
+// Row64 is Row in double precision.
+func (m *Matrix) Row64(i int, dst []float64) error { return row(m, i, dst) }
+
+func row[F float32 | float64](m *Matrix, i int, dst []F) error {
+	if i < 0 || i >= m.Rows() || len(dst) < m.Cols() {
+		return fmt.Errorf("%w: row %d into %d values of a %d×%d matrix", ErrFormat, i, len(dst), m.Rows(), m.Cols())
+	}
+	size := m.head.dtype.Size()
+	b := m.data[i*m.Cols()*size:][:m.Cols()*size]
+	if m.head.bigEndian {
+		b = bytes.Clone(b)
+		elem.Swap(b, size)
+	}
+	_, err := elem.Floats(dst, b, m.head.dtype)
+	return err
+}
+
+// Float32s is the whole matrix, without a copy where the file's layout allows it: read-only and valid
+// until Close. It reports false where rows have to be converted.
+func (m *Matrix) Float32s() ([]float32, bool) {
+	if m.head.bigEndian || m.head.dtype != elem.Float32 {
+		return nil, false
+	}
+	return elem.View[float32](m.data)
+}
+
+// Close unmaps the file.
+func (m *Matrix) Close() error { return m.file.Close() }
