@@ -1,0 +1,13 @@
+// Package vision turns photographs into regions: it decodes picture files safely and extracts
+// feature vectors with boxes and class names from them.
+//
+// [Decode] and [DecodeFile] read JPEG, PNG, GIF and WebP with limits that are checked before any
+// pixel memory is taken, and always return an upright, opaque picture.
+//
+// An [Extractor] makes a region.Set of each picture. There are two kinds, both described by a
+// [Config] (JSON; part of a bundle's model.json): patches, which are raw pixels and need no model,
+// and ONNX, which runs any detector or backbone the user has. The answer for one picture depends on
+// that picture alone: not on the others of the call, the number of threads or the batch size.
+//
+// Extractors are safe for concurrent use. The sets that they return belong to the caller.
+package vision
