@@ -1,0 +1,118 @@
+// Package format defines the bytes of an ALADIN index file and reads and
+// writes them safely. It knows sections, checksums and commits; what a section
+// means for search is package index's business.
+//
+// # The file
+//
+// All numbers are little-endian. The file is only ever appended to; the two
+// meta slots at its front are the only bytes written twice.
+//
+//	offset
+//	     0  +-------------------+
+//	        | meta slot 0       |  64 bytes, zeros up to 4096
+//	  4096  +-------------------+
+//	        | meta slot 1       |  64 bytes, zeros up to 8192
+//	  8192  +-------------------+
+//	        | section           |  each starts at a multiple of 64;
+//	        |   zero padding    |  fewer than 64 zero bytes between
+//	        | section           |
+//	        |   …               |
+//	        | manifest 1        |  a flatbuffer (manifest.fbs)
+//	        +-------------------+  end of commit 1
+//	        | section           |
+//	        |   …               |
+//	        | manifest 2        |
+//	        +-------------------+  end of commit 2 = end of the file
+//
+// # A meta slot
+//
+//	 0  8  magic       89 'A' 'L' 'A' 'D' 'I' 'N' 0A
+//	 8  4  version     of the format, see Version
+//	12  4  zero
+//	16  8  generation  1, 2, 3 …: commits so far; generation g lives in slot g%2
+//	24  8  offset      of the manifest
+//	32  8  length      of the manifest
+//	40  8  end         length of the file as of this commit, a multiple of 64
+//	48  4  crc         CRC-32C of the manifest
+//	52  8  zero
+//	60  4  crc         CRC-32C of the 60 bytes before
+//
+// A slot never written is all zeros. The valid slot with the highest generation
+// is the file's current commit. A commit appends its sections and its manifest,
+// syncs, writes the older slot, and syncs again. So a writer that dies anywhere
+// leaves the former commit in place, and what it appended after that commit's
+// end is overwritten by the next writer. The magic starts with a byte above 127
+// and ends with a newline, so that a file mangled by a text-mode transfer is
+// told from one that is cut short.
+//
+// # The manifest
+//
+// The manifest lists every live section with kind, codec, offset, length and
+// CRC-32C: those shared by the whole file (dictionary, codebooks) and those of
+// each segment, a segment being a batch of items that were written together.
+// It also lists the dead extents: bytes of former manifests and of sections that
+// later commits replaced. Meta pages, live sections, dead extents and the current
+// manifest tile the file; the gaps are zero padding. So every byte of a file is
+// covered by a checksum or known to be zero, and [Reader.Verify] finds any flip.
+//
+// FlatBuffers for Go has no verifier. This package checks the manifest's CRC,
+// then walks the whole buffer against the schema (see verifier) before any
+// generated accessor touches it, then checks every offset, length, count and
+// alignment against the file (see Manifest.check). Vectors never live inside
+// the flatbuffer.
+//
+// # Sections of a segment of n items with T tokens
+//
+// Items are numbered by row. Rows are in ascending order of id, or, in a file with
+// cells, of cell and then id. Vectors are padded to a multiple of 64 values.
+//
+//	kind             content
+//	KindItem         n × uint8: 0 image, 1 caption
+//	KindID           n+1 × uint32 start offsets into the ids, then the ids' UTF-8 bytes
+//	KindIDOrder      n × uint32: rows in ascending order of id. Absent = rows are
+//	KindMatch        n matching vectors, in the section's codec
+//	KindMatchScale   n × float32: value = scale · (code−128); int8 codec only
+//	KindRescore      n int8 vectors beside a KindMatch of bits, and
+//	KindRescoreScale their scales
+//	KindCellStart    C+1 × uint32: the row each cell begins at (with KindCells)
+//	KindTokenFirst   n+1 × uint32: number of each item's first token
+//	KindTokenOffset  n × uint64: where the block of an item's tokens begins in KindToken;
+//	                 blocks lie in the order the items came in, not in order of rows
+//	KindTokenActive  n × uint32: how many of the item's tokens have a weight other than
+//	                 0; those come first. Absent = all
+//	KindToken        token blocks in the section's codec: package scorer, Tokens
+//	KindTokenWeight  T × float32. Absent = all 1
+//	KindTokenOrder   T × uint16: the token's place in its item before the inactive ones
+//	                 were moved behind. Absent = as stored
+//	KindBox          T × 4 uint16: x1, y1, x2, y2 in units of 1/65535
+//	KindLabel        T × uint16 into KindLabelName; 65535 = no label
+//	KindLabelName    a string table: count uint32, count+1 × uint32 offsets, bytes
+//	KindTag          a string table: tags in ascending order
+//	KindTagRows      count+1 × uint64 offsets, then a roaring bitmap of rows for each tag
+//	KindTombstone    a roaring bitmap of deleted rows; absent = none
+//	KindRecordIndex  B+1 × uint64: where each block of KindRecord begins
+//	KindRecord       blocks of RecordsPerBlock records, one record a row. A block: length
+//	                 of its raw bytes uint32, form uint32 (0 raw, 1 zstd), CRC-32C of the
+//	                 raw bytes uint32, the bytes. A record: uvarint length, then text and
+//	                 metadata each as uvarint length and bytes, then the number of words
+//	                 as uvarint, and per word: start and length in the text as uvarints,
+//	                 and 0 if the word is that part of the text, else its length+1
+//	                 and its bytes. Absent = all records empty
+//
+// # Shared sections
+//
+//	KindDictionary   raw-content zstd dictionary of the record blocks
+//	KindCentroids    codebook of a residual token codec: package scorer, Codebook
+//	KindBits         2 × dim float32: the means that stored bits and queries are centred with
+//	KindCells        C × dim float32: centroids of the cells
+//
+// A reader ignores kinds that it does not know. What an older reader could not
+// ignore safely raises the version.
+//
+// # Concurrency
+//
+// One [Writer] at a time holds the file's lock; any number of [Reader] values in
+// any number of processes read beside it. A Reader sees the commit that was
+// current when it was opened, for as long as it is open. Bytes returned by a
+// Reader belong to its mapping: they are valid until Close.
+package format

@@ -1,0 +1,96 @@
+package format
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+)
+
+// File is what this package needs of an open file. Package formattest has one
+// that loses, reorders and refuses writes.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Size() (int64, error)
+	Truncate(size int64) error
+	// Sync returns when everything written is on stable storage.
+	Sync() error
+}
+
+// FS is what this package needs of a file system.
+type FS interface {
+	// Open opens an existing file for reading, OpenWritable also for writing.
+	Open(name string) (File, error)
+	OpenWritable(name string) (File, error)
+	// Create makes an empty file, replacing one that exists.
+	Create(name string) (File, error)
+	Rename(from, to string) error
+	Remove(name string) error
+	// SyncDir makes renames in the folder of name durable.
+	SyncDir(name string) error
+	// Lock takes the exclusive lock called name, or returns ErrLocked at once.
+	Lock(name string) (io.Closer, error)
+}
+
+// mapper is implemented by files that can be mapped into memory; others are
+// read whole.
+type mapper interface {
+	mapFile(size int64) (data []byte, unmap func() error, err error)
+}
+
+// OS is the operating system's file system, the default everywhere.
+var OS FS = osFS{}
+
+type osFS struct{}
+
+type osFile struct{ *os.File }
+
+func (f osFile) Size() (int64, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if !st.Mode().IsRegular() {
+		return 0, fmt.Errorf("%s is not a regular file: %w", f.Name(), ErrNotIndex)
+	}
+	return st.Size(), nil
+}
+
+func (osFS) open(name string, flag int) (File, error) {
+	f, err := os.OpenFile(name, flag, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (o osFS) Open(name string) (File, error)         { return o.open(name, os.O_RDONLY) }
+func (o osFS) OpenWritable(name string) (File, error) { return o.open(name, os.O_RDWR) }
+func (o osFS) Create(name string) (File, error) {
+	return o.open(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+}
+func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+func (osFS) Remove(name string) error     { return os.Remove(name) }
+
+func (osFS) SyncDir(name string) error {
+	return syncDir(filepath.Dir(name))
+}
+
+// Lock uses a file of its own beside the index: the index itself is replaced by
+// rename when it is compacted, and a lock on the old file would guard nothing.
+// The lock file is empty and stays; removing it would race with the next writer.
+func (osFS) Lock(name string) (io.Closer, error) {
+	l := flock.New(name)
+	ok, err := l.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", name, err)
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", name, ErrLocked)
+	}
+	return l, nil
+}

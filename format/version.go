@@ -1,0 +1,117 @@
+package format
+
+import "strconv"
+
+// Version is the format version that this package writes; MinReadVersion is the
+// oldest that it reads. History:
+//
+//	1  first version
+const (
+	Version        = 1
+	MinReadVersion = 1
+)
+
+// Sizes fixed by the format.
+const (
+	// Alignment of sections and of the end of a commit.
+	Alignment = 64
+	// MetaPage is the distance between the two meta slots.
+	MetaPage = 4096
+	// DataStart is where the first section may begin.
+	DataStart = 2 * MetaPage
+	// RecordsPerBlock is how many items share one compressed block.
+	RecordsPerBlock = 32
+	// MaxManifest bounds the manifest; FlatBuffers cannot exceed 2 GiB.
+	MaxManifest = 1 << 30
+)
+
+// Kind says what a section holds. The numbers are part of the format.
+type Kind uint16
+
+// Kinds of sections, see the package documentation.
+const (
+	KindItem         Kind = 1
+	KindID           Kind = 2
+	KindIDOrder      Kind = 3
+	KindMatch        Kind = 4
+	KindMatchScale   Kind = 5
+	KindRescore      Kind = 6
+	KindRescoreScale Kind = 7
+	KindCellStart    Kind = 8
+	KindTokenFirst   Kind = 9
+	KindTokenOffset  Kind = 10
+	KindTokenActive  Kind = 11
+	KindToken        Kind = 12
+	KindTokenWeight  Kind = 13
+	KindTokenOrder   Kind = 14
+	KindBox          Kind = 15
+	KindLabel        Kind = 16
+	KindLabelName    Kind = 17
+	KindTag          Kind = 18
+	KindTagRows      Kind = 19
+	KindTombstone    Kind = 20
+	KindRecordIndex  Kind = 21
+	KindRecord       Kind = 22
+
+	KindDictionary Kind = 64
+	KindCentroids  Kind = 65
+	KindBits       Kind = 66
+	KindCells      Kind = 67
+)
+
+var kindNames = map[Kind]string{
+	KindItem: "item kinds", KindID: "ids", KindIDOrder: "id order",
+	KindMatch: "matching vectors", KindMatchScale: "matching scales",
+	KindRescore: "rescoring vectors", KindRescoreScale: "rescoring scales",
+	KindCellStart:  "cell starts",
+	KindTokenFirst: "token numbers", KindTokenOffset: "token offsets", KindTokenActive: "active tokens", KindToken: "tokens",
+	KindTokenWeight: "token weights", KindTokenOrder: "token order",
+	KindBox: "boxes", KindLabel: "labels", KindLabelName: "label names",
+	KindTag: "tags", KindTagRows: "tag rows", KindTombstone: "tombstones",
+	KindRecordIndex: "record index", KindRecord: "records",
+	KindDictionary: "dictionary", KindCentroids: "token centroids",
+	KindBits: "bits means", KindCells: "cells",
+}
+
+// String names the kind as messages and `info` show it.
+func (k Kind) String() string {
+	if s, ok := kindNames[k]; ok {
+		return s
+	}
+	return "kind " + strconv.Itoa(int(k))
+}
+
+// Codec says how a section's vectors are coded; 0 for sections that hold no
+// vectors. The numbers are part of the format.
+type Codec uint16
+
+// Codecs of matching vectors and tokens.
+const (
+	CodecF32  Codec = 1
+	CodecF16  Codec = 2
+	CodecInt8 Codec = 3
+	CodecBits Codec = 4 // sign bits
+	Codec4Bit Codec = 5 // residual to a centroid, 4 bits a value
+	Codec2Bit Codec = 6 // residual to a centroid, 2 bits a value
+	CodecNone Codec = 7 // no tokens kept
+)
+
+var codecNames = [...]string{"", "f32", "f16", "int8", "bits", "4bit", "2bit", "none"}
+
+// String is the name used by flags, options and `info`.
+func (c Codec) String() string {
+	if int(c) < len(codecNames) {
+		return codecNames[c]
+	}
+	return "codec " + strconv.Itoa(int(c))
+}
+
+// ParseCodec is the inverse of [Codec.String].
+func ParseCodec(s string) (Codec, bool) {
+	for i, n := range codecNames {
+		if n == s && i > 0 {
+			return Codec(i), true
+		}
+	}
+	return 0, false
+}
