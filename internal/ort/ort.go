@@ -26,6 +26,7 @@ package ort
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/aladin-go/aladin/internal/ortsetup"
 )
@@ -48,7 +49,7 @@ var (
 func Library() (string, error) {
 	path, err := ortsetup.Find()
 	if err != nil {
-		return "", errors.Join(ErrUnavailable, err)
+		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return path, nil
 }

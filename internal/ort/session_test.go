@@ -18,15 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// addModel computes sum = a+b and twice = sum+sum over float32 [batch, 3].
-func addModel() []byte {
-	dims := []any{"batch", 3}
-	return buildModel(
-		[]node{{op: "Add", in: []string{"a", "b"}, out: []string{"sum"}}, {op: "Add", in: []string{"sum", "sum"}, out: []string{"twice"}}},
-		[]value{{"a", elemFloat32, dims}, {"b", elemFloat32, dims}},
-		[]value{{"sum", elemFloat32, dims}, {"twice", elemFloat32, dims}})
-}
-
 // unary applies op to x.
 func unary(op string, elem uint64, attrs [][]byte, in, out []any) []byte {
 	return buildModel([]node{{op: op, in: []string{"x"}, out: []string{"y"}, attrs: attrs}},

@@ -1,0 +1,151 @@
+package ortsetup
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// fakeNPM puts an npm on the PATH, the only program there, that answers with the tarball or runs script.
+func fakeNPM(t *testing.T, tarball []byte, script string) (calls func() int) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("needs a POSIX shell")
+	}
+	bin := t.TempDir()
+	log := filepath.Join(bin, "calls")
+	ball := filepath.Join(bin, "ball.tgz")
+	require.NoError(t, os.WriteFile(ball, tarball, 0o600))
+	text := fmt.Sprintf("#!/bin/sh\necho \"$*\" >>%s\n", log)
+	if script == "" {
+		script = fmt.Sprintf("while [ \"$1\" != --pack-destination ]; do shift; done\n/bin/cp %s \"$2/fetched.tgz\"\n", ball)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "npm"), []byte(text+script), 0o755))
+	t.Setenv("PATH", bin)
+	return func() int {
+		b, _ := os.ReadFile(log)
+		return bytes.Count(b, []byte("\n"))
+	}
+}
+
+func tarball(t *testing.T, files map[string]string) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	gz := gzip.NewWriter(&buf)
+	tw := tar.NewWriter(gz)
+	for name, text := range files {
+		require.NoError(t, tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}))
+		_, err := tw.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	require.NoError(t, tw.Close())
+	require.NoError(t, gz.Close())
+	return buf.Bytes()
+}
+
+func testPackage(tgz []byte, files ...string) pkg {
+	sum := sha256.Sum256(tgz)
+	return pkg{name: "some-runtime", version: "1.2.3", sha256: hex.EncodeToString(sum[:]), megabytes: 1, files: files}
+}
+
+func quiet(string) {}
+
+func TestInstall(t *testing.T) {
+	tgz := tarball(t, map[string]string{"package/x64/lib.so": "the library", "package/arm64/lib.so": "another", "package/index.js": "script"})
+	calls := fakeNPM(t, tgz, "")
+	p := testPackage(tgz, "package/x64/lib.so")
+	dir := filepath.Join(t.TempDir(), "cache", "deep")
+
+	var lines []string
+	require.NoError(t, install(t.Context(), p, dir, func(s string) { lines = append(lines, s) }))
+	b, err := os.ReadFile(filepath.Join(dir, "lib.so"))
+	require.NoError(t, err)
+	assert.Equal(t, "the library", string(b))
+	assert.Len(t, lines, 3)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1, "only this platform's file stays, and no temporary folder")
+
+	// The second time nothing is fetched.
+	require.NoError(t, install(t.Context(), p, dir, quiet))
+	assert.Equal(t, 1, calls())
+}
+
+func TestInstallRefuses(t *testing.T) {
+	tgz := tarball(t, map[string]string{"package/lib.so": "the library"})
+	empty := func(t *testing.T, dir string) {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Empty(t, entries, "nothing stays behind")
+	}
+	t.Run("checksum", func(t *testing.T) {
+		fakeNPM(t, tgz, "")
+		p := testPackage([]byte("something else"), "package/lib.so")
+		dir := t.TempDir()
+		err := install(t.Context(), p, dir, quiet)
+		require.ErrorIs(t, err, ErrChecksum)
+		assert.ErrorContains(t, err, p.sha256)
+		empty(t, dir)
+	})
+	t.Run("lacking file", func(t *testing.T) {
+		fakeNPM(t, tgz, "")
+		dir := t.TempDir()
+		err := install(t.Context(), testPackage(tgz, "package/lib.so", "package/more.so"), dir, quiet)
+		assert.ErrorContains(t, err, "lacks package/more.so")
+		empty(t, dir)
+	})
+	t.Run("no npm", func(t *testing.T) {
+		t.Setenv("PATH", t.TempDir())
+		dir := t.TempDir()
+		err := install(t.Context(), testPackage(tgz, "package/lib.so"), dir, quiet)
+		require.ErrorIs(t, err, ErrNoNPM)
+		assert.ErrorContains(t, err, "https://nodejs.org")
+		assert.ErrorContains(t, err, "some-runtime-1.2.3.tgz")
+		empty(t, dir)
+	})
+	t.Run("npm fails", func(t *testing.T) {
+		fakeNPM(t, tgz, "echo 'npm error network ENOTFOUND' >&2\nexit 1\n")
+		dir := t.TempDir()
+		err := install(t.Context(), testPackage(tgz, "package/lib.so"), dir, quiet)
+		assert.ErrorContains(t, err, "npm error network ENOTFOUND")
+		empty(t, dir)
+	})
+	t.Run("interrupted", func(t *testing.T) {
+		fakeNPM(t, tgz, "exec /bin/sleep 60\n")
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		dir := t.TempDir()
+		require.ErrorIs(t, install(ctx, testPackage(tgz, "package/lib.so"), dir, quiet), context.DeadlineExceeded)
+		empty(t, dir)
+	})
+}
+
+func TestPackages(t *testing.T) {
+	for _, platform := range []string{"linux-x64", "linux-arm64", "darwin-arm64", "win32-x64", "win32-arm64"} {
+		p, err := runtimePackage(platform)
+		require.NoError(t, err)
+		for _, f := range p.files {
+			assert.Regexp(t, `^package/bin/napi-v6/(linux|darwin|win32)/(x64|arm64)/[\w.]+$`, f)
+		}
+	}
+	_, err := runtimePackage("linux-riscv64")
+	assert.ErrorContains(t, err, EnvLibrary)
+	_, err = cudaPackage("darwin-arm64")
+	assert.ErrorContains(t, err, "linux/amd64")
+	p, err := cudaPackage("linux-x64")
+	require.NoError(t, err)
+	assert.Len(t, p.files, 2)
+	assert.Equal(t, "win32-x64", platformName("windows", "amd64"))
+}
