@@ -1,0 +1,15 @@
+package scorer
+
+import "errors"
+
+var (
+	// ErrShape is returned when lengths do not fit each other: codes and
+	// scales against the number of rows, a vector against a dimension.
+	ErrShape = errors.New("scorer: shapes do not fit")
+	// ErrCodec is returned when a codec is unknown or cannot do what is asked,
+	// such as tokens as Bits.
+	ErrCodec = errors.New("scorer: codec does not fit")
+	// ErrCorrupt is returned when bytes that were read back cannot be
+	// what this package wrote.
+	ErrCorrupt = errors.New("scorer: corrupt data")
+)
