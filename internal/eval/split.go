@@ -152,7 +152,7 @@ func (o *Outcome) Statistic() *Statistic {
 				clear(out)
 				for f := range i2t {
 					r := Retrieval{I2T: i2t[f].recall(weight), T2I: t2i[f].recall(weight)}
-					r.RSum = r.I2T.R1 + r.I2T.R5 + r.I2T.R10 + r.T2I.R1 + r.T2I.R5 + r.T2I.R10
+					r.RSum = (r.I2T.R1 + r.I2T.R5 + r.I2T.R10) + (r.T2I.R1 + r.T2I.R5 + r.T2I.R10)
 					for k, v := range r.Values() {
 						out[k] += v / float64(len(i2t))
 					}
