@@ -1,0 +1,312 @@
+package bundle
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+)
+
+// Version is the format version that Create writes, MinVersion the oldest that Open reads.
+//
+//	1  the first
+const (
+	Version    = 1
+	MinVersion = 1
+)
+
+// Names of the files in a bundle.
+const (
+	ManifestFile = "model.json"
+	TextFile     = "text.onnx"
+	ImageFile    = "image.onnx"
+	AlignFile    = "align.onnx"
+	VocabFile    = "vocab.txt"
+	RegionsFile  = "regions.onnx"
+)
+
+// Kinds of tokenizer.
+const (
+	WordPiece = "wordpiece"
+	CLIP      = "clip"
+)
+
+// Sources of regions.
+const (
+	Precomputed = "precomputed"
+	ONNX        = "onnx"
+	Patches     = "patches"
+)
+
+// AlignmentModes are the ways of making one score of word-region similarities, by their published names.
+var AlignmentModes = []string{"MrSw", "MrAVGw", "MwSr", "symm", "sum", "mean", "scan-sentences"}
+
+// Manifest is model.json.
+type Manifest struct {
+	// Format is the format version; Create sets it.
+	Format int `json:"format"`
+	// Name is short and without spaces; it begins the fingerprint.
+	Name string `json:"name"`
+	// Description is for people.
+	Description string    `json:"description,omitempty"`
+	Dims        Dims      `json:"dims"`
+	Lengths     Lengths   `json:"lengths"`
+	Tokenizer   Tokenizer `json:"tokenizer"`
+	Regions     Regions   `json:"regions"`
+	// Alignment is one of AlignmentModes.
+	Alignment string `json:"alignment"`
+	Quirks    Quirks `json:"quirks"`
+	// Network describes the encoder for those who continue its training; the graphs do not need it.
+	Network json.RawMessage `json:"network,omitempty"`
+	// Training records how the model came about.
+	Training json.RawMessage `json:"training,omitempty"`
+	// Files lists all other files; Create fills it.
+	Files map[string]File `json:"files"`
+}
+
+// Dims are vector sizes.
+type Dims struct {
+	Embed  int `json:"embed"`  // matching vectors and tokens
+	Region int `json:"region"` // a region's features, as image.onnx takes them
+}
+
+// Lengths are the longest sequences, special tokens included; longer ones are cut.
+type Lengths struct {
+	Caption int `json:"caption"`
+	Labels  int `json:"labels"`
+	Regions int `json:"regions"`
+}
+
+// Tokenizer says how text becomes token ids.
+type Tokenizer struct {
+	Kind      string `json:"kind"` // WordPiece or CLIP
+	File      string `json:"file"` // vocabulary or merges
+	Lowercase bool   `json:"lowercase"`
+}
+
+// Regions says where an image's regions come from.
+type Regions struct {
+	Kind string `json:"kind"` // Precomputed, ONNX or Patches
+	// Config is the region source's own (vision.Config); bundle does not look into it.
+	Config json.RawMessage `json:"config,omitempty"`
+}
+
+// Quirks are deviations that published checkpoints were trained with. The zero value is how our own
+// models are.
+type Quirks struct {
+	// FirstLabelToken stands before an image's labels: "[CLS]" ("" means it), or "[UNK]" as the released
+	// ALADIN code has it.
+	FirstLabelToken string `json:"first_label_token,omitempty"`
+	// DropLastPiece: a caption's last word piece has no part in the alignment. text.onnx gives it weight 0.
+	DropLastPiece bool `json:"drop_last_piece,omitempty"`
+	// NullRegion: image.onnx appends a region of zeros, so that no word's best similarity is negative.
+	NullRegion bool `json:"null_region,omitempty"`
+}
+
+// File is what model.json says about a file.
+type File struct {
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// FirstToken is the token before an image's labels.
+func (q Quirks) FirstToken() string {
+	if q.FirstLabelToken == "" {
+		return "[CLS]"
+	}
+	return q.FirstLabelToken
+}
+
+// Encodes says whether the bundle has its encoders; one without them is a skeleton.
+func (m *Manifest) Encodes() bool {
+	_, text := m.Files[TextFile]
+	_, image := m.Files[ImageFile]
+	return text || image
+}
+
+// Fingerprint is the model's name and a hash of all that decides its embeddings.
+func (m *Manifest) Fingerprint() (string, error) {
+	id := *m
+	id.Description, id.Network, id.Training = "", nil, nil
+	b, err := id.encode()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return m.Name + "@" + hex.EncodeToString(sum[:16]), nil
+}
+
+// encode writes m in its one canonical form.
+func (m *Manifest) encode() ([]byte, error) {
+	c := *m
+	for _, raw := range []*json.RawMessage{&c.Regions.Config, &c.Network, &c.Training} {
+		if len(*raw) == 0 {
+			*raw = nil
+			continue
+		}
+		b, err := canonical(*raw)
+		if err != nil {
+			return nil, err
+		}
+		*raw = b
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(&c); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+// canonical sorts the keys of a JSON value and keeps its numbers as they are written.
+func canonical(raw []byte) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(buf.Bytes()), nil
+}
+
+// maxManifest bounds model.json; a real one has a few kilobytes.
+const maxManifest = 4 << 20
+
+// parse reads and checks model.json.
+func parse(r io.Reader) (*Manifest, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxManifest {
+		return nil, fmt.Errorf("%w: larger than %d bytes", ErrCorrupt, maxManifest)
+	}
+	// The version first: what else a newer file holds is not ours to judge.
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return nil, fmt.Errorf("%w: %w%s", ErrCorrupt, err, place(b, err))
+	}
+	if head.Format < MinVersion || head.Format > Version {
+		return nil, fmt.Errorf("%w: version %d, this program reads %d to %d; use the release that wrote it, or train or import the model again",
+			ErrVersion, head.Format, MinVersion, Version)
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	var m Manifest
+	if err := dec.Decode(&m); err != nil {
+		return nil, fmt.Errorf("%w: %w%s", ErrCorrupt, err, place(b, err))
+	}
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return &m, nil
+}
+
+// place is the line of a JSON error, "" where it has none.
+func place(b []byte, err error) string {
+	offset := int64(-1)
+	var syntax *json.SyntaxError
+	var mistyped *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &mistyped):
+		offset = mistyped.Offset
+	}
+	if offset < 0 || offset > int64(len(b)) {
+		return ""
+	}
+	return fmt.Sprintf(" (line %d)", 1+bytes.Count(b[:offset], []byte("\n")))
+}
+
+var (
+	goodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$`)
+	goodSum  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+const maxDim, maxLength = 1 << 20, 1 << 16
+
+// check holds the rules that both Open and Create apply.
+func (m *Manifest) check() error {
+	if !goodName.MatchString(m.Name) {
+		return fmt.Errorf("name %q: letters, digits and . _ + - are allowed, at most 100", m.Name)
+	}
+	if err := m.checkFiles(); err != nil {
+		return err
+	}
+	if err := within("dims.region", m.Dims.Region, 1, maxDim); err != nil {
+		return err
+	}
+	switch m.Regions.Kind {
+	case Precomputed, Patches:
+	case ONNX:
+		if _, ok := m.Files[RegionsFile]; !ok {
+			return fmt.Errorf("regions.kind is %q, but there is no file %s", ONNX, RegionsFile)
+		}
+	default:
+		return fmt.Errorf("regions.kind is %q; it must be %s, %s or %s", m.Regions.Kind, Precomputed, ONNX, Patches)
+	}
+	if m.Encodes() {
+		return m.checkEncoders()
+	}
+	return nil
+}
+
+func (m *Manifest) checkFiles() error {
+	for name, f := range m.Files {
+		switch {
+		case !goodName.MatchString(name) || name == ManifestFile:
+			return fmt.Errorf("file name %q is not allowed", name)
+		case f.Size < 0:
+			return fmt.Errorf("file %s has size %d", name, f.Size)
+		case !goodSum.MatchString(f.SHA256):
+			return fmt.Errorf("file %s has the malformed sha256 %q", name, f.SHA256)
+		}
+	}
+	return nil
+}
+
+func (m *Manifest) checkEncoders() error {
+	for _, name := range []string{TextFile, ImageFile, AlignFile, m.Tokenizer.File} {
+		if _, ok := m.Files[name]; !ok {
+			return fmt.Errorf("there is no file %q", name)
+		}
+	}
+	if m.Tokenizer.Kind != WordPiece && m.Tokenizer.Kind != CLIP {
+		return fmt.Errorf("tokenizer.kind is %q; it must be %s or %s", m.Tokenizer.Kind, WordPiece, CLIP)
+	}
+	if !slices.Contains(AlignmentModes, m.Alignment) {
+		return fmt.Errorf("alignment is %q; it must be one of %v", m.Alignment, AlignmentModes)
+	}
+	if t := m.Quirks.FirstToken(); t != "[CLS]" && t != "[UNK]" {
+		return fmt.Errorf("quirks.first_label_token is %q; it must be [CLS] or [UNK]", t)
+	}
+	return errors.Join(
+		within("dims.embed", m.Dims.Embed, 1, maxDim),
+		within("lengths.caption", m.Lengths.Caption, 3, maxLength),
+		within("lengths.labels", m.Lengths.Labels, 2, maxLength),
+		within("lengths.regions", m.Lengths.Regions, 1, maxLength),
+	)
+}
+
+func within(field string, v, low, high int) error {
+	if v < low || v > high {
+		return fmt.Errorf("%s is %d; it must lie in %d to %d", field, v, low, high)
+	}
+	return nil
+}

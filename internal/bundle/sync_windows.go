@@ -1,0 +1,4 @@
+package bundle
+
+// syncDir has nothing to do: Windows does not open folders for syncing.
+func syncDir(string) error { return nil }
