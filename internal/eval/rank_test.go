@@ -293,10 +293,17 @@ func TestRerank(t *testing.T) {
 		for run, threads := range []int{1, 5} {
 			top, err := Top(ctx, first, 1000, &Options{Threads: threads})
 			require.NoError(t, err)
-			got, pairs, err := Rerank(ctx, top, ranks, rel, ks, Lookup(second), &Options{Threads: threads})
+			again, err := Rescore(ctx, top, Lookup(second), &Options{Threads: threads})
 			require.NoError(t, err)
-			require.Equal(t, n*m, pairs)
-			runs[run] = got
+			require.Equal(t, n*m, again.Pairs)
+			for _, k := range ks {
+				got, err := again.Ranks(ranks, rel, k)
+				require.NoError(t, err)
+				runs[run] = append(runs[run], got)
+				for i, list := range again.Lists(k).I2T {
+					require.Equal(t, got.I2T[i], firstRight(indexes(list), rel.Captions(i)))
+				}
+			}
 		}
 		require.Equal(t, runs[0], runs[1])
 		want := func(recall, align []float32, k int, right []int32) int32 {

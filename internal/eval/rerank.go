@@ -29,53 +29,19 @@ func (l lookup) Pairs(image int, captions []int32, dst []float32) error {
 	return nil
 }
 
-// Rerank gives the ranks when the first k answers of the recall are put in order by a second, better
-// score and the others stay as they are: one Ranks for each k of ks. recall holds the first
-// max(ks) answers of every query and ranks the ranks of the recall. It also returns the number of pairs scored.
-//
-// A query whose right answers the recall puts at k or beyond keeps the recall's rank; otherwise
-// its rank is that of the first right answer among the k. Ties stand in the order of their index.
-func Rerank(ctx context.Context, recall *Lists, ranks *Ranks, rel *Relation, ks []int, second PairScorer, o *Options) ([]*Ranks, int, error) {
-	n, m := rel.Dims()
-	if len(recall.I2T) != n || len(recall.T2I) != m || len(ranks.I2T) != n || len(ranks.T2I) != m {
-		return nil, 0, fmt.Errorf("%w: lists of %d and %d queries for %d images and %d captions", ErrInput, len(recall.I2T), len(recall.T2I), n, m)
-	}
-	again, pairs, err := rescore(ctx, recall, second, o)
-	if err != nil {
-		return nil, 0, err
-	}
-	out := make([]*Ranks, len(ks))
-	for j, k := range ks {
-		r := &Ranks{I2T: make([]int32, n), T2I: make([]int32, m)}
-		for i := range n {
-			var tied bool
-			r.I2T[i], tied = rerank(again.I2T[i], k, ranks.I2T[i], rel.Captions(i))
-			r.TiedI2T += one(tied)
-		}
-		for c := range m {
-			var tied bool
-			r.T2I[c], tied = rerank(again.T2I[c], k, ranks.T2I[c], rel.Images(c))
-			r.TiedT2I += one(tied)
-		}
-		out[j] = r
-	}
-	return out, pairs, nil
+// A Rescored is the first answers of a recall with the scores of a second, better model: what
+// re-ranking works on. Made by Rescore.
+type Rescored struct {
+	Pairs int    // scored
+	again *Lists // in the recall's order, with the second scores
 }
 
-func one(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// rescore is the recall's lists, in the recall's order, with the scores of the second.
-func rescore(ctx context.Context, recall *Lists, second PairScorer, o *Options) (*Lists, int, error) {
+// Rescore scores the answers of a recall again. Pairs are scored image by image, each once.
+func Rescore(ctx context.Context, recall *Lists, second PairScorer, o *Options) (*Rescored, error) {
 	n, m := len(recall.I2T), len(recall.T2I)
 	out := &Lists{make([][]Hit, n), make([][]Hit, m)}
-	// Pairs are scored image by image: for each, the places in which captions list it.
 	type place struct{ caption, at int32 }
-	asked := make([][]place, n)
+	asked := make([][]place, n) // by image, where captions list it
 	for c, list := range recall.T2I {
 		out.T2I[c] = make([]Hit, len(list))
 		for at, h := range list {
@@ -122,11 +88,52 @@ func rescore(ctx context.Context, recall *Lists, second PairScorer, o *Options) 
 			return nil
 		}
 	})
-	pairs := 0
-	for _, c := range counts {
-		pairs += c
+	if err != nil {
+		return nil, err
 	}
-	return out, pairs, err
+	r := &Rescored{again: out}
+	for _, c := range counts {
+		r.Pairs += c
+	}
+	return r, nil
+}
+
+// Ranks are those when the first k answers of the recall are put in order by the second score and the others
+// stay as they are; k must not exceed the length of the lists that were rescored. recall are the
+// ranks of the recall: a query whose right answers the recall puts at k or beyond keeps its rank.
+// Ties stand in the order of their index.
+func (r *Rescored) Ranks(recall *Ranks, rel *Relation, k int) (*Ranks, error) {
+	n, m := rel.Dims()
+	if len(r.again.I2T) != n || len(r.again.T2I) != m || len(recall.I2T) != n || len(recall.T2I) != m {
+		return nil, fmt.Errorf("%w: lists of %d and %d queries for %d images and %d captions", ErrInput, len(r.again.I2T), len(r.again.T2I), n, m)
+	}
+	out := &Ranks{I2T: make([]int32, n), T2I: make([]int32, m)}
+	for i := range n {
+		var tied bool
+		if out.I2T[i], tied = rerank(r.again.I2T[i], k, recall.I2T[i], rel.Captions(i)); tied {
+			out.TiedI2T++
+		}
+	}
+	for c := range m {
+		var tied bool
+		if out.T2I[c], tied = rerank(r.again.T2I[c], k, recall.T2I[c], rel.Images(c)); tied {
+			out.TiedT2I++
+		}
+	}
+	return out, nil
+}
+
+// Lists are the answers re-ranked among the first k; those after them follow in the recall's order.
+func (r *Rescored) Lists(k int) *Lists {
+	side := func(from [][]Hit) [][]Hit {
+		out := make([][]Hit, len(from))
+		for q, list := range from {
+			out[q] = slices.Clone(list)
+			slices.SortFunc(out[q][:min(k, len(list))], order)
+		}
+		return out
+	}
+	return &Lists{side(r.again.I2T), side(r.again.T2I)}
 }
 
 func rerank(list []Hit, k int, before int32, right []int32) (rank int32, tied bool) {
