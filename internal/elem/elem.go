@@ -82,6 +82,33 @@ type Number interface {
 	~uint8 | ~int8 | ~uint16 | ~int16 | ~uint32 | ~int32 | ~uint64 | ~int64 | ~float32 | ~float64
 }
 
+// Of is the element type of a Go type; Invalid for defined types.
+func Of[T Number]() Type {
+	switch any(*new(T)).(type) {
+	case uint8:
+		return Uint8
+	case int8:
+		return Int8
+	case uint16:
+		return Uint16
+	case int16:
+		return Int16
+	case uint32:
+		return Uint32
+	case int32:
+		return Int32
+	case uint64:
+		return Uint64
+	case int64:
+		return Int64
+	case float32:
+		return Float32
+	case float64:
+		return Float64
+	}
+	return Invalid
+}
+
 var hostLittle = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // View reads b as a slice of T without copying. It reports false where that is impossible: a

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/aladin-go/aladin/internal/atomicfile"
 )
 
 // An Archive is an open .npz file: named arrays in a zip. It is safe for concurrent use.
@@ -85,8 +87,8 @@ func (a *Archive) Close() error { return a.zip.Close() }
 // WriteZ writes a .npz file, its arrays in the order of their names; deflate compresses them. The file
 // appears only when it is whole.
 func WriteZ(path string, arrays map[string]*Array, deflate bool) error {
-	return replace(path, func(f *os.File) error {
-		buf := bufio.NewWriterSize(f, 1<<20)
+	return atomicfile.Write(path, func(w io.Writer) error {
+		buf := bufio.NewWriterSize(w, 1<<20)
 		if err := writeZ(buf, arrays, deflate); err != nil {
 			return err
 		}

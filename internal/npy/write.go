@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
+	"github.com/aladin-go/aladin/internal/atomicfile"
 	"github.com/aladin-go/aladin/internal/elem"
 )
 
@@ -34,48 +33,20 @@ func Write(w io.Writer, a *Array) error {
 
 // WriteFile writes one array to a file that appears, or replaces an older one, only when it is whole.
 func WriteFile(path string, a *Array) error {
-	return replace(path, func(f *os.File) error { return Write(f, a) })
-}
-
-// replace writes path by way of a temporary file beside it.
-func replace(path string, write func(*os.File) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	if err := write(f); err != nil {
-		return errors.Join(err, f.Close(), os.Remove(f.Name()))
-	}
-	return commit(f, path)
-}
-
-// commit syncs and closes a temporary file and gives it its name.
-func commit(f *os.File, path string) error {
-	err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	// The rename itself must outlast a crash. Systems that cannot sync a folder do without.
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		_ = dir.Sync()
-		dir.Close()
-	}
-	return nil
+	return atomicfile.Write(path, func(w io.Writer) error { return Write(w, a) })
 }
 
 // A Writer writes a two-dimensional .npy file row by row, so that the matrix need not fit in memory.
 // It is not safe for concurrent use.
 type Writer struct {
-	path  string
-	f     *os.File
+	f     *atomicfile.File
 	buf   *bufio.Writer
 	dtype elem.Type
 	rows  int
 	cols  int
-	err   error
+	// closed is set by Close and Discard.
+	closed bool
+	err    error
 }
 
 // Create starts a [N, cols] file of T; N is the number of rows written by the time of Close, and the
@@ -92,11 +63,11 @@ func Create[T elem.Number](path string, cols int) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := atomicfile.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{path: path, f: f, buf: bufio.NewWriterSize(f, 1<<20), dtype: dtype, cols: cols}
+	w := &Writer{f: f, buf: bufio.NewWriterSize(f, 1<<20), dtype: dtype, cols: cols}
 	_, w.err = w.buf.Write(head)
 	return w, nil
 }
@@ -127,18 +98,14 @@ func (w *Writer) Rows() int { return w.rows }
 // Close writes the number of rows into the header and gives the file its name. After an error
 // nothing is left behind.
 func (w *Writer) Close() error {
-	if w.f == nil {
-		return nil
-	}
-	if w.err == nil {
+	if w.err == nil && !w.closed {
 		w.err = w.finish()
 	}
+	w.closed = true
 	if w.err != nil {
-		return errors.Join(w.err, w.Discard())
+		return errors.Join(w.err, w.f.Discard())
 	}
-	f := w.f
-	w.f = nil
-	return commit(f, w.path)
+	return w.f.Commit()
 }
 
 func (w *Writer) finish() error {
@@ -155,10 +122,6 @@ func (w *Writer) finish() error {
 
 // Discard gives up: the unfinished file is removed. After Close it does nothing.
 func (w *Writer) Discard() error {
-	if w.f == nil {
-		return nil
-	}
-	f := w.f
-	w.f = nil
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	w.closed = true
+	return w.f.Discard()
 }
