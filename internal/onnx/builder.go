@@ -329,3 +329,17 @@ func (o *Op) Attr(name string) *Attr {
 	}
 	return nil
 }
+
+// ConstInts reads back a constant made by Ints or Int; nil if v is not one.
+func (b *Builder) ConstInts(v *Value) []int64 {
+	for _, t := range b.inits {
+		if t.Name == v.Name && t.Type == Int64 {
+			out := make([]int64, len(t.Raw)/8)
+			for i := range out {
+				out[i] = int64(binary.LittleEndian.Uint64(t.Raw[8*i:]))
+			}
+			return out
+		}
+	}
+	return nil
+}

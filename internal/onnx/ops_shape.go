@@ -111,7 +111,9 @@ func (b *Builder) Concat(axis int, xs ...*Value) *Value {
 		}
 		s[a] = s[a].plus(x.Shape[a])
 	}
-	return b.one("Concat", xs[0].Type, s, []*Attr{intAttr("axis", a)}, xs...)
+	out := b.one("Concat", xs[0].Type, s, []*Attr{intAttr("axis", a)}, xs...)
+	b.DefineDim(s[a], out, a)
+	return out
 }
 
 func (d Dim) plus(e Dim) Dim {
@@ -206,4 +208,12 @@ func (b *Builder) Pad(x *Value, axis int, before, after *Value, dim Dim) *Value 
 func (b *Builder) Range(n Dim) *Value {
 	limit := b.dimValue(nil, n)
 	return b.one("Range", Int64, Shape{n}, nil, b.Int(0), b.Squeeze(limit, 0), b.Int(1))
+}
+
+// DefineDim makes a symbolic dimension known that an op gave a new name (a slice's length, say), so that
+// later shapes may use it: it is that of an axis of v.
+func (b *Builder) DefineDim(d Dim, v *Value, axis int) {
+	if _, ok := b.dims[d.Name]; !ok && !d.Fixed() {
+		b.dims[d.Name] = dimSource{v, axis}
+	}
 }

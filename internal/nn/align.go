@@ -1,0 +1,136 @@
+package nn
+
+import "github.com/aladin-go/aladin/internal/onnx"
+
+// Scores are the alignment scores of every image with every caption, [I, C], by the configured mode.
+//
+// With ReleasedAlignment, similarities at padded places are 0 and take part in maxima, as in the
+// released code; pad is then the number of region and word rows the sides are padded to before (the
+// released evaluation uses 71; 0 leaves the batch's own padding). Otherwise padding never wins.
+func (n *Net) Scores(image, text Side, pad int) *onnx.Value {
+	var out *onnx.Value
+	n.B.Scope("align", func() {
+		if n.ReleasedAlignment {
+			image, text = n.trim(image, text)
+		}
+		sim := n.similarities(image, text)
+		out = n.reduceScores(sim, image, text, pad)
+	})
+	return out
+}
+
+// trim drops what the released code cuts away before it compares: region 0, word 0 and the last two.
+func (n *Net) trim(image, text Side) (Side, Side) {
+	b := n.B
+	cut := func(x *onnx.Value, from, to int64) *onnx.Value {
+		name := onnx.Sym(x.Shape[1].String() + "-cut")
+		if to == 0 {
+			return b.SliceV(x, 1, b.Ints(from), b.DimVector(x, 1), name)
+		}
+		return b.Slice(x, 1, from, to, name)
+	}
+	image.Tokens, image.Weights = cut(image.Tokens, 1, 0), cut(image.Weights, 1, 0)
+	text.Tokens, text.Weights = cut(text.Tokens, 1, -2), cut(text.Weights, 1, -2)
+	return image, text
+}
+
+// A similarity matrix of regions and words, with what tells padding from tokens.
+type similarity struct {
+	values *onnx.Value // [I, R, C, W]
+	region *onnx.Value // float [I, R, 1, 1]
+	word   *onnx.Value // float [1, 1, C, W]: 0 or 1
+	weight *onnx.Value // float [1, C, W]: of each word
+}
+
+// similarities is one matrix product over the rows of both batches: the vectors are normalised, so
+// these are cosines.
+func (n *Net) similarities(image, text Side) similarity {
+	b := n.B
+	i, r := image.Tokens.Shape[0], image.Tokens.Shape[1]
+	c, w := text.Tokens.Shape[0], text.Tokens.Shape[1]
+	flat := b.Gemm(n.rows(image.Tokens), n.rows(text.Tokens), nil, false, true)
+	b.DefineDim(r, image.Tokens, 1)
+	b.DefineDim(w, text.Tokens, 1)
+	one := onnx.D(1)
+	present := b.Cast(b.Greater(text.Weights, b.Scalar(0)), onnx.Float)
+	return similarity{
+		values: b.Reshape(flat, i, r, c, w),
+		region: b.Reshape(image.Weights, i, r, one, one),
+		word:   b.Reshape(present, one, one, c, w),
+		weight: b.Reshape(text.Weights, one, c, w),
+	}
+}
+
+func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value {
+	b := n.B
+	masked := b.Mul(b.Mul(s.values, s.region), s.word)
+	overRegions := func() *onnx.Value { // [I, C, W]: each word's best region
+		best := b.ReduceMax(n.forMax(s.values, s.region, s.word, pad), false, 1)
+		if n.ReleasedAlignment {
+			return best // padded words are 0 already
+		}
+		return b.Mul(best, s.weight)
+	}
+	overWords := func() *onnx.Value { // [I, R, C]: each region's best word
+		best := b.ReduceMax(n.forMax(s.values, s.word, s.region, pad), false, 3)
+		return b.Mul(best, b.Reshape(s.region, s.region.Shape[0], s.region.Shape[1], onnx.D(1)))
+	}
+	switch n.Alignment {
+	case "sum":
+		return b.ReduceSum(masked, false, 1, 3)
+	case "mean":
+		sum := b.ReduceSum(masked, false, 1, 3)
+		if pad > 0 { // over the padded size, less what trim cuts
+			return b.MulS(sum, 1/float32((pad-1)*(pad-3)))
+		}
+		cells := b.Mul(b.DimVector(image.Tokens, 1), b.DimVector(text.Tokens, 1))
+		return b.Div(sum, b.Reshape(b.Cast(cells, onnx.Float)))
+	case "MrAVGw":
+		words := b.ReduceSum(s.weight, false, 2) // [1, C]
+		// A caption without words scores 0, where the released code divides by zero.
+		return b.Div(b.ReduceSum(overRegions(), false, 2), b.MaxS(words, 1e-6))
+	case "MwSr":
+		return b.ReduceSum(overWords(), false, 1)
+	case "symm":
+		return b.Add(b.ReduceSum(overRegions(), false, 2), b.ReduceSum(overWords(), false, 1))
+	case "scan-sentences":
+		return n.crossAttention(s, image, text)
+	}
+	return b.ReduceSum(overRegions(), false, 2) // MrSw
+}
+
+// forMax prepares similarities for a maximum along the axis that along masks.
+func (n *Net) forMax(x, along, across *onnx.Value, pad int) *onnx.Value {
+	b := n.B
+	if !n.ReleasedAlignment {
+		// −2 is below every cosine, so padding never wins.
+		return b.Add(b.Mul(x, along), b.MulS(b.AddS(along, -1), 2))
+	}
+	x = b.Mul(b.Mul(x, along), across)
+	if pad > 0 {
+		x = b.Max(x, b.Scalar(0)) // some padded place is always there
+	}
+	return x
+}
+
+// crossAttention is the mode "scan-sentences": every region attends over the words by its normalised
+// positive similarities, and is compared with what it attended to.
+func (n *Net) crossAttention(s similarity, image, text Side) *onnx.Value {
+	b := n.B
+	i, r := image.Tokens.Shape[0], image.Tokens.Shape[1]
+	c, w := text.Tokens.Shape[0], text.Tokens.Shape[1]
+	masked := b.Mul(b.Mul(s.values, s.region), s.word)
+	pos := b.Relu(masked) // [I, R, C, W]
+	// The released code divides by at least 1e-12; the square root needs room to be differentiable.
+	norm := b.Sqrt(b.AddS(b.ReduceSum(b.Mul(pos, pos), true, 1), 1e-24))
+	logits := b.Add(b.Div(pos, norm), b.MulS(b.AddS(s.word, -1), 10000))
+	weights := b.Softmax(logits, -1)
+	// A caption without a word attends to nothing.
+	weights = b.Mul(weights, s.word)
+	att := b.MatMul(b.Reshape(b.Transpose(weights, 2, 0, 1, 3), c, i.Mul(r), w), text.Tokens)
+	att = b.Transpose(b.Reshape(att, c, i, r, onnx.D(n.Hidden)), 1, 2, 0, 3) // [I, R, C, D]
+	dot := b.ReduceSum(b.Mul(att, b.Reshape(image.Tokens, i, r, onnx.D(1), onnx.D(n.Hidden))), false, 3)
+	size := b.Sqrt(b.AddS(b.ReduceSum(b.Mul(att, att), false, 3), 1e-16))
+	cos := b.Mul(b.Div(dot, size), b.Reshape(s.region, i, r, onnx.D(1)))
+	return b.ReduceSum(cos, false, 1)
+}

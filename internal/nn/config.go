@@ -1,0 +1,93 @@
+// Package nn builds the ALADIN network as ONNX graphs (Messina et al., "ALADIN: Distilling Fine-grained
+// Alignment Scores for Efficient Image-Text Matching and Retrieval", CBMI 2022): a BERT encoder that
+// reads a caption, or the class names and regions of an image; an alignment head that compares every
+// word with every region; and a matching head that gives one vector a side.
+//
+// The same builders make the graphs that train and the graphs of a bundle, so the two cannot drift
+// apart. What differs is where parameters come from (a [Params]) and whether dropout is on.
+//
+// Parameters carry the names of the published PyTorch state dict, with its layouts, so that import and
+// export need no table. Shapes in comments: B pairs of image and caption, T caption tokens, L label
+// tokens, R regions, F features a region, H hidden size, D = H the common space.
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ErrConfig is returned when a configuration describes no network.
+var ErrConfig = errors.New("nn: invalid configuration")
+
+// AlignmentModes are the ways to turn the similarities of words and regions into one score, as the
+// paper and its code name them: sum and mean over all pairs; MrSw, the maximum over regions summed over
+// words; MrAVGw, its mean over words; MwSr, the maximum over words summed over regions; symm, MrSw +
+// MwSr; and scan-sentences, stacked cross attention (Lee et al., ECCV 2018).
+var AlignmentModes = []string{"sum", "mean", "MrSw", "MrAVGw", "MwSr", "symm", "scan-sentences"}
+
+// A Config is the shape of a network. The zero value of an option is what published ALADIN models use.
+type Config struct {
+	Layers       int     `json:"layers"`        // encoder layers
+	Hidden       int     `json:"hidden"`        // H
+	Heads        int     `json:"heads"`         // attention heads of the encoder
+	FF           int     `json:"ff"`            // width of its feed-forward layers
+	Vocab        int     `json:"vocab"`         // word pieces
+	MaxPositions int     `json:"max_positions"` // longest token sequence
+	Types        int     `json:"types"`         // token types (2)
+	LayerNormEps float32 `json:"layer_norm_eps"`
+
+	RegionDim          int     `json:"region_dim"` // F
+	RegionLayerNorm    bool    `json:"region_layer_norm"`
+	RegionLayerNormEps float32 `json:"region_layer_norm_eps"`
+
+	MatchLayers int `json:"match_layers"` // "tern-layers": of the matching head, shared by both sides
+	MatchHeads  int `json:"match_heads"`  // 4 in published models
+	MatchFF     int `json:"match_ff"`     // H in published models
+	AlignLayers int `json:"align_layers"` // "teran-layers": before alignment
+	// SeparateAlign gives the two sides alignment layers of their own ("shared-transformer: false").
+	SeparateAlign    bool   `json:"separate_align,omitempty"`
+	PostLayers       int    `json:"post_layers,omitempty"`       // before depth aggregation, old configurations
+	DepthAggregation string `json:"depth_aggregation,omitempty"` // of the matching head: "", "gated" or "mean"
+
+	// Alignment is one of AlignmentModes.
+	Alignment string `json:"alignment"`
+	// ReleasedAlignment repeats what the released code does: the last word piece takes no part, region 0
+	// neither, and similarities at padded places are 0 and take part in the maxima.
+	ReleasedAlignment bool `json:"released_alignment,omitempty"`
+
+	// PreNorm normalises before each sublayer and not after it, so that the input passes to the output
+	// on a straight path. Sublayers then start as nothing (zero output weights), and a network whose
+	// embeddings start from canonical correlation analysis starts as that analysis.
+	PreNorm bool `json:"pre_norm,omitempty"`
+	// MeanPool makes the matching vector of a side the mean of its token states, weighted by gates where
+	// WordGates is set, in place of the state at position 0.
+	MeanPool bool `json:"mean_pool,omitempty"`
+	// WordGates learns a weight ≥ 0 for every word piece, in the alignment score and in MeanPool.
+	WordGates bool `json:"word_gates,omitempty"`
+	// AlignProjection puts a linear layer a side between the encoder and the alignment head.
+	AlignProjection bool `json:"align_projection,omitempty"`
+	// MatchProjection likewise before the matching head.
+	MatchProjection bool `json:"match_projection,omitempty"`
+}
+
+// Validate checks that the numbers fit together.
+func (c Config) Validate() error {
+	switch {
+	case c.Layers < 0 || c.Hidden <= 0 || c.Heads <= 0 || c.Hidden%c.Heads != 0:
+		return fmt.Errorf("%w: %d layers of hidden size %d with %d heads (the size must be a multiple of the heads)", ErrConfig, c.Layers, c.Hidden, c.Heads)
+	case c.MatchLayers > 0 && (c.MatchHeads <= 0 || c.Hidden%c.MatchHeads != 0):
+		return fmt.Errorf("%w: matching head: hidden size %d with %d heads", ErrConfig, c.Hidden, c.MatchHeads)
+	case c.Vocab <= 0 || c.MaxPositions < 3 || c.Types < 2:
+		return fmt.Errorf("%w: vocabulary %d, %d positions, %d token types", ErrConfig, c.Vocab, c.MaxPositions, c.Types)
+	case c.RegionDim <= 0:
+		return fmt.Errorf("%w: %d features a region", ErrConfig, c.RegionDim)
+	case c.Layers > 0 && c.FF <= 0 || (c.MatchLayers > 0 || c.AlignLayers > 0 || c.PostLayers > 0) && c.MatchFF <= 0:
+		return fmt.Errorf("%w: feed-forward widths %d and %d", ErrConfig, c.FF, c.MatchFF)
+	case !slices.Contains(AlignmentModes, c.Alignment):
+		return fmt.Errorf("%w: alignment mode %q, known are %q", ErrConfig, c.Alignment, AlignmentModes)
+	case !slices.Contains([]string{"", "gated", "mean"}, c.DepthAggregation):
+		return fmt.Errorf("%w: depth aggregation %q, known are gated and mean", ErrConfig, c.DepthAggregation)
+	}
+	return nil
+}

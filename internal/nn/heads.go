@@ -1,0 +1,131 @@
+package nn
+
+import (
+	"github.com/aladin-go/aladin/internal/onnx"
+)
+
+// A Side is a batch of captions or images as the heads see it.
+type Side struct {
+	Matching *onnx.Value // [B, D], L2-normalised
+	Tokens   *onnx.Value // [B, S, D], L2-normalised: word or region states
+	Weights  *onnx.Value // float [B, S]: 0 where a token takes no part in alignment
+}
+
+// Text runs both heads on captions.
+func (n *Net) Text(s States) Side {
+	var side Side
+	n.B.Scope("text", func() {
+		side.Weights = n.inner(s.mask.tokens, n.dropLast())
+		if n.WordGates {
+			side.Weights = n.B.Mul(side.Weights, n.gates(s.ids))
+		}
+		side.Tokens = n.alignTokens(s, "text", "transformer_encoder_1")
+		side.Matching = n.matching(s, "text", side.Weights)
+	})
+	return side
+}
+
+// Image runs both heads on images.
+func (n *Net) Image(s States) Side {
+	var side Side
+	n.B.Scope("image", func() {
+		stack := "transformer_encoder_1"
+		if n.SeparateAlign {
+			stack = "transformer_encoder_2"
+		}
+		side.Weights = s.mask.tokens
+		if n.ReleasedAlignment {
+			side.Weights = n.inner(s.mask.tokens, 0)
+		}
+		side.Tokens = n.alignTokens(s, "image", stack)
+		side.Matching = n.matching(s, "image", s.mask.tokens)
+	})
+	return side
+}
+
+// dropLast is how many tokens at a caption's end take no part: [SEP], and in released models the word
+// piece before it.
+func (n *Net) dropLast() int64 {
+	if n.ReleasedAlignment {
+		return 2
+	}
+	return 1
+}
+
+// inner clears the first and the last few tokens of every sequence from its mask [B, S]: token t stays
+// where t ≥ 1 and token t+last is there. Sequences must have room: S > last.
+func (n *Net) inner(m *onnx.Value, last int64) *onnx.Value {
+	b := n.B
+	rest := b.SliceV(m, 1, b.Ints(1+last), b.DimVector(m, 1), onnx.Sym(m.Shape[1].String()+"-inner"))
+	return b.Pad(rest, 1, b.Ints(1), b.Ints(last), m.Shape[1])
+}
+
+// gates are the learned weights of the word pieces, softplus of a table that starts at 1.
+func (n *Net) gates(ids *onnx.Value) *onnx.Value {
+	b := n.B
+	g := b.Gather(n.Param(encPrefix+"word_gates.weight", InitZero, n.Vocab, 1), ids)
+	// softplus(x + log(e−1)) is 1 at x = 0
+	x := b.AddS(b.Reshape(g, ids.Shape...), 0.541324854612918)
+	return b.Log(b.AddS(b.Exp(b.Min(x, b.Scalar(20))), 1))
+}
+
+// alignTokens are the states that the alignment head compares.
+func (n *Net) alignTokens(s States, side, stack string) *onnx.Value {
+	b := n.B
+	x := n.stack(s.Last, s.mask, stack, n.AlignLayers)
+	if n.AlignProjection {
+		x = b.Reshape(n.linear(n.rows(x), encPrefix+"align_"+side+"_proj", InitGlorot, n.Hidden, n.Hidden), x.Shape...)
+	}
+	return b.L2Normalize(x, 1e-12)
+}
+
+// matching is one vector a sequence.
+func (n *Net) matching(s States, side string, weights *onnx.Value) *onnx.Value {
+	b := n.B
+	x := s.Last
+	if n.DepthAggregation != "" {
+		x = n.aggregateDepth(s)
+	}
+	if n.MatchProjection {
+		x = b.Reshape(n.linear(n.rows(x), encPrefix+"match_"+side+"_proj", InitGlorot, n.Hidden, n.Hidden), x.Shape...)
+	}
+	x = n.stack(x, s.mask, "final_projection_net", n.MatchLayers)
+	var v *onnx.Value
+	if n.MeanPool {
+		v = b.ReduceSum(b.Mul(x, b.Unsqueeze(weights, 2)), false, 1)
+	} else {
+		v = b.Reshape(b.Slice(x, 1, 0, 1, onnx.D(1)), x.Shape[0], onnx.D(n.Hidden))
+	}
+	return b.L2Normalize(v, 1e-12)
+}
+
+// aggregateDepth mixes the states of all layers into one per token, as old configurations do: their
+// mean, or a sum in which every state is weighted by a gate that attends over its layer's sequence. (The
+// released code pairs the sequences of a batch with each other's padding there; this does not.)
+func (n *Net) aggregateDepth(s States) *onnx.Value {
+	b := n.B
+	hidden := s.Hidden
+	if n.PostLayers > 0 {
+		hidden = append(append([]*onnx.Value(nil), hidden...), n.stack(s.Last, s.mask, "post_oscar_transformer", n.PostLayers))
+	}
+	const name = encPrefix + "depth_aggregator_model_matching."
+	kind := n.headKind()
+	var sum *onnx.Value
+	for _, h := range hidden {
+		if n.DepthAggregation == "gated" {
+			rows := n.attention(n.rows(h), h.Shape, s.mask, layerNames{joined: name + "self_attn.in_proj_"}, kind)
+			rows = n.linear(rows, name+"self_attn.out_proj", kind.init, n.Hidden, n.Hidden)
+			gate := b.Sigmoid(n.linear(rows, name+"gate_ffn", InitGlorot, n.Hidden, 1))
+			h = b.Mul(h, b.Reshape(gate, h.Shape[0], h.Shape[1], onnx.D(1)))
+		}
+		if sum == nil {
+			sum = h
+		} else {
+			sum = b.Add(sum, h)
+		}
+	}
+	if n.DepthAggregation == "mean" {
+		sum = b.MulS(sum, 1/float32(len(hidden)))
+	}
+	return sum
+}

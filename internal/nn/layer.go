@@ -1,0 +1,126 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/aladin-go/aladin/internal/onnx"
+)
+
+// A layerNames tells one transformer layer's parameters apart in the two naming schemes of the state
+// dict: BERT's with separate query, key and value, and PyTorch's with one matrix for the three.
+type layerNames struct {
+	query, key, value string // "" when joined
+	joined            string
+	attOut, attNorm   string
+	ff1, ff2, ffNorm  string
+}
+
+func bertLayer(i int) layerNames {
+	p := fmt.Sprintf("%sencoder.layer.%d.", bertPrefix, i)
+	return layerNames{
+		query: p + "attention.self.query", key: p + "attention.self.key", value: p + "attention.self.value",
+		attOut: p + "attention.output.dense", attNorm: p + "attention.output.LayerNorm",
+		ff1: p + "intermediate.dense", ff2: p + "output.dense", ffNorm: p + "output.LayerNorm",
+	}
+}
+
+func torchLayer(stack string, i int) layerNames {
+	p := fmt.Sprintf("%s%s.layers.%d.", encPrefix, stack, i)
+	return layerNames{
+		joined: p + "self_attn.in_proj_", attOut: p + "self_attn.out_proj", attNorm: p + "norm1",
+		ff1: p + "linear1", ff2: p + "linear2", ffNorm: p + "norm2",
+	}
+}
+
+// A layerKind is what differs between the encoder's layers and the heads'.
+type layerKind struct {
+	heads, ff  int
+	eps        float32
+	gelu       bool
+	init       Init
+	attention  string // dropout places
+	hidden     string
+	innerDrops bool // PyTorch's layer drops after the activation too
+}
+
+func (n *Net) encoderKind() layerKind {
+	return layerKind{heads: n.Heads, ff: n.FF, eps: n.LayerNormEps, gelu: true, init: InitNormal, attention: "attention", hidden: "hidden"}
+}
+
+func (n *Net) headKind() layerKind {
+	return layerKind{heads: n.MatchHeads, ff: n.MatchFF, eps: 1e-5, init: InitGlorot, attention: "head", hidden: "head", innerDrops: true}
+}
+
+// layer is one transformer encoder layer (Vaswani et al., arXiv 1706.03762) on x [B, S, H].
+func (n *Net) layer(x *onnx.Value, m mask, names layerNames, kind layerKind) *onnx.Value {
+	b := n.B
+	shape := x.Shape
+	h := n.rows(x)
+	in := h
+	if n.PreNorm {
+		in = n.layerNorm(h, names.attNorm, kind.eps)
+	}
+	att := n.attention(in, shape, m, names, kind)
+	att = n.drop(n.linear(att, names.attOut, n.residual(kind.init), n.Hidden, n.Hidden), kind.hidden)
+	h = b.Add(h, att)
+	if !n.PreNorm {
+		h = n.layerNorm(h, names.attNorm, kind.eps)
+	}
+	in = h
+	if n.PreNorm {
+		in = n.layerNorm(h, names.ffNorm, kind.eps)
+	}
+	f := n.linear(in, names.ff1, kind.init, n.Hidden, kind.ff)
+	if kind.gelu {
+		f = b.Gelu(f)
+	} else {
+		f = b.Relu(f)
+	}
+	if kind.innerDrops {
+		f = n.drop(f, kind.hidden)
+	}
+	f = n.drop(n.linear(f, names.ff2, n.residual(kind.init), kind.ff, n.Hidden), kind.hidden)
+	h = b.Add(h, f)
+	if !n.PreNorm {
+		h = n.layerNorm(h, names.ffNorm, kind.eps)
+	}
+	return b.Reshape(h, shape...)
+}
+
+// attention is multi-head self-attention on the rows of a batch of sequences, before its output layer.
+func (n *Net) attention(rows *onnx.Value, shape onnx.Shape, m mask, names layerNames, kind layerKind) *onnx.Value {
+	b := n.B
+	head := n.Hidden / kind.heads
+	q, k, v := n.queryKeyValue(rows, names, kind)
+	split := func(x *onnx.Value, perm ...int) *onnx.Value {
+		return b.Transpose(b.Reshape(x, shape[0], shape[1], onnx.D(kind.heads), onnx.D(head)), perm...)
+	}
+	q = b.MulS(q, float32(1/math.Sqrt(float64(head))))
+	scores := b.MatMul(split(q, 0, 2, 1, 3), split(k, 0, 2, 3, 1))
+	weights := n.drop(b.Softmax(b.Add(scores, m.additive), -1), kind.attention)
+	mixed := b.Transpose(b.MatMul(weights, split(v, 0, 2, 1, 3)), 0, 2, 1, 3)
+	return b.Reshape(mixed, rows.Shape...)
+}
+
+func (n *Net) queryKeyValue(rows *onnx.Value, names layerNames, kind layerKind) (q, k, v *onnx.Value) {
+	b, h := n.B, n.Hidden
+	if names.joined == "" {
+		return n.linear(rows, names.query, kind.init, h, h),
+			n.linear(rows, names.key, kind.init, h, h),
+			n.linear(rows, names.value, kind.init, h, h)
+	}
+	w := n.Param(names.joined+"weight", kind.init, 3*h, h)
+	bias := n.Param(names.joined+"bias", InitZero, 3*h)
+	all := b.Gemm(rows, w, bias, false, true)
+	part := func(i int) *onnx.Value { return b.Slice(all, 1, int64(i*h), int64((i+1)*h), onnx.D(h)) }
+	return part(0), part(1), part(2)
+}
+
+// stack runs layers of PyTorch's nn.TransformerEncoder.
+func (n *Net) stack(x *onnx.Value, m mask, name string, layers int) *onnx.Value {
+	for i := range layers {
+		n.B.Scope(fmt.Sprintf("%s.%d", name, i), func() { x = n.layer(x, m, torchLayer(name, i), n.headKind()) })
+	}
+	return x
+}

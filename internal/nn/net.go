@@ -1,0 +1,146 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/aladin-go/aladin/internal/onnx"
+)
+
+// Prefixes of the published state dict.
+const (
+	encPrefix  = "img_txt_enc."
+	bertPrefix = encPrefix + "oscar_model.bert."
+)
+
+// An Init says how a parameter starts when nothing is loaded into it.
+type Init struct {
+	Random Distribution
+	Value  float32 // of every element, without a distribution
+}
+
+// A Distribution is that of a parameter's first values.
+type Distribution int
+
+// Constant, BERT's normal distribution of deviation 0.02, and the uniform one of Glorot and Bengio
+// (AISTATS 2010) that PyTorch's Transformer uses for its matrices.
+const (
+	Constant Distribution = iota
+	Normal
+	Glorot
+)
+
+// The usual starts.
+var (
+	InitZero   = Init{}
+	InitOne    = Init{Value: 1}
+	InitNormal = Init{Random: Normal}
+	InitGlorot = Init{Random: Glorot}
+)
+
+// A Param describes one parameter of a network.
+type Param struct {
+	Name  string
+	Shape []int
+	Init  Init
+}
+
+// Params gives a network its parameters: a trainer makes them inputs of its graph, an exporter
+// constants.
+type Params interface {
+	Param(b *onnx.Builder, p Param) (*onnx.Value, error)
+}
+
+// A Net builds the parts of one network in one graph. Its methods may be called once per pass; the
+// parameters that passes share are made once. The first mistake is kept: see Err.
+type Net struct {
+	Config
+	B *onnx.Builder
+	// Dropout, when set, is applied to hidden states and attention weights where BERT does; rate is the
+	// configured one of the place: "hidden", "attention" or "head".
+	Dropout func(x *onnx.Value, place string) *onnx.Value
+
+	params Params
+	made   map[string]*onnx.Value
+	err    error
+}
+
+// New starts a network in a graph.
+func New(b *onnx.Builder, cfg Config, params Params) (*Net, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Net{Config: cfg, B: b, params: params, made: map[string]*onnx.Value{}}, nil
+}
+
+// Err is the first mistake, of the network or of the graph.
+func (n *Net) Err() error {
+	if n.err != nil {
+		return n.err
+	}
+	return n.B.Err()
+}
+
+// Param makes a parameter or returns the one that is there.
+func (n *Net) Param(name string, init Init, shape ...int) *onnx.Value {
+	if v, ok := n.made[name]; ok {
+		return v
+	}
+	v, err := n.params.Param(n.B, Param{Name: name, Shape: shape, Init: init})
+	if err != nil {
+		if n.err == nil {
+			n.err = err
+		}
+		zeros := 1
+		for _, s := range shape {
+			zeros *= s
+		}
+		v = n.B.Weights(fmt.Sprintf("missing/%s", name), make([]float32, zeros), shape...)
+	}
+	n.made[name] = v
+	return v
+}
+
+// linear is x·Wᵀ + b on a matrix x [N, in], with W [out, in] as PyTorch keeps it.
+func (n *Net) linear(x *onnx.Value, name string, init Init, in, out int) *onnx.Value {
+	w := n.Param(name+".weight", init, out, in)
+	b := n.Param(name+".bias", InitZero, out)
+	return n.B.Gemm(x, w, b, false, true)
+}
+
+func (n *Net) layerNorm(x *onnx.Value, name string, eps float32) *onnx.Value {
+	return n.B.LayerNorm(x, n.Param(name+".weight", InitOne, n.Hidden), n.Param(name+".bias", InitZero, n.Hidden), eps)
+}
+
+func (n *Net) drop(x *onnx.Value, place string) *onnx.Value {
+	if n.Dropout == nil {
+		return x
+	}
+	return n.Dropout(x, place)
+}
+
+// residual is how a sublayer's start depends on the place of the normalisation.
+func (n *Net) residual(otherwise Init) Init {
+	if n.PreNorm {
+		return InitZero
+	}
+	return otherwise
+}
+
+// rows flattens [B, S, H] to [B·S, H].
+func (n *Net) rows(x *onnx.Value) *onnx.Value {
+	return n.B.Reshape(x, x.Shape[:len(x.Shape)-1].Elements(), x.Shape[len(x.Shape)-1])
+}
+
+// A mask carries the padding of a batch of sequences.
+type mask struct {
+	tokens   *onnx.Value // float [B, S], 1 on tokens
+	additive *onnx.Value // float [B, 1, 1, S], 0 on tokens and −10000 on padding, added to attention scores
+}
+
+// mask prepares an int64 mask [B, S].
+func (n *Net) mask(m *onnx.Value) mask {
+	b := n.B
+	f := b.Cast(m, onnx.Float)
+	add := b.MulS(b.AddS(f, -1), 10000)
+	return mask{tokens: f, additive: b.Unsqueeze(add, 1, 2)}
+}

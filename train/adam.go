@@ -1,0 +1,165 @@
+package train
+
+import (
+	"math"
+	"runtime"
+	"sync"
+)
+
+// Adam is the optimiser of Kingma and Ba (ICLR 2015), with the decoupled weight decay of Loshchilov and
+// Hutter (ICLR 2019) when Decoupled, else with decay added to the gradient as PyTorch's Adam does. It
+// works in place on float32 slices, splits them over the cores, and gives the same result whatever
+// their number.
+type Adam struct {
+	Beta1, Beta2, Eps float64
+	WeightDecay       float64
+	Decoupled         bool
+	Step              int64       // steps done
+	M, V              [][]float32 // first and second moments, one pair a parameter
+}
+
+// NewAdam makes an optimiser for parameters of the given sizes.
+func NewAdam(sizes []int) *Adam {
+	a := &Adam{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}
+	for _, n := range sizes {
+		a.M = append(a.M, make([]float32, n))
+		a.V = append(a.V, make([]float32, n))
+	}
+	return a
+}
+
+// An Update is one parameter's part of a step. A gradient is dense, or lists rows of the parameter: Rows
+// holds, for each entry of Index in ascending order, one row of Grad; the others' gradient is zero.
+type Update struct {
+	Param []float32
+	Grad  []float32
+	Index []int // nil = dense
+	Width int   // of a row
+	LR    float64
+	Decay bool // whether weight decay applies
+}
+
+// Apply makes one step. scale multiplies the gradients (clipping). Updates without a gradient (Grad nil)
+// leave the parameter and its moments alone.
+func (a *Adam) Apply(updates []Update, scale float64) {
+	a.Step++
+	c1 := 1 - math.Pow(a.Beta1, float64(a.Step))
+	c2 := 1 - math.Pow(a.Beta2, float64(a.Step))
+	type job struct{ p, from, to int }
+	var jobs []job
+	const chunk = 1 << 16
+	for p, u := range updates {
+		if u.Grad == nil {
+			continue
+		}
+		for from := 0; from < len(u.Param); from += chunk {
+			jobs = append(jobs, job{p, from, min(from+chunk, len(u.Param))})
+		}
+	}
+	parallel(len(jobs), func(j int) {
+		job := jobs[j]
+		u := updates[job.p]
+		s := step{a: a, lr: u.LR / c1, root: 1 / math.Sqrt(c2), scale: scale}
+		if u.Decay {
+			if a.Decoupled {
+				s.shrink = u.LR * a.WeightDecay
+			} else {
+				s.decay = a.WeightDecay
+			}
+		}
+		m, v := a.M[job.p], a.V[job.p]
+		if u.Index == nil {
+			s.dense(u.Param[job.from:job.to], u.Grad[job.from:job.to], m[job.from:job.to], v[job.from:job.to])
+			return
+		}
+		s.rows(u, m, v, job.from, job.to)
+	})
+}
+
+// A step holds one update's constants.
+type step struct {
+	a                              *Adam
+	lr, root, scale, decay, shrink float64
+}
+
+func (s step) dense(p, g, m, v []float32) {
+	b1, b2, eps := float32(s.a.Beta1), float32(s.a.Beta2), float32(s.a.Eps)
+	lr, root, scale, decay, keep := float32(s.lr), float32(s.root), float32(s.scale), float32(s.decay), float32(1-s.shrink)
+	g, m, v = g[:len(p)], m[:len(p)], v[:len(p)]
+	for i, x := range p {
+		d := g[i]*scale + decay*x
+		mi := b1*m[i] + (1-b1)*d
+		vi := b2*v[i] + (1-b2)*d*d
+		m[i], v[i] = mi, vi
+		p[i] = x*keep - lr*mi/(sqrt32(vi)*root+eps)
+	}
+}
+
+// rows updates elements from…to of a parameter of whose rows few have a gradient: the others' moments
+// decay and move them all the same, as in the dense step.
+func (s step) rows(u Update, m, v []float32, from, to int) {
+	zero := make([]float32, u.Width)
+	next := 0
+	for next < len(u.Index) && (u.Index[next]+1)*u.Width <= from {
+		next++
+	}
+	for i := from; i < to; {
+		row := i / u.Width
+		end := min((row+1)*u.Width, to)
+		g := zero
+		if next < len(u.Index) && u.Index[next] == row {
+			g = u.Grad[next*u.Width : (next+1)*u.Width]
+			if end == (row+1)*u.Width {
+				next++
+			}
+		}
+		o := i - row*u.Width
+		s.dense(u.Param[i:end], g[o:o+end-i], m[i:end], v[i:end])
+		i = end
+	}
+}
+
+func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+// parallel runs f(0…n−1) on the cores.
+func parallel(n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if workers <= 1 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	next := make(chan int, n)
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	for range workers {
+		wg.Go(func() {
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// normSquared is the sum of squares of a gradient, in float64 and in a fixed order.
+func normSquared(g []float32) float64 {
+	const chunk = 1 << 16
+	sums := make([]float64, (len(g)+chunk-1)/chunk)
+	parallel(len(sums), func(i int) {
+		var s float64
+		for _, x := range g[i*chunk : min((i+1)*chunk, len(g))] {
+			s += float64(x) * float64(x)
+		}
+		sums[i] = s
+	})
+	var total float64
+	for _, s := range sums {
+		total += s
+	}
+	return total
+}

@@ -1,0 +1,52 @@
+package train
+
+import "strings"
+
+// An Optimizer applies gradients to parameters by name, with clipping to a global norm.
+type Optimizer struct {
+	adam  *Adam
+	index map[string]int
+	clip  float64
+	names []string
+}
+
+// NewOptimizer makes the optimiser that a configuration asks for, with empty state.
+func NewOptimizer(params *Params, cfg Config) *Optimizer {
+	o := &Optimizer{index: map[string]int{}, clip: cfg.Training.GradClip}
+	sizes := make([]int, len(params.All()))
+	for i, p := range params.All() {
+		sizes[i] = len(p.Data)
+		o.index[p.Name] = i
+		o.names = append(o.names, p.Name)
+	}
+	o.adam = NewAdam(sizes)
+	o.adam.WeightDecay = cfg.Training.WeightDecay
+	o.adam.Decoupled = cfg.Training.Optimizer == "adamw"
+	o.adam.Beta2 = cfg.Training.Beta2
+	return o
+}
+
+// Apply makes one step at a learning rate and returns the gradients' norm before clipping.
+func (o *Optimizer) Apply(params *Params, res *Result, lr float64) float64 {
+	norm := res.Norm()
+	scale := 1.0
+	if o.clip > 0 && norm > o.clip {
+		scale = o.clip / (norm + 1e-6) // as PyTorch's clip_grad_norm_
+	}
+	updates := make([]Update, len(params.All()))
+	for i, p := range params.All() {
+		updates[i].Param = p.Data
+	}
+	for _, g := range res.Grads {
+		u := &updates[o.index[g.Name]]
+		u.Grad, u.Index, u.Width, u.LR = g.Grad, g.Index, g.Width, lr
+		u.Decay = decays(g.Name, params.Lookup(g.Name).Shape)
+	}
+	o.adam.Apply(updates, scale)
+	return norm
+}
+
+// decays tells whether weight decay applies: to matrices, not to biases, normalisations and scales.
+func decays(name string, shape []int) bool {
+	return len(shape) > 1 && !strings.Contains(name, "word_gates")
+}
