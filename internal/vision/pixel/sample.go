@@ -41,6 +41,8 @@ func (s *Source) prepared(i, w, h int, r Rect) plane {
 		return p
 	}
 	key := shrinkKey{i, f}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if q, ok := s.shrunk[key]; ok {
 		return q
 	}

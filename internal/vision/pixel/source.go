@@ -6,14 +6,15 @@
 // interpolated rather than repeated, and most of the work is saved. Large pictures are first shrunk
 // by a whole factor with a box filter, leaving at least a factor of two to the real filter.
 //
-// A Source keeps those shrunken planes for its next Sample and so belongs to one goroutine;
-// distinct Sources are independent. The picture must not change while its Source is in use.
+// A Source keeps those shrunken planes for its next Sample. It is safe for concurrent use, as long
+// as nobody writes to the picture.
 package pixel
 
 import (
 	"image"
 	"image/color"
 	"image/draw"
+	"sync"
 )
 
 // A Rect is a rectangle of a picture in pixels, X0,Y0 the upper left corner. Pixel (i, j) covers
@@ -29,6 +30,8 @@ type Source struct {
 	W, H   int
 	planes []plane // 1: grey; 3: R, G, B or Y, Cb, Cr
 	ycc    bool
+
+	mu     sync.Mutex
 	shrunk map[shrinkKey]plane
 }
 

@@ -1,0 +1,164 @@
+package vision
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/aladin-go/aladin/internal/region"
+)
+
+// A sight is what the models see in one view.
+type sight struct {
+	objects  []object
+	maps     []featureMap // of every model with a feature map
+	mirrored []featureMap // of the mirrored view, with Regions.Flip
+	frames   []frame      // how the view lies in each of those models' inputs
+	crops    []sight      // of each object's part of the view, with boxes "crop"
+}
+
+// look runs models over views.
+func (x *ONNX) look(ctx context.Context, models []*model, views []view) ([]sight, error) {
+	out := make([]sight, len(views))
+	for _, m := range models {
+		replies, err := m.run(ctx, views)
+		if err != nil {
+			return nil, err
+		}
+		for i, r := range replies {
+			if m == x.detector {
+				if out[i].objects, err = m.objects(r); err != nil {
+					return nil, err
+				}
+			}
+			if m.cfg.FeatureMap != nil {
+				out[i].frames = append(out[i].frames, r.frame)
+				if out[i].maps, err = m.appendMap(out[i].maps, r); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if m.cfg.FeatureMap == nil || !x.cfg.Regions.Flip {
+			continue
+		}
+		mirrored := make([]view, len(views))
+		for i, v := range views {
+			mirrored[i] = v.mirrored()
+		}
+		if replies, err = m.run(ctx, mirrored); err != nil {
+			return nil, err
+		}
+		for i, r := range replies {
+			if out[i].mirrored, err = m.appendMap(out[i].mirrored, r); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+func (m *model) appendMap(maps []featureMap, r reply) ([]featureMap, error) {
+	fm, err := newFeatureMap(m.cfg.FeatureMap, r.values[m.cfg.FeatureMap.Output])
+	if err != nil {
+		return nil, fmt.Errorf("model %q: %w", m.cfg.Name, err)
+	}
+	return append(maps, fm), nil
+}
+
+// set puts the regions of one view together.
+func (x *ONNX) set(v view, s *sight) (*region.Set, error) {
+	set := v.emptySet(x.Dim())
+	set.Boxes = append(set.Boxes, region.Box{0, 0, 1, 1})
+	seen := s.frames[0].visible()
+	set.Boxes = append(set.Boxes, cells(x.cfg.Regions.Grid, seen)...)
+	boxed := len(set.Boxes)
+	if x.detector != nil {
+		x.label(set, s.objects)
+	}
+	set.Features = make([]float32, len(set.Boxes)*set.Dim)
+	for i, b := range set.Boxes {
+		row := set.Row(i)
+		from, where := s, &b
+		switch {
+		case i == 0:
+			where = nil
+		case i >= boxed && x.cfg.Regions.Boxes == boxesCrop:
+			from, where = &s.crops[i-boxed], nil
+		}
+		if err := x.pool(row[:x.dim], from, where); err != nil {
+			return nil, err
+		}
+		x.std.apply(row)
+		if x.cfg.BoxNumbers {
+			putBoxNumbers(row[x.dim:], b)
+		}
+	}
+	return set, nil
+}
+
+// label adds the objects' boxes, if they are regions, and their names.
+func (x *ONNX) label(set *region.Set, objects []object) {
+	if x.cfg.Regions.Boxes != boxesNone {
+		set.Labels = make([]string, len(set.Boxes), len(set.Boxes)+len(objects))
+		for _, o := range objects {
+			set.Boxes = append(set.Boxes, o.box)
+			set.Labels = append(set.Labels, o.name)
+		}
+	}
+	set.Tags = []string{} // not nil: "no tags" must not mean "take the labels"
+	for _, o := range objects {
+		switch {
+		case x.cfg.Regions.Tags == tagsAll,
+			x.cfg.Regions.Tags == tagsUnique && !slices.Contains(set.Tags, o.name):
+			set.Tags = append(set.Tags, o.name)
+		}
+	}
+}
+
+// cells are the boxes of a grid over the part of a view that the models see.
+func cells(grid []int, seen region.Box) []region.Box {
+	if grid == nil {
+		return nil
+	}
+	rows, cols := grid[0], grid[1]
+	at := func(lo, hi float32, i, n int) float32 { return lo + (hi-lo)*float32(i)/float32(n) }
+	var out []region.Box
+	for r := range rows {
+		for c := range cols {
+			out = append(out, region.Box{
+				at(seen[0], seen[2], c, cols), at(seen[1], seen[3], r, rows),
+				at(seen[0], seen[2], c+1, cols), at(seen[1], seen[3], r+1, rows),
+			})
+		}
+	}
+	return out
+}
+
+// pool writes the features of the region b of s: the models' averages, one behind the other. Without b it is
+// all that each model sees, which differs where they crop differently.
+func (x *ONNX) pool(row []float32, s *sight, b *region.Box) error {
+	for i, m := range s.maps {
+		if m.dim != x.dims[i] {
+			return fmt.Errorf("%w: feature map %q has %d features, and had %d before", ErrModel, x.maps[i].cfg.FeatureMap.Output, m.dim, x.dims[i])
+		}
+		var part []float32
+		part, row = row[:m.dim], row[m.dim:]
+		where := s.frames[i].visible()
+		if b != nil {
+			where = *b
+		}
+		m.average(part, s.frames[i].toInput(where))
+		if s.mirrored != nil {
+			other := make([]float32, m.dim)
+			s.mirrored[i].average(other, s.frames[i].toInput(region.Box{1 - where[2], where[1], 1 - where[0], where[3]}))
+			for j, v := range other {
+				part[j] = (part[j] + v) / 2
+			}
+		}
+		power(part, x.cfg.Regions.Power)
+		if x.cfg.Regions.L2 {
+			normalise(part)
+		}
+	}
+	return nil
+}
