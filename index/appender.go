@@ -1,0 +1,346 @@
+package index
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/aladin-go/aladin/format"
+)
+
+// Stats counts what happened to the items given to a Builder or Writer.
+type Stats struct {
+	Added    int // items added, replaced ones included
+	Skipped  int // duplicates that were left out
+	Replaced int // items that took the place of an older one
+	Deleted  int // items deleted by Delete
+}
+
+// appender is what Builder and Writer share: it adds items to a file and
+// prepares the next commit.
+type appender struct {
+	fw    *format.Writer
+	man   *format.Manifest
+	store *store
+	base  *snapshot // the current commit; nil in a new file
+	cur   *pending
+	inCur map[string]struct{} // ids of cur and of held
+	held  []Item              // items that wait until there are enough to train on
+	heldN int                 // values they hold
+
+	written []writtenSegment // by segment, beyond those of base
+	dead    map[int]*roaring.Bitmap
+	stats   Stats
+	err     error
+}
+
+// writtenSegment remembers the ids of a segment that is in the file but not yet
+// committed: sorted hashes, each with its row. 12 bytes an item.
+type writtenSegment struct {
+	hashes []uint64
+	rows   []uint32
+	ids    format.Section
+	items  int
+}
+
+var hashSeed = maphash.MakeSeed()
+
+// heldValues is how many values (of float32) are held for training: enough for a
+// codebook and a mean.
+const heldValues = 32 << 20
+
+func (a *appender) add(it Item) error {
+	if a.err != nil {
+		return a.err
+	}
+	if err := it.check(a.store.dim, a.store.tokenDim); err != nil {
+		return err
+	}
+	if a.man.Model == "" && len(a.man.Segments) == 0 && len(a.inCur) == 0 {
+		a.man.Model = it.Encoding.Model
+	}
+	if it.Encoding.Model != a.man.Model {
+		return fmt.Errorf("item %q: %w", it.ID, modelMismatch(it.Encoding.Model, a.man.Model))
+	}
+	ok, err := a.makeRoom(it.ID)
+	if err != nil || !ok {
+		return a.fail(err)
+	}
+	a.stats.Added++
+	a.inCur[it.ID] = struct{}{}
+	// Dimensions are fixed by the first item that shows them.
+	if a.store.dim == 0 {
+		a.store.setDim(len(it.Encoding.Matching))
+	}
+	if n := it.Encoding.N(); n > 0 && a.store.tokenDim == 0 && a.store.opts.Regions != None {
+		a.store.tokenDim = len(it.Encoding.Tokens) / n
+	}
+	if a.mustHold(&it) {
+		it.Encoding = it.Encoding.clone()
+		a.held = append(a.held, it)
+		a.heldN += len(it.Encoding.Tokens) + len(it.Encoding.Matching)
+		if a.heldN < heldValues {
+			return nil
+		}
+		return a.fail(a.release())
+	}
+	return a.fail(a.put(&it))
+}
+
+// fail makes errors of the file last; those of an item do not.
+func (a *appender) fail(err error) error {
+	if err != nil && !errors.Is(err, ErrDuplicate) && !errors.Is(err, ErrNotFound) {
+		a.err = err
+	}
+	return err
+}
+
+func modelMismatch(item, index string) error {
+	return fmt.Errorf("%w: encoding made by model %q, index holds model %q", ErrModelMismatch, item, index)
+}
+
+// mustHold says that an item cannot be encoded before there is more to train on.
+func (a *appender) mustHold(it *Item) bool {
+	s := a.store
+	if len(a.held) > 0 || s.opts.Match == Bits && s.centre == nil {
+		return true
+	}
+	return residual(s.opts.Regions) && s.tokens == nil && it.Encoding.N() > 0
+}
+
+// release trains on the held items and encodes them.
+func (a *appender) release() error {
+	if len(a.held) == 0 {
+		return nil
+	}
+	if err := a.store.train(a.fw, a.held); err != nil {
+		return err
+	}
+	a.heldN = 0
+	for len(a.held) > 0 {
+		it := a.held[0]
+		a.held = a.held[1:]
+		if err := a.put(&it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *appender) put(it *Item) error {
+	if a.store.tokens == nil && a.store.tokenDim > 0 && !residual(a.store.opts.Regions) {
+		if err := a.store.trainTokens(a.fw, nil); err != nil {
+			return err
+		}
+	}
+	if a.cur != nil && a.cur.full() {
+		if err := a.flush(); err != nil {
+			return err
+		}
+		a.inCur[it.ID] = struct{}{}
+		for i := range a.held {
+			a.inCur[a.held[i].ID] = struct{}{}
+		}
+	}
+	if a.cur == nil {
+		a.cur = newPending(a.fw, a.store)
+	}
+	return a.cur.add(it)
+}
+
+// makeRoom looks for an older item of the same id and does with it what the
+// options say. It returns false when the new one is to be left out.
+func (a *appender) makeRoom(id string) (bool, error) {
+	_, pending := a.inCur[id]
+	if !pending {
+		_, _, err := a.find(id)
+		if errors.Is(err, ErrNotFound) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	switch a.store.opts.Duplicates {
+	case SkipDuplicate:
+		a.stats.Skipped++
+		return false, nil
+	case ReplaceDuplicate:
+		a.stats.Replaced++
+		return true, a.remove(id)
+	}
+	return false, fmt.Errorf("%q: %w", id, ErrDuplicate)
+}
+
+// remove deletes an id from whatever holds it.
+func (a *appender) remove(id string) error {
+	if _, ok := a.inCur[id]; ok {
+		if err := a.flushAll(); err != nil {
+			return err
+		}
+	}
+	seg, row, err := a.find(id)
+	if err != nil {
+		return err
+	}
+	rows := a.dead[seg]
+	if rows == nil {
+		rows = roaring.New()
+		if a.base != nil && seg < len(a.base.segments) && a.base.segments[seg].dead != nil {
+			rows = a.base.segments[seg].dead.Clone()
+		}
+		a.dead[seg] = rows
+	}
+	rows.Add(row)
+	return nil
+}
+
+// find looks an id up in all written segments. It does not see cur and held.
+func (a *appender) find(id string) (seg int, row uint32, err error) {
+	n := 0
+	if a.base != nil {
+		n = len(a.base.segments)
+		for i := range slices.Backward(a.base.segments) {
+			row, ok, err := a.base.segments[i].find(id)
+			if err != nil {
+				return 0, 0, err
+			}
+			if !ok {
+				continue
+			}
+			// a.dead, where present, includes what was dead before.
+			if d := a.dead[i]; d != nil && !d.Contains(row) || d == nil && a.base.segments[i].isLive(row) {
+				return i, row, nil
+			}
+		}
+	}
+	h := maphash.String(hashSeed, id)
+	for i := range a.written {
+		row, ok, err := a.written[i].find(a.fw, h, id)
+		if err != nil {
+			return 0, 0, err
+		}
+		if ok && (a.dead[n+i] == nil || !a.dead[n+i].Contains(row)) {
+			return n + i, row, nil
+		}
+	}
+	return 0, 0, fmt.Errorf("%q: %w", id, ErrNotFound)
+}
+
+func (w *writtenSegment) find(fw *format.Writer, h uint64, id string) (uint32, bool, error) {
+	i, ok := slices.BinarySearch(w.hashes, h)
+	for ; ok && i < len(w.hashes) && w.hashes[i] == h; i++ {
+		var b [8]byte
+		if _, err := fw.ReadAt(b[:], w.ids.Offset+4*int64(w.rows[i])); err != nil {
+			return 0, false, err
+		}
+		from, to := binary.LittleEndian.Uint32(b[:]), binary.LittleEndian.Uint32(b[4:])
+		if int(to-from) != len(id) {
+			continue
+		}
+		got := make([]byte, len(id))
+		if _, err := fw.ReadAt(got, w.ids.Offset+4*int64(w.items+1)+int64(from)); err != nil {
+			return 0, false, err
+		}
+		if string(got) == id {
+			return w.rows[i], true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// flushAll writes held and pending items to the file.
+func (a *appender) flushAll() error {
+	if err := a.release(); err != nil {
+		return err
+	}
+	return a.flush()
+}
+
+// flush ends the current segment.
+func (a *appender) flush() error {
+	if a.cur == nil {
+		return nil
+	}
+	p := a.cur
+	a.cur = nil
+	seg, rowOf, err := p.finish()
+	if err != nil {
+		return err
+	}
+	a.man.Segments = append(a.man.Segments, seg)
+	w := writtenSegment{items: len(p.ids), hashes: make([]uint64, len(p.ids)), rows: make([]uint32, len(p.ids))}
+	w.ids, _ = seg.Section(format.KindID)
+	type entry struct {
+		hash uint64
+		row  uint32
+	}
+	entries := make([]entry, len(p.ids))
+	for i, id := range p.ids {
+		entries[i] = entry{maphash.String(hashSeed, id), rowOf[i]}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.hash, b.hash) })
+	for i, e := range entries {
+		w.hashes[i], w.rows[i] = e.hash, e.row
+	}
+	a.written = append(a.written, w)
+	clear(a.inCur)
+	return nil
+}
+
+// commit writes all that is pending and makes it current.
+func (a *appender) commit() error {
+	if a.err != nil {
+		return a.err
+	}
+	if err := a.flushAll(); err != nil {
+		return a.fail(err)
+	}
+	for _, i := range slices.Sorted(maps.Keys(a.dead)) {
+		if err := a.writeTombstones(i, a.dead[i]); err != nil {
+			return a.fail(err)
+		}
+	}
+	a.man.Segments = slices.DeleteFunc(a.man.Segments, func(s format.Segment) bool { return s.Deleted == s.Items })
+	a.man.Dim, a.man.TokenDim = a.store.dim, a.store.tokenDim
+	a.man.Shared = a.store.shared
+	if err := a.fw.Commit(a.man); err != nil {
+		return a.fail(err)
+	}
+	a.dead = make(map[int]*roaring.Bitmap)
+	a.written = nil
+	return nil
+}
+
+func (a *appender) writeTombstones(i int, rows *roaring.Bitmap) error {
+	seg := &a.man.Segments[i]
+	seg.Deleted = int(rows.GetCardinality())
+	seg.Sections = slices.DeleteFunc(slices.Clone(seg.Sections), func(s format.Section) bool { return s.Kind == format.KindTombstone })
+	if seg.Deleted == seg.Items {
+		return nil // the whole segment goes
+	}
+	b, err := rowsToBytes(rows)
+	if err != nil {
+		return err
+	}
+	s, err := a.fw.Append(format.KindTombstone, 0, b)
+	seg.Sections = append(seg.Sections, s)
+	return err
+}
+
+func (e *Encoding) clone() *Encoding {
+	c := *e
+	c.Matching = slices.Clone(e.Matching)
+	c.Tokens = slices.Clone(e.Tokens)
+	c.Weights = slices.Clone(e.Weights)
+	c.Words = slices.Clone(e.Words)
+	c.Boxes = slices.Clone(e.Boxes)
+	c.Labels = slices.Clone(e.Labels)
+	return &c
+}

@@ -1,0 +1,108 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/aladin-go/aladin/format"
+)
+
+// Builder writes a new index file. Items stream through it: it keeps at most
+// BuildOptions.SegmentBytes of them, and 12 bytes for each item before. The same
+// items in the same order give the same bytes. A Builder is not safe for
+// concurrent use.
+//
+// The file appears under its name when Finish returns; until then it is written
+// beside it, and an older file there stays as it is.
+type Builder struct {
+	a    *appender
+	path string
+	lock io.Closer
+	fs   format.FS
+}
+
+// NewBuilder begins a new index file, which replaces what is at path once it is
+// finished. Call Close when done, whether finished or not.
+func NewBuilder(path string, opts *BuildOptions) (*Builder, error) {
+	o, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	// A writer that has the old file open would go on writing to a file that is gone.
+	lock, err := o.FS.Lock(format.LockName(path))
+	if err != nil {
+		return nil, err
+	}
+	fw, err := format.Create(o.FS, path+".tmp")
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	records, err := newBlockCodec(nil)
+	if err != nil {
+		return nil, errors.Join(err, fw.Close(), lock.Close())
+	}
+	a := newAppender(fw, &store{opts: o, records: records})
+	a.man = &format.Manifest{Model: o.Model, MatchCodec: o.Match, TokenCodec: o.Regions}
+	return &Builder{a: a, path: path, lock: lock, fs: o.FS}, nil
+}
+
+func newAppender(fw *format.Writer, s *store) *appender {
+	return &appender{fw: fw, store: s, inCur: make(map[string]struct{}), dead: make(map[int]*roaring.Bitmap)}
+}
+
+// Add appends an item. The item's encoding may be reused once Add returns. An
+// item that breaks a rule (ErrInvalid, ErrDuplicate, ErrModelMismatch) is left
+// out and the Builder can go on; after any other error it cannot.
+func (b *Builder) Add(it Item) error {
+	if b.a == nil {
+		return fmt.Errorf("builder of %s: %w", b.path, ErrClosed)
+	}
+	return b.a.add(it)
+}
+
+// Stats counts the items so far.
+func (b *Builder) Stats() Stats {
+	if b.a == nil {
+		return Stats{}
+	}
+	return b.a.stats
+}
+
+// Finish completes the file and gives it its name.
+func (b *Builder) Finish() error {
+	if b.a == nil {
+		return fmt.Errorf("builder of %s: %w", b.path, ErrClosed)
+	}
+	if err := b.a.commit(); err != nil {
+		return err
+	}
+	a := b.a
+	b.a = nil
+	a.store.records.close()
+	return errors.Join(a.fw.Publish(b.path), b.unlock())
+}
+
+// Close gives up a Builder that was not finished and removes what it wrote. After
+// Finish it does nothing.
+func (b *Builder) Close() error {
+	if b.a == nil {
+		return b.unlock()
+	}
+	a := b.a
+	b.a = nil
+	a.store.records.close()
+	err := a.fw.Close()
+	return errors.Join(err, b.fs.Remove(b.path+".tmp"), b.fs.Remove(format.LockName(b.path+".tmp")), b.unlock())
+}
+
+func (b *Builder) unlock() error {
+	if b.lock == nil {
+		return nil
+	}
+	l := b.lock
+	b.lock = nil
+	return l.Close()
+}

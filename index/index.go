@@ -1,0 +1,313 @@
+package index
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/aladin-go/aladin/format"
+)
+
+// Index is an open index file. All methods are safe for concurrent use.
+type Index struct {
+	path string
+	opts Options
+
+	mu      sync.Mutex
+	snap    *snapshot   // nil when closed
+	retired []*snapshot // replaced by Refresh, perhaps still in use
+}
+
+// Open opens an index file for searching. It takes milliseconds whatever the
+// file's size: the file is mapped, not read.
+func Open(path string, opts *Options) (*Index, error) {
+	o, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	sn, err := openSnapshot(o.FS, path, o.CacheBytes)
+	if err != nil {
+		return nil, err
+	}
+	ix := &Index{path: path, opts: o, snap: sn}
+	if m := sn.r.Manifest().Model; o.Model != "" && m != o.Model {
+		sn.release()
+		return nil, fmt.Errorf("%s: %w: asked for model %q, index holds model %q", path, ErrModelMismatch, o.Model, m)
+	}
+	return ix, nil
+}
+
+// Refresh moves the index on to the file's current commit and reports whether
+// there was a newer one. Calls that are under way finish on the commit that
+// they began with.
+func (ix *Index) Refresh() (bool, error) {
+	sn, err := ix.acquire()
+	if err != nil {
+		return false, err
+	}
+	old := sn.r.Meta()
+	sn.release()
+	meta, err := format.CurrentMeta(ix.opts.FS, ix.path)
+	if err != nil || meta == old {
+		return false, err
+	}
+	next, err := openSnapshot(ix.opts.FS, ix.path, ix.opts.CacheBytes)
+	if err != nil {
+		return false, err
+	}
+	if a, b := sn.r.Manifest().Model, next.r.Manifest().Model; ix.opts.Model != "" && a != b {
+		next.release()
+		return false, fmt.Errorf("%s: %w: opened with model %q, now holds model %q", ix.path, ErrModelMismatch, a, b)
+	}
+	ix.mu.Lock()
+	if ix.snap == nil {
+		ix.mu.Unlock()
+		next.release()
+		return false, fmt.Errorf("%s: %w", ix.path, ErrClosed)
+	}
+	last := ix.snap
+	ix.snap = next
+	ix.retired = append(slices.DeleteFunc(ix.retired, (*snapshot).gone), last)
+	ix.mu.Unlock()
+	last.release()
+	return true, nil
+}
+
+// gone says that nobody uses the snapshot any more.
+func (sn *snapshot) gone() bool {
+	select {
+	case <-sn.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close waits for calls that are under way and unmaps the file.
+func (ix *Index) Close() error {
+	ix.mu.Lock()
+	sn, retired := ix.snap, ix.retired
+	ix.snap, ix.retired = nil, nil
+	ix.mu.Unlock()
+	if sn == nil {
+		return nil
+	}
+	sn.release()
+	for _, s := range retired {
+		<-s.closed
+	}
+	<-sn.closed
+	return sn.err
+}
+
+func (ix *Index) acquire() (*snapshot, error) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if ix.snap == nil || !ix.snap.acquire() {
+		return nil, fmt.Errorf("%s: %w", ix.path, ErrClosed)
+	}
+	return ix.snap, nil
+}
+
+// view runs f on the current snapshot, which stays mapped until f returns.
+func (ix *Index) view(f func(*snapshot) error) error {
+	sn, err := ix.acquire()
+	if err != nil {
+		return err
+	}
+	defer sn.release()
+	if err := sn.r.CheckSize(); err != nil {
+		return err
+	}
+	return guard(ix.path, func() error { return f(sn) })
+}
+
+// Len is the number of items.
+func (ix *Index) Len() int {
+	n := 0
+	_ = ix.view(func(sn *snapshot) error { n = sn.items; return nil })
+	return n
+}
+
+// Model is the fingerprint of the model whose encodings the index holds.
+func (ix *Index) Model() string {
+	var m string
+	_ = ix.view(func(sn *snapshot) error { m = sn.r.Manifest().Model; return nil })
+	return m
+}
+
+// Dim is the number of values of a matching vector.
+func (ix *Index) Dim() int {
+	n := 0
+	_ = ix.view(func(sn *snapshot) error { n = sn.store.dim; return nil })
+	return n
+}
+
+// Item returns what is stored of an item. Its encoding is what the codecs left of
+// the one that was added: values differ from it by their precision.
+func (ix *Index) Item(id string) (*Item, error) {
+	var it *Item
+	err := ix.view(func(sn *snapshot) error {
+		at, err := sn.find(id)
+		if err != nil {
+			return err
+		}
+		it, err = sn.item(at.seg, at.row)
+		return err
+	})
+	return it, err
+}
+
+// Encoding returns the stored encoding of an item, to be used as a query: more
+// like this.
+func (ix *Index) Encoding(id string) (*Encoding, error) {
+	it, err := ix.Item(id)
+	if err != nil {
+		return nil, err
+	}
+	return it.Encoding, nil
+}
+
+// Fields are the texts stored with an item.
+type Fields struct {
+	Kind Kind
+	Text string
+	Meta []byte // JSON or nil
+	Tags []string
+}
+
+// Fields returns the texts of an item without its encoding.
+func (ix *Index) Fields(id string) (Fields, error) {
+	var f Fields
+	err := ix.view(func(sn *snapshot) error {
+		at, err := sn.find(id)
+		if err != nil {
+			return err
+		}
+		rec, err := sn.record(at.seg, at.row)
+		if err != nil {
+			return err
+		}
+		f = Fields{Kind: sn.segments[at.seg].kind(at.row), Text: rec.text, Meta: rec.meta}
+		f.Tags, err = sn.segments[at.seg].tagsOf(at.row)
+		return err
+	})
+	return f, err
+}
+
+// IDs yields the ids of all items, in ascending order within each segment. It
+// holds the snapshot that it began with until it ends.
+func (ix *Index) IDs() iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		sn, err := ix.acquire()
+		if err != nil {
+			yield("", err)
+			return
+		}
+		defer sn.release()
+		for _, s := range sn.segments {
+			for i := range s.n {
+				var id string
+				live := false
+				err := guard(ix.path, func() error {
+					row, err := s.byID(i)
+					if err != nil || !s.isLive(uint32(row)) {
+						return err
+					}
+					live = true
+					b, err := s.id(row)
+					id = string(b)
+					return err
+				})
+				if (live || err != nil) && (!yield(id, err) || err != nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Verify reads the whole file and compares every byte with its checksum; see
+// [format.Reader.Verify].
+func (ix *Index) Verify(ctx context.Context, progress func(done, total int64)) error {
+	return ix.view(func(sn *snapshot) error { return sn.r.Verify(ctx, progress) })
+}
+
+func (sn *snapshot) item(seg, row int) (*Item, error) {
+	s := sn.segments[seg]
+	id, err := s.id(row)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := sn.record(seg, row)
+	if err != nil {
+		return nil, err
+	}
+	e := &Encoding{Kind: s.kind(row), Model: sn.r.Manifest().Model, Text: rec.text}
+	e.Matching = make([]float32, s.store.dim)
+	if s.rescore != nil {
+		s.rescore.Decode(e.Matching, row)
+	} else {
+		s.rows.Decode(e.Matching, row)
+	}
+	if err := s.decodeTokens(e, row, rec.words); err != nil {
+		return nil, err
+	}
+	it := &Item{ID: string(id), Encoding: e, Meta: rec.meta}
+	it.Tags, err = s.tagsOf(row)
+	return it, err
+}
+
+func (s *segment) decodeTokens(e *Encoding, row int, words []Word) error {
+	block, first, n, err := s.block(row)
+	if err != nil || n == 0 {
+		return err
+	}
+	d := s.store.tokenDim
+	e.Tokens = make([]float32, n*d)
+	e.Weights = make([]float32, n)
+	for i := range n {
+		takesPart := s.store.tokens.Decode(e.Tokens[i*d:(i+1)*d], block, i)
+		switch {
+		case s.weights != nil:
+			e.Weights[i] = s.weights[first+i]
+		case takesPart:
+			e.Weights[i] = 1
+		}
+	}
+	if len(words) == n {
+		e.Words = words
+	}
+	if e.Kind == Caption {
+		return nil
+	}
+	e.Boxes, e.Labels = make([]Box, n), make([]string, n)
+	for i := range n {
+		e.Boxes[i] = s.box(first + i)
+		if e.Labels[i], err = s.label(first + i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tagsOf looks through all tags: fine for one item.
+func (s *segment) tagsOf(row int) ([]string, error) {
+	var tags []string
+	for i := range s.tags.len() {
+		rows, err := s.tagged(i)
+		if err != nil {
+			return nil, err
+		}
+		if rows.Contains(uint32(row)) {
+			b, err := s.tags.at(i)
+			if err != nil {
+				return nil, err
+			}
+			tags = append(tags, string(b))
+		}
+	}
+	return tags, nil
+}

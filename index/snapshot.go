@@ -1,0 +1,138 @@
+package index
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/aladin-go/aladin/format"
+)
+
+// snapshot is one commit of a file, mapped. It counts its users and is unmapped
+// when the last one is done.
+type snapshot struct {
+	serial   uint64 // unique in the process
+	r        *format.Reader
+	store    *store
+	segments []*segment
+	items    int
+	cache    *blockCache
+
+	mu     sync.Mutex
+	users  int
+	closed chan struct{} // closed when unmapped
+	err    error         // of unmapping
+}
+
+var snapshots atomic.Uint64
+
+// openSnapshot opens the current commit with one user.
+func openSnapshot(fs format.FS, path string, cacheBytes int64) (*snapshot, error) {
+	r, err := format.Open(fs, path)
+	if err != nil {
+		return nil, err
+	}
+	sn := &snapshot{serial: snapshots.Add(1), r: r, users: 1, closed: make(chan struct{}), cache: newBlockCache(cacheBytes)}
+	err = guard(path, sn.open)
+	if err != nil {
+		sn.release()
+		return nil, err
+	}
+	return sn, nil
+}
+
+func (sn *snapshot) open() (err error) {
+	if sn.store, err = openStore(sn.r); err != nil {
+		return fmt.Errorf("%s: %w", sn.r.Name(), err)
+	}
+	m := sn.r.Manifest()
+	for i := range m.Segments {
+		s, err := openSegment(sn.r, sn.store, &m.Segments[i])
+		if err != nil {
+			return fmt.Errorf("%s: segment %d: %w", sn.r.Name(), i, err)
+		}
+		sn.segments = append(sn.segments, s)
+		sn.items += s.liveCount()
+	}
+	return nil
+}
+
+// acquire adds a user, unless the snapshot is gone already.
+func (sn *snapshot) acquire() bool {
+	sn.mu.Lock()
+	defer sn.mu.Unlock()
+	if sn.users == 0 {
+		return false
+	}
+	sn.users++
+	return true
+}
+
+func (sn *snapshot) release() {
+	sn.mu.Lock()
+	sn.users--
+	last := sn.users == 0
+	sn.mu.Unlock()
+	if !last {
+		return
+	}
+	sn.err = sn.r.Close()
+	if sn.store != nil && sn.store.records != nil {
+		sn.store.records.close()
+	}
+	close(sn.closed)
+}
+
+// find looks up a live id.
+func (sn *snapshot) find(id string) (location, error) {
+	for i := len(sn.segments) - 1; i >= 0; i-- {
+		row, ok, err := sn.segments[i].find(id)
+		if err != nil {
+			return location{}, err
+		}
+		if ok && sn.segments[i].isLive(row) {
+			return location{sn.serial, i, int(row)}, nil
+		}
+	}
+	return location{}, fmt.Errorf("%q in %s: %w", id, sn.r.Name(), ErrNotFound)
+}
+
+// compareIDs orders two rows of the snapshot by id.
+func (sn *snapshot) compareIDs(segA, rowA, segB, rowB int) int {
+	a, errA := sn.segments[segA].id(rowA)
+	b, errB := sn.segments[segB].id(rowB)
+	if errA != nil || errB != nil {
+		return cmp.Or(cmp.Compare(segA, segB), cmp.Compare(rowA, rowB))
+	}
+	return bytes.Compare(a, b)
+}
+
+// record returns the texts of a row.
+func (sn *snapshot) record(seg, row int) (record, error) {
+	s := sn.segments[seg]
+	block := row / format.RecordsPerBlock
+	raw, err := sn.cache.get(blockKey{seg, block}, func() ([]byte, error) {
+		b, err := s.recordBlock(block)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		return sn.store.records.decode(b)
+	})
+	if err != nil || raw == nil {
+		return record{}, err
+	}
+	r := recordReader{b: raw}
+	for range row % format.RecordsPerBlock {
+		r.bytes(r.uvarint())
+	}
+	b := r.bytes(r.uvarint())
+	if r.bad {
+		return record{}, fmt.Errorf("record of row %d is not in its block: %w", row, ErrCorrupt)
+	}
+	if len(b) == 0 {
+		return record{}, nil
+	}
+	return decodeRecord(b)
+}

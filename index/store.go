@@ -1,0 +1,213 @@
+package index
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/scorer"
+)
+
+// store is how a file codes its items: options, dimensions and what all its
+// segments share. Builder and Writer encode with it, Index decodes.
+type store struct {
+	opts          BuildOptions
+	dim, tokenDim int
+	rowBytes      int
+	tokens        *scorer.Tokens // nil: no tokens are kept, or their size is not known yet
+	records       *blockCodec
+
+	// Bits: what stored vectors and queries are centred with.
+	centre, queryCentre []float32
+
+	// Cells; nil without.
+	centroids []float32
+	cells     *scorer.Assigner
+
+	shared []format.Section // written so far
+}
+
+func (s *store) cellCount() int {
+	if s.cells == nil {
+		return 0
+	}
+	return s.cells.Len()
+}
+
+// setDim fixes the size of matching vectors.
+func (s *store) setDim(dim int) {
+	s.dim = dim
+	s.rowBytes = scorer.Codec(s.opts.Match).RowBytes(dim) + 4
+	if s.opts.Match == Bits {
+		s.rowBytes += scorer.Int8.RowBytes(dim)
+	}
+}
+
+// trained says whether items can be encoded now, or a sample is needed first.
+func (s *store) trained() bool {
+	return s.dim > 0 && (s.opts.Match != Bits || s.centre != nil)
+}
+
+func residual(c Codec) bool { return c == FourBit || c == TwoBit }
+
+// train learns from the first items what encoding them needs, and writes it.
+func (s *store) train(fw *format.Writer, sample []Item) error {
+	for i := range sample {
+		e := sample[i].Encoding
+		if s.dim == 0 {
+			s.setDim(len(e.Matching))
+		}
+		if n := e.N(); n > 0 && s.tokenDim == 0 && s.opts.Regions != None {
+			s.tokenDim = len(e.Tokens) / n
+		}
+	}
+	if s.opts.Match == Bits && s.centre == nil && len(sample) > 0 {
+		s.centre = meanMatching(sample, s.dim)
+		s.queryCentre = s.centre
+		if s.opts.QueryMean != nil {
+			if len(s.opts.QueryMean) != s.dim {
+				return fmt.Errorf("%w option: QueryMean of %d values for vectors of %d", ErrInvalid, len(s.opts.QueryMean), s.dim)
+			}
+			s.queryCentre = s.opts.QueryMean
+		}
+		both := append(append([]float32(nil), s.centre...), s.queryCentre...)
+		if err := s.share(fw, format.KindBits, 0, format.Bytes(both)); err != nil {
+			return err
+		}
+	}
+	if s.tokens != nil || s.tokenDim == 0 {
+		return nil
+	}
+	return s.trainTokens(fw, sample)
+}
+
+func (s *store) trainTokens(fw *format.Writer, sample []Item) (err error) {
+	codec := scorer.Codec(s.opts.Regions)
+	if !residual(s.opts.Regions) {
+		s.tokens, err = scorer.NewTokens(codec, s.tokenDim)
+		return err
+	}
+	var tokens []float32
+	for i := range sample {
+		e := sample[i].Encoding
+		for t := range e.N() {
+			if e.weight(t) > 0 {
+				tokens = append(tokens, e.token(t, s.tokenDim)...)
+			}
+		}
+	}
+	if len(tokens) == 0 {
+		return nil
+	}
+	if s.tokens, err = scorer.TrainTokens(context.Background(), codec, s.tokenDim, tokens, nil); err != nil {
+		return err
+	}
+	b, err := s.tokens.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return s.share(fw, format.KindCodebook, s.opts.Regions, b)
+}
+
+func (s *store) share(fw *format.Writer, kind format.Kind, codec Codec, b []byte) error {
+	sec, err := fw.Append(kind, codec, b)
+	if err != nil {
+		return err
+	}
+	s.shared = append(s.shared, sec)
+	return nil
+}
+
+func meanMatching(sample []Item, dim int) []float32 {
+	sum := make([]float64, dim)
+	for i := range sample {
+		for d, x := range sample[i].Encoding.Matching {
+			sum[d] += float64(x)
+		}
+	}
+	mean := make([]float32, dim)
+	for d := range mean {
+		mean[d] = float32(sum[d] / float64(len(sample)))
+	}
+	return mean
+}
+
+// trainDictionary learns the dictionary of record blocks once there is enough text.
+func (s *store) trainDictionary(fw *format.Writer, records [][]byte) error {
+	if len(s.records.dict) > 0 {
+		return nil
+	}
+	dict := trainDictionary(records)
+	if dict == nil {
+		return nil
+	}
+	codec, err := newBlockCodec(dict)
+	if err != nil {
+		return err
+	}
+	s.records.close()
+	s.records = codec
+	return s.share(fw, format.KindDictionary, 0, dict)
+}
+
+// assignCells finds the cell of each pending item; nil without cells.
+func (s *store) assignCells(p *pending) []uint32 { return nil }
+
+// openStore reads how a file codes its items from its manifest. All that it
+// keeps is copied out of the file.
+func openStore(r *format.Reader) (*store, error) {
+	m := r.Manifest()
+	s := &store{shared: m.Shared}
+	s.opts.Model = m.Model
+	s.opts.Match, s.opts.Regions = m.MatchCodec, m.TokenCodec
+	if _, err := s.opts.withDefaults(); err != nil || m.MatchCodec == 0 || m.TokenCodec == 0 {
+		return nil, fmt.Errorf("codecs %v and %v: %w", m.MatchCodec, m.TokenCodec, ErrCorrupt)
+	}
+	if m.Dim > scorer.MaxDim || m.TokenDim > scorer.MaxDim || m.Dim == 0 && len(m.Segments) > 0 {
+		return nil, fmt.Errorf("%d and %d dimensions: %w", m.Dim, m.TokenDim, ErrCorrupt)
+	}
+	if m.Dim > 0 {
+		s.setDim(m.Dim)
+	}
+	s.tokenDim = m.TokenDim
+	var dict []byte
+	if sec, ok := m.SharedSection(format.KindDictionary); ok {
+		dict = append(dict, r.Bytes(sec)...)
+	}
+	if err := s.openTokens(r); err != nil {
+		return nil, err
+	}
+	if s.opts.Match == Bits && m.Dim > 0 {
+		sec, ok := m.SharedSection(format.KindBits)
+		if !ok || sec.Length != int64(8*m.Dim) {
+			return nil, fmt.Errorf("bits means missing or of %d bytes: %w", sec.Length, ErrCorrupt)
+		}
+		both := append([]float32(nil), format.View[float32](r.Bytes(sec))...)
+		s.centre, s.queryCentre = both[:m.Dim:m.Dim], both[m.Dim:]
+	}
+	var err error
+	s.records, err = newBlockCodec(dict)
+	return s, err
+}
+
+func (s *store) openTokens(r *format.Reader) (err error) {
+	if s.tokenDim == 0 || s.opts.Regions == None {
+		return nil
+	}
+	if !residual(s.opts.Regions) {
+		s.tokens, err = scorer.NewTokens(scorer.Codec(s.opts.Regions), s.tokenDim)
+		return err
+	}
+	sec, ok := r.Manifest().SharedSection(format.KindCodebook)
+	if !ok {
+		return nil
+	}
+	s.tokens, err = scorer.UnmarshalTokens(r.Bytes(sec))
+	if err == nil && (s.tokens.Dim() != s.tokenDim || s.tokens.Codec() != scorer.Codec(s.opts.Regions)) {
+		err = fmt.Errorf("codebook is for %d dimensions of %v", s.tokens.Dim(), s.tokens.Codec())
+	}
+	if err != nil {
+		return fmt.Errorf("token codebook: %v: %w", err, ErrCorrupt)
+	}
+	return nil
+}
