@@ -78,12 +78,9 @@
 //	KindTokenFirst   n+1 × uint32: number of each item's first token
 //	KindTokenOffset  n × uint64: where the block of an item's tokens begins in KindToken;
 //	                 blocks lie in the order the items came in, not in order of rows
-//	KindTokenActive  n × uint32: how many of the item's tokens have a weight other than
-//	                 0; those come first. Absent = all
-//	KindToken        token blocks in the section's codec: package scorer, Tokens
+//	KindToken        a block of tokens for each item in the section's codec, see Tokens
+//	                 in package scorer; each begins at a multiple of 64
 //	KindTokenWeight  T × float32. Absent = all 1
-//	KindTokenOrder   T × uint16: the token's place in its item before the inactive ones
-//	                 were moved behind. Absent = as stored
 //	KindBox          T × 4 uint16: x1, y1, x2, y2 in units of 1/65535
 //	KindLabel        T × uint16 into KindLabelName; 65535 = no label
 //	KindLabelName    a string table: count uint32, count+1 × uint32 offsets, bytes
@@ -102,7 +99,7 @@
 // # Shared sections
 //
 //	KindDictionary   raw-content zstd dictionary of the record blocks
-//	KindCentroids    codebook of a residual token codec: package scorer, Codebook
+//	KindCodebook     of a residual token codec: what Tokens.MarshalBinary in package scorer writes
 //	KindBits         2 × dim float32: the means that stored bits and queries are centred with
 //	KindCells        C × dim float32: centroids of the cells
 //

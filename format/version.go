@@ -40,21 +40,19 @@ const (
 	KindCellStart    Kind = 8
 	KindTokenFirst   Kind = 9
 	KindTokenOffset  Kind = 10
-	KindTokenActive  Kind = 11
-	KindToken        Kind = 12
-	KindTokenWeight  Kind = 13
-	KindTokenOrder   Kind = 14
-	KindBox          Kind = 15
-	KindLabel        Kind = 16
-	KindLabelName    Kind = 17
-	KindTag          Kind = 18
-	KindTagRows      Kind = 19
-	KindTombstone    Kind = 20
-	KindRecordIndex  Kind = 21
-	KindRecord       Kind = 22
+	KindToken        Kind = 11
+	KindTokenWeight  Kind = 12
+	KindBox          Kind = 13
+	KindLabel        Kind = 14
+	KindLabelName    Kind = 15
+	KindTag          Kind = 16
+	KindTagRows      Kind = 17
+	KindTombstone    Kind = 18
+	KindRecordIndex  Kind = 19
+	KindRecord       Kind = 20
 
 	KindDictionary Kind = 64
-	KindCentroids  Kind = 65
+	KindCodebook   Kind = 65
 	KindBits       Kind = 66
 	KindCells      Kind = 67
 )
@@ -64,12 +62,12 @@ var kindNames = map[Kind]string{
 	KindMatch: "matching vectors", KindMatchScale: "matching scales",
 	KindRescore: "rescoring vectors", KindRescoreScale: "rescoring scales",
 	KindCellStart:  "cell starts",
-	KindTokenFirst: "token numbers", KindTokenOffset: "token offsets", KindTokenActive: "active tokens", KindToken: "tokens",
-	KindTokenWeight: "token weights", KindTokenOrder: "token order",
-	KindBox: "boxes", KindLabel: "labels", KindLabelName: "label names",
+	KindTokenFirst: "token numbers", KindTokenOffset: "token offsets", KindToken: "tokens",
+	KindTokenWeight: "token weights",
+	KindBox:         "boxes", KindLabel: "labels", KindLabelName: "label names",
 	KindTag: "tags", KindTagRows: "tag rows", KindTombstone: "tombstones",
 	KindRecordIndex: "record index", KindRecord: "records",
-	KindDictionary: "dictionary", KindCentroids: "token centroids",
+	KindDictionary: "dictionary", KindCodebook: "token codebook",
 	KindBits: "bits means", KindCells: "cells",
 }
 
