@@ -1,0 +1,38 @@
+# Targets for people; .ci/run strings the checks together. Everything made here lands in build/.
+
+GO   ?= go
+TIME ?= 1m
+DATA ?=
+
+.PHONY: help demo test lint setup setup-cuda bench fuzz flickr clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: setup ## train on generated scenes, index, evaluate and search; leaves build/demo
+	@scripts/demo
+
+test: setup ## fetch ONNX Runtime if needed and run every test
+	$(GO) test ./...
+
+lint: ## gofmt, go vet and staticcheck
+	@scripts/lint
+
+setup: ## fetch ONNX Runtime into the user's cache folder (once)
+	@$(GO) run ./scripts/setup
+
+setup-cuda: ## fetch ONNX Runtime's CUDA provider too (linux/amd64)
+	@$(GO) run ./scripts/setup -cuda
+
+bench: setup ## measure, print a table and leave build/bench.json
+	@scripts/bench
+
+fuzz: ## fuzz every fuzz target for TIME each: make fuzz TIME=1m
+	@scripts/fuzz $(TIME)
+
+flickr: setup ## the training recipe on a Flickr8k-like folder: make flickr DATA=DIR
+	@scripts/flickr "$(DATA)"
+
+clean: ## remove build/
+	rm -rf build

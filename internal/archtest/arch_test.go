@@ -1,0 +1,252 @@
+package archtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/aladin-go/aladin"
+
+// arrows says which packages of ours a package may import besides its own tree: the longest key that is
+// the package or a folder above it counts. "." is the root package, "*" is all but cmd.
+var arrows = map[string][]string{
+	"format":   {},                              // the bytes of a file know nothing of what they mean
+	"scorer":   {"internal"},                    // kernels serve any store
+	"index":    {"format", "scorer"},            // an index searches without a model
+	".":        {"index", "scorer", "internal"}, // the façade
+	"train":    {"internal"},                    // a trained model is a bundle, not an index
+	"internal": {"internal", "format", "index", "scorer", "."},
+	"cmd":      {"*"},
+	"scripts":  {"*"},
+
+	// Finer arrows inside internal.
+	"internal/ort":      {"internal/ortsetup"},
+	"internal/ortsetup": {}, // setting a machine up must not need what it sets up
+	"internal/onnx":     {},
+	"internal/bundle":   {}, // a model's folder can be checked without ONNX Runtime
+	"internal/region":   {},
+}
+
+// only says where a foreign package may be imported.
+var only = map[string][]string{
+	"github.com/yalue/onnxruntime_go": {"internal/ort"},
+	"C":                               {},                 // cgo stays inside the binding
+	"log":                             {"cmd", "scripts"}, // libraries never log; they may take a *slog.Logger
+}
+
+// source is a Go file that is no test.
+type source struct {
+	dir  string // with slashes, "." for the root
+	name string
+	file *ast.File
+	fset *token.FileSet
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	root := moduleRoot(t)
+	var all []source
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if p != root && (strings.HasPrefix(name, ".") || name == "build" || name == "testdata") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(p))
+		if err != nil {
+			return err
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, p, nil, parser.SkipObjectResolution|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		all = append(all, source{dir: filepath.ToSlash(rel), name: name, file: f, fset: fset})
+		return nil
+	})
+	require.NoError(t, err)
+	require.Greater(t, len(all), 50, "the walk has lost the sources")
+	return all
+}
+
+func moduleRoot(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		require.NotEqual(t, dir, filepath.Dir(dir), "no go.mod above the test")
+		dir = filepath.Dir(dir)
+	}
+}
+
+func TestImports(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.file.Name.Name == "main" && !under(s.dir, []string{"cmd", "scripts"}) {
+			continue // a code generator
+		}
+		for _, spec := range s.file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			require.NoError(t, err)
+			if err := allowed(s.dir, imported); err != nil {
+				t.Errorf("%s: %v", path.Join(s.dir, s.name), err)
+			}
+		}
+	}
+}
+
+// allowed says whether the package in dir may import the package.
+func allowed(dir, imported string) error {
+	if places, ok := only[imported]; ok && !under(dir, places) {
+		return fmt.Errorf("imports %q, which belongs in %v only", imported, places)
+	}
+	ours, ok := strings.CutPrefix(imported, module)
+	if !ok {
+		return nil
+	}
+	ours = strings.TrimPrefix(ours, "/")
+	if ours == "" {
+		ours = "."
+	}
+	if under(ours, []string{"cmd"}) && !under(dir, []string{"cmd"}) {
+		return fmt.Errorf("imports %s; nothing imports a command", ours)
+	}
+	house := "."
+	for p := dir; p != "."; p = path.Dir(p) {
+		if ok, _ := path.Match("internal/*cmd", p); ok {
+			house = "cmd" // the body of a command, beside the packages that it ties together
+			break
+		}
+		if _, ok := arrows[p]; ok {
+			house = p
+			break
+		}
+	}
+	if house == "." && dir != "." {
+		return errors.New("lies in a folder that no arrow names; add it to arrows")
+	}
+	if house != "." && under(ours, []string{house}) {
+		return nil
+	}
+	if !under(ours, arrows[house]) {
+		return fmt.Errorf("imports %s; %s may import %v", ours, house, arrows[house])
+	}
+	return nil
+}
+
+// under says whether dir is one of the places or inside it. The root is not above the others.
+func under(dir string, places []string) bool {
+	for _, p := range places {
+		if p == "*" || dir == p || p != "." && strings.HasPrefix(dir, p+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// Library code hands its results and errors to the caller: it prints nothing and ends no program.
+func TestLibrariesAreQuiet(t *testing.T) {
+	loud := map[string]bool{"fmt.Print": true, "fmt.Println": true, "fmt.Printf": true, "os.Exit": true, "os.Stdout": true}
+	for _, s := range sources(t) {
+		if under(s.dir, []string{"cmd", "scripts"}) || s.file.Name.Name == "main" {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.SelectorExpr:
+				if x, ok := n.X.(*ast.Ident); ok && loud[x.Name+"."+n.Sel.Name] {
+					t.Errorf("%s: %s.%s in library code", s.fset.Position(n.Pos()), x.Name, n.Sel.Name)
+				}
+			case *ast.CallExpr:
+				if f, ok := n.Fun.(*ast.Ident); ok && (f.Name == "print" || f.Name == "println") {
+					t.Errorf("%s: %s in library code", s.fset.Position(n.Pos()), f.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// Every package says what it is, once and at length where it is public.
+func TestPackageDocs(t *testing.T) {
+	docs := map[string]int{}
+	for _, s := range sources(t) {
+		if s.file.Doc != nil {
+			docs[s.dir]++
+		} else {
+			docs[s.dir] += 0
+		}
+	}
+	for dir, n := range docs {
+		assert.True(t, n > 0 || strings.Contains(dir, "internal/fb"), "package %s has no package comment", dir)
+	}
+}
+
+func TestMainsAreShort(t *testing.T) {
+	mains, err := filepath.Glob(filepath.Join(moduleRoot(t), "cmd", "*", "main.go"))
+	require.NoError(t, err)
+	for _, m := range mains {
+		b, err := os.ReadFile(m)
+		require.NoError(t, err)
+		assert.Less(t, bytes.Count(b, []byte("\n")), 25, "%s: a main only calls its package", m)
+	}
+}
+
+// The rules themselves.
+func TestAllowed(t *testing.T) {
+	for _, c := range []struct {
+		dir, imported string
+		ok            bool
+	}{
+		{"format", "os", true},
+		{"format", module + "/internal/region", false},
+		{"format", module + "/format/internal/fb", true},
+		{"index", module + "/format", true},
+		{"index", module, false},
+		{"index", module + "/train", false},
+		{".", module + "/index", true},
+		{".", module + "/train", false},
+		{"train/graph", module + "/internal/onnx", true},
+		{"train", module + "/index", false},
+		{"train", module, false},
+		{"internal/eval", module + "/train", false},
+		{"cmd/aladin-eval", module + "/train", true},
+		{"cmd/aladin-eval", module, true},
+		{"internal/eval", module + "/cmd/aladin-eval", false},
+		{"cmd/aladin-eval", module + "/cmd/internal/flags", true},
+		{"internal/bundle", module + "/internal/ort", false},
+		{"internal/vision/detect", "github.com/yalue/onnxruntime_go", false},
+		{"internal/ort", "github.com/yalue/onnxruntime_go", true},
+		{"scorer", "C", false},
+		{"internal/evalcmd", module, true},
+		{"internal/evalcmd", module + "/cmd/aladin-eval", false},
+		{"newhouse", module + "/internal/ort", false},
+	} {
+		err := allowed(c.dir, c.imported)
+		assert.Equal(t, c.ok, err == nil, "%s → %s: %v", c.dir, c.imported, err)
+	}
+}
