@@ -214,7 +214,7 @@ func (c *CLIP) Tokenize(text string) []Token {
 
 // Encode is Tokenize between start and end token, cut to length (0: [CLIPLength]) with the end token
 // kept, as the text tower reads it; pad ids with 0. Words of the pieces are as in Tokenize;
-// start and end token have empty ranges and Word -1.
+// start and end token have empty ranges and are of no word.
 func (c *CLIP) Encode(text string, length int) []Token {
 	if length <= 0 {
 		length = CLIPLength
@@ -222,9 +222,9 @@ func (c *CLIP) Encode(text string, length int) []Token {
 	body := c.Tokenize(text)
 	body = body[:min(len(body), max(0, length-2))]
 	tokens := make([]Token, 0, len(body)+2)
-	tokens = append(tokens, Token{ID: c.Start(), Word: -1})
+	tokens = append(tokens, Token{ID: c.Start()})
 	tokens = append(tokens, body...)
-	tokens = append(tokens, Token{ID: c.End(), Start: len(text), End: len(text), Word: -1})
+	tokens = append(tokens, Token{ID: c.End(), Start: len(text), End: len(text)})
 	return tokens
 }
 

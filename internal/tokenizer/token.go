@@ -16,11 +16,15 @@ type Word struct {
 }
 
 // Words joins the pieces of tokens, which a tokenizer of this package made from text, into whole
-// words. The slice may have been cut at the end: the last word then ends with its last piece.
+// words. The slice may have been cut at the end: the last word then ends with its last piece. Tokens
+// that cover no text ([CLS], [SEP] and padding put around the pieces) are of no word.
 func Words(text string, tokens []Token) []Word {
 	var words []Word
 	for i, t := range tokens {
-		if n := len(words); n > 0 && tokens[i-1].Word == t.Word {
+		if t.Start >= t.End {
+			continue
+		}
+		if n := len(words); n > 0 && words[n-1].Last == i && tokens[i-1].Word == t.Word {
 			w := &words[n-1]
 			w.Start, w.End, w.Last = min(w.Start, t.Start), max(w.End, t.End), i+1
 			continue

@@ -114,13 +114,13 @@ func NewWordPiece(vocab []string, o *Options) (*WordPiece, error) {
 func (wp *WordPiece) Tokenize(text string) []Token {
 	var (
 		tokens []Token
-		word   int
+		word   = -1
 		buf    []byte // the word in UTF-8
 		at     []int  // where each of its characters starts in buf, and the end
 	)
 	s := splitter{cased: wp.cased}
 	s.word = func(cs []char, start, end int, named string) {
-		defer func() { word++ }()
+		word++
 		if named != "" {
 			id, ok := wp.id[named]
 			if !ok {

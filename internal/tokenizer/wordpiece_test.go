@@ -105,6 +105,9 @@ func TestWords(t *testing.T) {
 	}
 	require.Equal(t, []string{"A 0:1", "dog 1:2", "Playing 2:4", ", 4:5", "dogs 5:7", "don 7:8", "' 8:9", "t 9:10"}, got)
 	require.Equal(t, "Play", Words(text, toks[:3])[2].Text, "a cut word ends with its last piece")
+	framed := append([]Token{{ID: wp.CLS()}}, append(toks, Token{ID: wp.SEP(), Start: len(text), End: len(text)})...)
+	require.Len(t, Words(text, framed), 8, "what covers no text is no word")
+	require.Equal(t, 1, Words(text, framed)[0].First)
 	require.Empty(t, Words("", nil))
 	require.NotPanics(t, func() { Words("short", toks) }, "tokens of another text")
 }

@@ -27,7 +27,8 @@
 //	for key in s:
 //	    row = s[key]
 //	    feats = numpy.array([o.pop("features") for o in row["objects"]], "<f4")
-//	    print(key, json.dumps(row, default=float), base64.b64encode(feats.tobytes()).decode(), sep="\t")
+//	    text = json.dumps(row, default=lambda x: x.tolist())
+//	    print(key, text, base64.b64encode(feats.tobytes()).decode(), sep="\t")
 //
 // # Bad rows
 //

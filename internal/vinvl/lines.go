@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/aladin-go/aladin/internal/atomicfile"
 )
 
 const (
@@ -254,28 +256,20 @@ func parseLineIndex(r io.Reader, size int64) ([]int64, error) {
 }
 
 // writeLineIndex writes offsets beside a TSV file, whole or not at all.
-func writeLineIndex(path string, offsets []int64) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+func writeLineIndex(path string, offsets []int64) error {
+	err := atomicfile.Write(path, func(out io.Writer) error {
+		w := bufio.NewWriter(out)
+		var digits []byte
+		for _, at := range offsets {
+			digits = append(strconv.AppendInt(digits[:0], at, 10), '\n')
+			if _, err := w.Write(digits); err != nil {
+				return err
+			}
+		}
+		return w.Flush()
+	})
 	if err != nil {
 		return fmt.Errorf("vinvl: saving the line index: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("vinvl: saving the line index: %w", err)
-		}
-	}()
-	w := bufio.NewWriter(f)
-	var digits []byte
-	for _, at := range offsets {
-		digits = append(strconv.AppendInt(digits[:0], at, 10), '\n')
-		if _, err := w.Write(digits); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(w.Flush(), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }
