@@ -35,7 +35,8 @@ type Options struct {
 	Outputs []string
 	// Config holds further session configuration entries, under ONNX Runtime's own keys.
 	Config map[string]string
-	// CUDA holds further options of the CUDA provider, such as gpu_mem_limit.
+	// CUDA holds further options of the CUDA provider, such as gpu_mem_limit. TF32 is off unless use_tf32
+	// says "1": faster, and rounded to 10 bits.
 	CUDA map[string]string
 }
 
