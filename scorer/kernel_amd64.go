@@ -15,6 +15,7 @@ func available() []*kernels {
 	if !x.HasAVX2 || !x.HasF16C || !x.HasPOPCNT {
 		return all
 	}
+	all = append(all, avx2)
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512VNNI && x.HasAVX512VPOPCNTDQ && x.HasBMI2 {
 		all = append(all, avx512)
 	}
