@@ -12,7 +12,7 @@ func (s *Scene) caption(r *stream) {
 	// they dwell on; a plan that the scene does not allow gives way to a simpler one.
 	slots := [CaptionsPerScene][]int{ // weights by plan
 		{planRelation: 10},
-		{planRelation: 5, planRelations: 3, planBetween: 4, planCompare: 2},
+		{planRelation: 5, planRelations: 3, planBetween: 8, planCompare: 2},
 		{planPair: 6, planThree: 4, planMixed: 3},
 		{planOne: 3, planPlace: 4, planPlaces: 3, planRelation: 3},
 		{planScene: 3, planCount: 3, planRest: 2, planThree: 3, planPair: 2},
@@ -133,11 +133,14 @@ func (s *Scene) cast(x *facts, p plan, r *stream) (cast, bool) {
 		return c, c.bond != nil && c.bond2 != nil && c.bond != c.bond2
 	case planBetween:
 		c.kind = Between
-		if c.parties[1].plural() || c.parties[2].plural() {
-			return c, false
+		for range c.parties {
+			bound := [maxTerms]set{c.parties[0].objects, c.parties[1].objects, c.parties[2].objects}
+			if !c.parties[1].plural() && !c.parties[2].plural() && x.strict.relates(&Relation{Kind: Between, A: 0, B: 1, C: 2}, &bound) {
+				return c, true
+			}
+			c.parties = append(c.parties[1:], c.parties[0]) // let another be in the middle
 		}
-		bound := [maxTerms]set{c.parties[0].objects, c.parties[1].objects, c.parties[2].objects}
-		return c, x.strict.relates(&Relation{Kind: Between, A: 0, B: 1, C: 2}, &bound)
+		return c, false
 	case planCompare:
 		c.kind = Bigger
 		return c, !c.parties[0].plural() && !c.parties[1].plural() && relates(Bigger, 0, 1)
@@ -187,7 +190,8 @@ func (s *Scene) write(x *facts, p plan, r *stream) (Caption, bool) {
 	}
 	w.fill(patterns[p][r.weighted(weights...)].text)
 	w.relate()
-	if w.failed {
+	// "With dots with a star" is heavy going.
+	if w.failed || strings.Count(string(w.text), " with ") > 1 {
 		return Caption{}, false
 	}
 	text := w.finish()
@@ -256,7 +260,10 @@ func (w *writer) blank(b string) {
 		w.say(w.agree("is", "are"))
 	case "is":
 		w.say(w.posture())
-	case "rel":
+	case "rel", "Rel":
+		if b == "Rel" && !w.cast.bond.static {
+			w.failed = true
+		}
 		w.say(pick(r, w.cast.bond.words))
 	case "rel2":
 		w.say(pick(r, w.cast.bond2.words))
@@ -267,7 +274,7 @@ func (w *writer) blank(b string) {
 	case "place2":
 		w.place(1)
 	case "on":
-		if r.percent(45) {
+		if r.percent(38) {
 			w.surroundings(" ")
 		}
 	case "ON":

@@ -2,7 +2,7 @@
 // with five captions each, the true box of every object, and for every noun of every caption the
 // objects it means. They come from a seed alone, so a demonstration needs no download and a
 // measurement can be repeated anywhere: the same seed gives the same pixels and the same words on
-// every machine and with any number of workers.
+// every 64-bit machine and with any number of workers.
 //
 // # What a scene shows
 //

@@ -67,7 +67,10 @@ func (g *Generator) WriteDir(ctx context.Context, dir string, from, to int, prog
 			progress(done, to-from)
 		}
 	}
-	return ctx.Err()
+	if done < to-from {
+		return fmt.Errorf("scenes: stopped after %d of %d: %w", done, to-from, context.Cause(ctx))
+	}
+	return nil
 }
 
 func (s *Scene) writePNG(path string) error {

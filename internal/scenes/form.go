@@ -160,12 +160,13 @@ type margins struct {
 	edge    float32 // width of the strip at an edge that counts as that side
 	middle  float32 // half width of the middle
 	depth   float32 // least difference of the feet for one to stand in front
-	between float32 // least distance to either side, and most off the line
+	between float32 // least distance sideways to either for one to be between them
+	off     float32 // how far that one may lie off the line
 }
 
 var (
-	strictMargins = margins{apart: 0.15, slant: 0.9, gap: 0.07, level: 0.12, edge: 0.33, middle: 0.11, depth: 0.06, between: 0.11}
-	looseMargins  = margins{apart: 0.05, slant: 2.2, gap: 0.20, level: 0.28, edge: 0.46, middle: 0.22, depth: 0.02, between: 0.04}
+	strictMargins = margins{apart: 0.15, slant: 0.9, gap: 0.07, level: 0.12, edge: 0.33, middle: 0.11, depth: 0.06, between: 0.09, off: 0.11}
+	looseMargins  = margins{apart: 0.05, slant: 2.2, gap: 0.20, level: 0.28, edge: 0.46, middle: 0.22, depth: 0.02, between: 0.03, off: 0.24}
 )
 
 func newFacts(s *Scene) *facts {
@@ -183,7 +184,7 @@ func newFacts(s *Scene) *facts {
 	return x
 }
 
-func (t *reading) read(s *Scene, m *margins) {
+func (r *reading) read(s *Scene, m *margins) {
 	for a := range s.Objects {
 		oa := &s.Objects[a]
 		ax, ay := centre(oa)
@@ -195,7 +196,7 @@ func (t *reading) read(s *Scene, m *margins) {
 		}
 		for p, yes := range is {
 			if yes {
-				t.place[p] |= 1 << a
+				r.place[p] |= 1 << a
 			}
 		}
 		for b := range s.Objects {
@@ -218,7 +219,7 @@ func (t *reading) read(s *Scene, m *margins) {
 			}
 			for k, yes := range is {
 				if yes {
-					t.rel[k][a] |= 1 << b
+					r.rel[k][a] |= 1 << b
 				}
 			}
 			for c := range s.Objects {
@@ -228,9 +229,9 @@ func (t *reading) read(s *Scene, m *margins) {
 				cx, cy := centre(&s.Objects[c])
 				if dx < 0 {
 					// b is the left one; the other order is the same relation.
-					if cx-ax >= m.between && ax-bx >= m.between && between(ax, ay, bx, by, cx, cy, m.between) {
-						t.between[a][b] |= 1 << c
-						t.between[a][c] |= 1 << b
+					if cx-ax >= m.between && ax-bx >= m.between && between(ax, ay, bx, by, cx, cy, m.off) {
+						r.between[a][b] |= 1 << c
+						r.between[a][c] |= 1 << b
 					}
 				}
 			}
@@ -241,7 +242,7 @@ func (t *reading) read(s *Scene, m *margins) {
 // between tells whether a lies within off of the line from b to c, which go from left to right.
 func between(ax, ay, bx, by, cx, cy, off float32) bool {
 	onLine := by + (cy-by)*(ax-bx)/(cx-bx)
-	return abs(ay-onLine) <= 0.06+off
+	return abs(ay-onLine) <= off
 }
 
 func centre(o *Object) (x, y float32) { return (o.Box[0] + o.Box[2]) / 2, (o.Box[1] + o.Box[3]) / 2 }

@@ -18,17 +18,22 @@ const (
 
 // compose draws what scene i shows and where.
 func (g *Generator) compose(i int) *Scene {
+	s, r := g.contents(i)
+	s.looks = newStream(g.key(i, 1)...).next()
+	s.place(r)
+	return s
+}
+
+// contents draws what scene i shows: something that belongs to the generator's split.
+func (g *Generator) contents(i int) (*Scene, *stream) {
 	r := newStream(g.key(i, 0)...)
 	s := &Scene{}
 	for {
 		s.furnish(r)
 		if splitOf(s.contentHash()) == g.options.Split {
-			break
+			return s, r
 		}
 	}
-	s.looks = newStream(g.key(i, 1)...).next()
-	s.place(r)
-	return s
 }
 
 // splitOf assigns a description to the only split that may show it: six eighths of all
@@ -180,7 +185,7 @@ func build(o *Object, r *stream) *solid {
 	case Star, Cross, Moon:
 		turn, half = r.between(-22, 22), half*106/100
 	case Heart:
-		turn = r.between(-15, 15)
+		turn, half = r.between(-15, 15), half*108/100
 	case Ring:
 		turn, squash = r.between(-40, 40), q(r.between(78, 100))
 	case Cylinder, Cone, Pyramid:

@@ -124,6 +124,7 @@ var (
 //	{A} {B} {C}  a noun phrase with its article        {a} {b} {c}  the same without
 //	{tA} {tB}    the same with "the"                   {are}        is or are, for A
 //	{is}         is, sits, is standing…, for A         {rel} {rel2} words of the relation to B, to C
+//	{Rel}        the same, if they can open a sentence
 //	{its}        the relation with a pronoun           {place} {place2} a part of the picture, of A, of B
 //	{on} {ON}    the surroundings, perhaps; always     {On} the same at the start
 //	{N} {M}      how many objects; how many but A      {things}  a word for objects
@@ -160,7 +161,7 @@ var patterns = [plans][]pattern{
 		{9, "{A} {is} {rel} {B}{on}"},
 		{4, "there {are} {A} {rel} {B}{on}"},
 		{4, "{B} with {A} {its}{on}"},
-		{3, "{rel} {B} {are} {A}"},
+		{3, "{Rel} {B} {are} {A}"},
 		{3, "{tA} {is} {rel} {tB}"},
 		{2, "{a} {rel} {b}{on}"},
 		{1, "we can see {A} {rel} {B}{on}"},
@@ -169,7 +170,7 @@ var patterns = [plans][]pattern{
 		{1, "a photo of {A} {rel} {B}{on}"},
 		{1, "this picture shows {A} {rel} {B}{on}"},
 		{3, "{On}, {A} {is} {rel} {B}"},
-		{1, "{rel} {B}, there {are} {A}"},
+		{1, "{Rel} {B}, there {are} {A}"},
 	},
 	planRelations: {
 		{4, "{A} {rel} {B} and {rel2} {C}{on}"},
@@ -187,7 +188,6 @@ var patterns = [plans][]pattern{
 		{3, "{A} that {are} {bigger} than {B}{on}"},
 		{3, "{A} and a {smaller} {b}{on}"},
 		{2, "{tA} {are} {bigger} than {tB}"},
-		{2, "{A} next to a {smaller} {b}"},
 		{1, "{A} with a {smaller} {b}{on}"},
 	},
 	planPair: {
@@ -213,7 +213,6 @@ var patterns = [plans][]pattern{
 		{4, "{A} {is}{ON}"},
 		{2, "{a}{ON}"},
 		{1, "there {are} {A}{ON}"},
-		{1, "a close look at {A}{ON}"},
 		{1, "a photo of {A}{ON}"},
 	},
 	planPlace: {
@@ -233,7 +232,7 @@ var patterns = [plans][]pattern{
 		{2, "{some} {things}{ON}"},
 		{1, "a group of {N} {things}{ON}"},
 		{1, "a picture of {N} {things}{ON}"},
-		{1, "{some} colorful {things} lying{ON}"},
+		{1, "{some} different {things}{ON}"},
 	},
 	planCount: {
 		{3, "{N} {things}{on}, including {A}"},

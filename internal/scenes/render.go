@@ -6,6 +6,7 @@ import "image"
 type light struct {
 	dir     normal
 	half    normal // between dir and the viewer, for highlights
+	level   normal // half without its height, for upright walls, which would never show one
 	ambient int32  // of 256
 	// The picture's brightness changes across it: at its middle 256, towards the corners by
 	// these slopes.
@@ -20,15 +21,19 @@ func newLight(r *stream) light {
 	}
 	y := -r.between(120, 170)
 	z := root(max(unitN*unitN-x*x-y*y, 80*80))
-	hx, hy, hz := x, y, z+unitN
-	l := root(hx*hx + hy*hy + hz*hz)
 	return light{
 		dir:     normal{int32(x), int32(y), int32(z)},
-		half:    normal{int32(hx * unitN / l), int32(hy * unitN / l), int32(hz * unitN / l)},
-		ambient: int32(r.between(96, 124)),
+		half:    unitNormal(x, y, z+unitN),
+		level:   unitNormal(x, 0, z+unitN),
+		ambient: int32(r.between(110, 136)),
 		slopeX:  -x * 60 / 150, slopeY: r.between(-40, 10),
 		warm: int32(r.between(-10, 14)),
 	}
+}
+
+func unitNormal(x, y, z int) normal {
+	l := root(x*x + y*y + z*z)
+	return normal{int32(x * unitN / l), int32(y * unitN / l), int32(z * unitN / l)}
 }
 
 // dot is the cosine of two normals, of 256.
@@ -41,7 +46,17 @@ type finish struct {
 	period      int // of the pattern, in the solid's own units
 	alongU      bool
 	phase       int
+	gloss       gloss
 }
+
+// A gloss is where a shiny solid shows its highlights.
+type gloss uint8
+
+const (
+	glossRound   gloss = iota // a spot
+	glossUpright              // a band from top to bottom
+	glossFlat                 // a streak across its faces
+)
 
 func newFinish(o *Object, so *solid, r *stream) finish {
 	f := finish{base: paint[o.Colour], other: paint[o.Colour.second()], material: o.Material}
@@ -52,6 +67,12 @@ func newFinish(o *Object, so *solid, r *stream) finish {
 	f.period = min(max((unit*5/100)*one/so.half, q(34)), q(62))
 	f.alongU = r.percent(40)
 	f.phase = r.intn(f.period)
+	switch o.Shape {
+	case Cylinder, Cone, Mug, Bottle:
+		f.gloss = glossUpright
+	case Cube, Pyramid, Star:
+		f.gloss = glossFlat
+	}
 	return f
 }
 
@@ -76,13 +97,22 @@ func (f *finish) shade(h *hit, l *light) rgb {
 	var glow int32
 	if f.material == Shiny && h.tone != toneInside {
 		bright = bright * 15 / 16
-		s := max(dot(h.n, l.half), 0)
+		toward := l.half
+		if f.gloss == glossUpright {
+			toward = l.level
+		}
+		s := max(dot(h.n, toward), 0)
 		for range 4 { // to the sixteenth power
 			s = s * s >> 8
 		}
-		glow = s * 250 >> 8
-		if s > 150 {
+		glow = s * 200 >> 8
+		if s > 190 {
 			glow = 250
+		}
+		if f.gloss == glossFlat {
+			// One soft streak, as of a window, from corner to corner.
+			off := (h.tu+h.tv/2+8*one+f.phase)%q(230) - q(60)
+			glow = min(glow, 50) + int32(max(150-max(off, -off)*150/q(50), 0))
 		}
 		// A rim of reflected sky, as glossy things have at grazing angles.
 		if g := 110 - h.n.z; g > 0 && h.n.y < 40 {

@@ -77,11 +77,7 @@ func (s *solid) at(x, y int) (hit, bool) {
 		// The solid stays within its half extent, turned or not (see TestSolidsStayInside).
 		return hit{}, false
 	}
-	u := ((dx*s.cos + dy*s.sin) >> 14) * s.inv >> 16
-	v := ((dy*s.cos - dx*s.sin) >> 14) * s.inv >> 16
-	if s.mirror {
-		u = -u
-	}
+	u, v := s.turned(dx, dy)
 	h, ok := s.local(u, v)
 	if !ok {
 		return h, false
@@ -93,6 +89,16 @@ func (s *solid) at(x, y int) (hit, bool) {
 	h.n.x = int32((nx*s.cos - ny*s.sin) >> 14)
 	h.n.y = int32((ny*s.cos + nx*s.sin) >> 14)
 	return h, true
+}
+
+// turned takes an offset from the solid's centre to its own coordinates.
+func (s *solid) turned(dx, dy int) (u, v int) {
+	u = ((dx*s.cos + dy*s.sin) >> 14) * s.inv >> 16
+	v = ((dy*s.cos - dx*s.sin) >> 14) * s.inv >> 16
+	if s.mirror {
+		u = -u
+	}
+	return u, v
 }
 
 func (s *solid) local(u, v int) (hit, bool) {
@@ -293,10 +299,10 @@ func cushion(u, v, d, gx, gy, bevel int) normal {
 
 func heartAt(u, v int) (hit, bool) {
 	const (
-		cx, cy = 46 * one / 100, -38 * one / 100 // middle of a lobe
-		r      = 50 * one / 100
-		tip    = 88 * one / 100
-		lx, ly = 744 * one / 1000, 668 * one / 1000 // outward normal of the straight side, tangent to the lobe
+		cx, cy = 42 * one / 100, -34 * one / 100 // middle of a lobe
+		r      = 45 * one / 100
+		tip    = 84 * one / 100
+		lx, ly = 759 * one / 1000, 651 * one / 1000 // outward normal of the straight side, tangent to the lobe
 	)
 	x, side := u, 1
 	if u < 0 {
@@ -426,7 +432,7 @@ func cubeFaces(yaw int) []face {
 }
 
 func pyramidFaces(yaw int) []face {
-	const e, lift, tip = 70 * one / 100, 48 * one / 100, -94 * one / 100
+	const e, lift, tip = 67 * one / 100, 48 * one / 100, -94 * one / 100
 	sin, cos := sincos(yaw)
 	fx, fy := ground(e, e, sin, cos)
 	rx, ry := ground(e, -e, sin, cos)
