@@ -5,10 +5,11 @@ package scorer
 type kernels struct {
 	name string
 
-	// dotU8: out[i] = bias + Σ_d q[d]·codes[i·stride+d], stride = len(q).
+	// dotU8: out[i] = bias + Σ_d q[d]·codes[i·stride+d], stride = len(q). bias is
+	// always −128·Σq, so that a set may as well compute Σ_d q[d]·(code−128).
 	dotU8 func(q []int8, bias int32, codes []byte, out []int32)
 	// dotU8x16: out[i·16+l] = bias[l] + Σ_d pack(l, d)·codes[i·stride+d], with
-	// stride = len(pack)/16. What ahead holds will be needed next; nil is nothing.
+	// stride = len(pack)/16 and bias as above. What ahead holds will be needed next; nil is nothing.
 	dotU8x16 func(pack []int8, bias *[lanes]int32, codes []byte, out []int32, ahead []byte)
 	// scale: scores[i] = float32(dots[i])·scales[i]·qscale, left to right, and
 	// bit i of pass says scores[i] ≥ threshold. Bits beyond are cleared.

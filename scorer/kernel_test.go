@@ -140,7 +140,8 @@ func checkKernels(t *testing.T, k *kernels, r inputs, n, stride int) {
 	codes := r.bytes(n * stride)
 
 	{ // dotU8
-		q, bias := r.int8s(stride), int32(r.Uint32())>>4
+		q := r.int8s(stride)
+		bias := offsetBias(q)
 		want, got := make([]int32, n), newGuarded[int32](n, r.odd%8)
 		dotU8Go(q, bias, codes, want)
 		k.dotU8(q, bias, codes, got.v)
@@ -148,8 +149,10 @@ func checkKernels(t *testing.T, k *kernels, r inputs, n, stride int) {
 		sameBits(t, name("dotU8"), want, got.v)
 	}
 	{ // dotU8x16
-		pack := r.int8s(stride * lanes)
-		bias := [lanes]int32(r.int32s(lanes))
+		pack, bias := r.int8s(stride*lanes), [lanes]int32{}
+		for i, c := range pack {
+			bias[i/4%lanes] -= 128 * int32(c)
+		}
 		want, got := make([]int32, n*lanes), newGuarded[int32](n*lanes, r.odd%8)
 		dotU8x16Go(pack, &bias, codes, want, nil)
 		k.dotU8x16(pack, &bias, codes, got.v, codes)

@@ -1,7 +1,5 @@
-// Command gen writes the amd64 kernels of package scorer with avo:
-//
-//	go run ./internal/gen -isa avx2   -out kernel_avx2_amd64.s   -stubs kernel_avx2_amd64.go
-//	go run ./internal/gen -isa avx512 -out kernel_avx512_amd64.s -stubs kernel_avx512_amd64.go
+// Command gen writes the assembly of package scorer: avx2 and avx512 with avo, neon
+// by itself. gen.sh calls it, go generate calls gen.sh.
 //
 // Every function is described in terms of the kernel of the same name in
 // kernel.go of package scorer. Callers have checked lengths; strides are
@@ -20,16 +18,22 @@ import (
 )
 
 func main() {
-	isa := flag.String("isa", "", "avx2 or avx512")
+	isa := flag.String("isa", "", "avx2, avx512 or neon")
 	flag.Parse()
 	ConstraintExpr("!noasm")
+	if *isa == "neon" {
+		if err := neon(flag.Lookup("out").Value.String(), flag.Lookup("stubs").Value.String()); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	switch *isa {
 	case "avx2":
 		avx2()
 	case "avx512":
 		avx512()
 	default:
-		log.Fatalf("gen: -isa %q is not avx2 or avx512", *isa)
+		log.Fatalf("gen: -isa %q is not avx2, avx512 or neon", *isa)
 	}
 	Generate()
 }
