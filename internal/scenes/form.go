@@ -159,34 +159,36 @@ type margins struct {
 	level   float32 // greatest difference in height of centres that are next to each other
 	edge    float32 // width of the strip at an edge that counts as that side
 	middle  float32 // half width of the middle
+	hidden  float32 // least share of the one that the other covers
 	depth   float32 // least difference of the feet for one to stand in front
 	between float32 // least distance sideways to either for one to be between them
 	off     float32 // how far that one may lie off the line
 }
 
 var (
-	strictMargins = margins{apart: 0.15, slant: 0.9, gap: 0.07, level: 0.12, edge: 0.33, middle: 0.11, depth: 0.06, between: 0.09, off: 0.11}
-	looseMargins  = margins{apart: 0.05, slant: 2.2, gap: 0.20, level: 0.28, edge: 0.46, middle: 0.22, depth: 0.02, between: 0.03, off: 0.24}
+	strictMargins = margins{apart: 0.15, slant: 0.9, gap: 0.07, level: 0.12, edge: 0.33, middle: 0.11, hidden: 0.06, depth: 0.06, between: 0.09, off: 0.11}
+	looseMargins  = margins{apart: 0.05, slant: 2.2, gap: 0.20, level: 0.28, edge: 0.46, middle: 0.22, hidden: 0.01, depth: 0.02, between: 0.03, off: 0.24}
 )
 
 func newFacts(s *Scene) *facts {
-	x := &facts{n: len(s.Objects), floor: s.Floor, wall: s.Wall}
-	for i := range s.Objects {
-		o := &s.Objects[i]
+	objects := s.Objects[:min(len(s.Objects), maxObjects)]
+	x := &facts{n: len(objects), floor: s.Floor, wall: s.Wall}
+	for i := range objects {
+		o := &objects[i]
 		x.keys[i] = o.attributes()
 		if o.Clear() {
 			x.clear |= 1 << i
 		}
 	}
-	x.strict.read(s, &strictMargins)
+	x.strict.read(objects, &strictMargins)
 	x.strict.strict = true
-	x.loose.read(s, &looseMargins)
+	x.loose.read(objects, &looseMargins)
 	return x
 }
 
-func (r *reading) read(s *Scene, m *margins) {
-	for a := range s.Objects {
-		oa := &s.Objects[a]
+func (r *reading) read(objects []Object, m *margins) {
+	for a := range objects {
+		oa := &objects[a]
 		ax, ay := centre(oa)
 		left, right, top, bottom := ax < m.edge, ax > 1-m.edge, ay < m.edge, ay > 1-m.edge
 		is := [places + 1]bool{
@@ -199,11 +201,11 @@ func (r *reading) read(s *Scene, m *margins) {
 				r.place[p] |= 1 << a
 			}
 		}
-		for b := range s.Objects {
+		for b := range objects {
 			if a == b {
 				continue
 			}
-			ob := &s.Objects[b]
+			ob := &objects[b]
 			bx, by := centre(ob)
 			dx, dy := bx-ax, by-ay
 			meet := oa.Box.IoU(ob.Box) > 0
@@ -213,7 +215,7 @@ func (r *reading) read(s *Scene, m *margins) {
 				LeftOf:  dx >= m.apart && abs(dy) <= dx*m.slant,
 				Above:   dy >= m.apart && abs(dx) <= dy*m.slant,
 				InFront: nearer >= m.depth && meet,
-				Hides:   a > b && meet && ob.Visible < 0.93,
+				Hides:   ob.covered[a] >= m.hidden,
 				NextTo:  gap <= m.gap && abs(dy) <= m.level && abs(dx) > abs(dy)/2,
 				Bigger:  oa.Size > ob.Size,
 			}
@@ -222,19 +224,25 @@ func (r *reading) read(s *Scene, m *margins) {
 					r.rel[k][a] |= 1 << b
 				}
 			}
-			for c := range s.Objects {
-				if c == a || c == b {
-					continue
-				}
-				cx, cy := centre(&s.Objects[c])
-				if dx < 0 {
-					// b is the left one; the other order is the same relation.
-					if cx-ax >= m.between && ax-bx >= m.between && between(ax, ay, bx, by, cx, cy, m.off) {
-						r.between[a][b] |= 1 << c
-						r.between[a][c] |= 1 << b
-					}
-				}
+			if dx < 0 { // b is left of a; the other order is the same relation
+				r.readBetween(objects, m, a, b)
 			}
+		}
+	}
+}
+
+// readBetween finds what lies beyond a, seen from b on its left.
+func (r *reading) readBetween(objects []Object, m *margins, a, b int) {
+	ax, ay := centre(&objects[a])
+	bx, by := centre(&objects[b])
+	for c := range objects {
+		if c == a || c == b {
+			continue
+		}
+		cx, cy := centre(&objects[c])
+		if cx-ax >= m.between && ax-bx >= m.between && between(ax, ay, bx, by, cx, cy, m.off) {
+			r.between[a][b] |= 1 << c
+			r.between[a][c] |= 1 << b
 		}
 	}
 }

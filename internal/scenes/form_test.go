@@ -100,6 +100,26 @@ func TestHiddenObjectsMayOrMayNotCount(t *testing.T) {
 	}
 }
 
+// Who hides whom is a matter of two objects: that something is hidden is not enough.
+func TestHides(t *testing.T) {
+	back, front, near := thing(Large, Red, Matte, Ball, 50, 40), thing(Small, Blue, Matte, Cube, 55, 50), thing(Small, Green, Matte, Cone, 45, 55)
+	back.Visible, back.covered[1], back.covered[2] = 0.8, 0.17, 0.03
+	s := still(Wood, back, front, near)
+	hides := func(a, b Shape) Form {
+		return Form{Terms: []Term{{Shape: a}, {Shape: b}}, Relations: []Relation{{Kind: Hides, A: 0, B: 1}}}
+	}
+	for _, tt := range []struct {
+		form          Form
+		strict, loose bool
+	}{
+		{hides(Cube, Ball), true, true}, {hides(Ball, Cube), false, false},
+		{hides(Cone, Ball), false, true}, {hides(Cone, Cube), false, false},
+	} {
+		assert.Equal(t, tt.strict, tt.form.HoldsIn(s), tt.form.String())
+		assert.Equal(t, tt.loose, tt.form.MayHoldIn(s), tt.form.String())
+	}
+}
+
 func TestFormString(t *testing.T) {
 	f := Form{
 		Terms:     []Term{{Shape: Ball, Colour: Red, Size: Small, Place: AtLeft}, {Shape: Cube, Count: 2}, {Material: Shiny}},

@@ -1,6 +1,7 @@
 package scenes
 
 import (
+	"math/bits"
 	"slices"
 
 	"github.com/aladin-go/aladin/internal/region"
@@ -280,37 +281,45 @@ func (s *solid) extent() extent {
 	return extent{e.x1 - grid, e.y1 - grid, e.x2 + grid, e.y2 + grid}
 }
 
-// measure finds the visible boxes by painting the outlines, far to near, on a grid.
+// measure finds what can be seen of each object by painting the outlines on a grid.
 func (s *Scene) measure(solids []*solid) {
-	var grid [canvas * canvas]uint8
-	var full [maxObjects]int
+	var grid [canvas * canvas]set // the objects in each cell; the nearest is the last
+	type seen struct{ x1, y1, x2, y2, full int }
+	var visible [maxObjects]seen
+	var owned [maxObjects][maxObjects]int // owned[k][j]: cells of j in which k is the nearest
 	for k, so := range solids {
+		visible[k] = seen{x1: canvas, y1: canvas}
 		x1, y1, x2, y2 := so.cells(canvas)
 		for y := y1; y < y2; y++ {
 			for x := x1; x < x2; x++ {
 				if _, ok := so.at((2*x+1)*unit/(2*canvas), (2*y+1)*unit/(2*canvas)); ok {
-					grid[y*canvas+x] = uint8(k + 1)
-					full[k]++
+					grid[y*canvas+x] |= 1 << k
+					visible[k].full++
 				}
 			}
 		}
 	}
-	for k, so := range solids {
-		x1, y1, x2, y2 := so.cells(canvas)
-		bx1, by1, bx2, by2, seen := canvas, canvas, 0, 0, 0
-		for y := y1; y < y2; y++ {
-			for x := x1; x < x2; x++ {
-				if grid[y*canvas+x] == uint8(k+1) {
-					seen++
-					bx1, by1, bx2, by2 = min(bx1, x), min(by1, y), max(bx2, x+1), max(by2, y+1)
-				}
-			}
+	for i, in := range grid {
+		if in == 0 {
+			continue
 		}
-		o := &s.Objects[k]
-		o.Visible, o.Box = 0, region.Box{}
-		if seen > 0 {
-			o.Visible = float32(seen) / float32(full[k])
-			o.Box = region.Box{float32(bx1) / canvas, float32(by1) / canvas, float32(bx2) / canvas, float32(by2) / canvas}
+		k := bits.Len8(uint8(in)) - 1
+		for rest := in; rest != 0; rest &= rest - 1 {
+			owned[k][bits.TrailingZeros8(uint8(rest))]++
+		}
+		v, x, y := &visible[k], i%canvas, i/canvas
+		v.x1, v.y1, v.x2, v.y2 = min(v.x1, x), min(v.y1, y), max(v.x2, x+1), max(v.y2, y+1)
+	}
+	for k := range solids {
+		o, v := &s.Objects[k], &visible[k]
+		o.Visible, o.Box, o.covered = 0, region.Box{}, [maxObjects]float32{}
+		if owned[k][k] == 0 {
+			continue
+		}
+		o.Visible = float32(owned[k][k]) / float32(v.full)
+		o.Box = region.Box{float32(v.x1) / canvas, float32(v.y1) / canvas, float32(v.x2) / canvas, float32(v.y2) / canvas}
+		for j := k + 1; j < len(solids); j++ {
+			o.covered[j] = float32(owned[j][k]) / float32(v.full)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func TestBoxesMatchPixels(t *testing.T) {
 	const size = 160
 	g := New(31, nil)
 	checked, off := 0, 0
-	for i := range 60 {
+	for i := range 40 {
 		s := g.Describe(i)
 		for k := range s.Objects {
 			// Matte, so that no pixel has the same colour in both.
@@ -68,7 +68,7 @@ func TestBoxesMatchPixels(t *testing.T) {
 			}
 		}
 	}
-	assert.Greater(t, checked, 600)
+	assert.Greater(t, checked, 400)
 	// Slivers narrower than a pixel, as between two nearer objects, fall to one side or the other.
 	assert.Less(t, off*100, checked, "at least 99 % of the sides match")
 }

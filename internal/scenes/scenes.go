@@ -99,7 +99,8 @@ type Object struct {
 	// Visible is the share of the object's outline that no other object covers.
 	Visible float32
 
-	base int // where it touches the floor, in units from the top
+	base    int                 // where it touches the floor, in units from the top
+	covered [maxObjects]float32 // the share of its outline that each other object covers
 }
 
 // Noun is the plainest word for the object ("ball").
