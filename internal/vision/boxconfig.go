@@ -1,6 +1,7 @@
 package vision
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -68,7 +69,7 @@ const coco80 = "coco80"
 // UnmarshalJSON reads a list of names, or "coco80".
 func (n *ClassNames) UnmarshalJSON(data []byte) error {
 	var name string
-	if json.Unmarshal(data, &name) == nil {
+	if bytes.HasPrefix(data, []byte{'"'}) && json.Unmarshal(data, &name) == nil {
 		if name != coco80 {
 			return fmt.Errorf("%w: no list of class names is called %q; %q is, or give the names", ErrConfig, name, coco80)
 		}

@@ -177,15 +177,33 @@ func (c *Config) Files() []string {
 
 // Clone is a deep copy.
 func (c *Config) Clone() *Config {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return &Config{Name: c.Name} // only a NaN in c leads here; Validate refuses the result
+	out := *c
+	out.Patches = clone(c.Patches)
+	if out.Patches != nil {
+		out.Patches.Resize.Pad = clone(out.Patches.Resize.Pad)
 	}
-	var out Config
-	if err := json.Unmarshal(data, &out); err != nil {
-		return &Config{Name: c.Name}
+	out.Models = slices.Clone(c.Models)
+	for i := range out.Models {
+		m := &out.Models[i]
+		m.Size, m.Mean, m.Std = slices.Clone(m.Size), slices.Clone(m.Mean), slices.Clone(m.Std)
+		m.Resize.Pad = clone(m.Resize.Pad)
+		m.FeatureMap = clone(m.FeatureMap)
+		if m.Boxes = clone(m.Boxes); m.Boxes != nil {
+			m.Boxes.Strides, m.Boxes.Names = slices.Clone(m.Boxes.Strides), slices.Clone(m.Boxes.Names)
+		}
+	}
+	if out.Regions = clone(c.Regions); out.Regions != nil {
+		out.Regions.Grid = slices.Clone(out.Regions.Grid)
 	}
 	return &out
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
 }
 
 // full is c with its defaults filled in.

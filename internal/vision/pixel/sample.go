@@ -36,7 +36,9 @@ func (s *Source) Sample(dst []float32, w, h int, r Rect, flip bool, f Filter) {
 func (s *Source) prepared(i, w, h int, r Rect) plane {
 	p := s.planes[i]
 	scale := min(r.W()*p.sx/float64(w), r.H()*p.sy/float64(h))
-	f := min(int(scale/2), 2048) // the sums of shrink hold 2048² bytes
+	// The last block of a line may be smaller than the others; at most a 32nd part of the picture is off.
+	// (The sums of shrink hold 2048² bytes.)
+	f := min(int(scale/3), p.w/32, p.h/32, 2048)
 	if f < 2 {
 		return p
 	}

@@ -4,7 +4,7 @@
 // mirrored if asked) to w×h. JPEG's luma and chroma planes are resized separately and combined
 // afterwards, at the small size: resizing is linear, so the order changes only rounding, chroma is
 // interpolated rather than repeated, and most of the work is saved. Large pictures are first shrunk
-// by a whole factor with a box filter, leaving at least a factor of two to the real filter.
+// by a whole factor with a box filter, leaving at least a factor of three to the real filter.
 //
 // A Source keeps those shrunken planes for its next Sample. It is safe for concurrent use, as long
 // as nobody writes to the picture.
