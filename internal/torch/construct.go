@@ -2,6 +2,7 @@ package torch
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/aladin-go/aladin/internal/elem"
 )
@@ -11,6 +12,9 @@ func class(module, name string) Class {
 	switch module {
 	case "__builtin__":
 		module = "builtins"
+		if name == "xrange" {
+			name = "range"
+		}
 	case "copy_reg":
 		module = "copyreg"
 	}
@@ -44,6 +48,8 @@ func (u *unpickler) known(c Class, args Tuple) (any, error) {
 		if c == classOrderedDict {
 			return u.orderedDict(args)
 		}
+	case "builtins":
+		return u.builtin(c.Name, args)
 	case "_codecs":
 		// How protocol 2 writes bytes: encode("text", "latin1").
 		if c.Name == "encode" && len(args) == 2 && args[1] == any("latin1") {
@@ -58,7 +64,7 @@ func (u *unpickler) known(c Class, args Tuple) (any, error) {
 		// _reconstructor(class, base, state): how protocols 0 and 1 make an instance.
 		if c.Name == "_reconstructor" && len(args) == 3 {
 			if of, ok := args[0].(Class); ok {
-				o := &Object{Class: of}
+				o := &Object{Class: of, Args: Tuple{}}
 				o.Items, _ = args[2].(*Dict)
 				return o, nil
 			}
@@ -94,6 +100,25 @@ func (u *unpickler) orderedDict(args Tuple) (any, error) {
 		}
 	}
 	return d, nil
+}
+
+// builtin makes sets and byte arrays, which protocols write in different ways, alike.
+func (u *unpickler) builtin(name string, args Tuple) (any, error) {
+	if len(args) != 1 {
+		return nil, nil
+	}
+	switch name {
+	case "set", "frozenset":
+		if items, ok := args[0].(*list); ok {
+			err := u.charge(16 * int64(len(items.items)))
+			return &Object{Class: Class{"builtins", name}, List: slices.Clone(items.items)}, err
+		}
+	case "bytearray":
+		if b, ok := args[0].([]byte); ok {
+			return b, nil
+		}
+	}
+	return nil, nil
 }
 
 func latin1(s string) (any, error) {

@@ -81,6 +81,18 @@ func (d *Dict) put(h, key, value any) {
 	d.values = append(d.values, value)
 }
 
+// rehash finds the keys anew after freezing may have changed them: NumPy's numbers become plain ones.
+func (d *Dict) rehash() error {
+	keys, values := d.keys, d.values
+	d.keys, d.values, d.index = nil, nil, nil
+	for i, k := range keys {
+		if err := d.SetKey(k, values[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // All goes through the items in order.
 func (d *Dict) All() iter.Seq2[any, any] {
 	return func(yield func(any, any) bool) {

@@ -1,6 +1,9 @@
 package torch
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 const (
 	maxDepth = 1000 // lists in lists in dicts…
@@ -73,12 +76,23 @@ func (z *freezer) value(v any, depth int) (frozen, error) {
 		w.all(v)
 		w.f.value = v
 	case *Dict:
+		changes := slices.ContainsFunc(v.keys, func(k any) bool {
+			switch k.(type) {
+			case *Object, Tuple:
+				return true
+			}
+			return false
+		})
 		w.all(v.keys)
 		w.all(v.values)
 		v.State = w.one(v.State)
 		w.f.value = v
+		if changes && w.err == nil {
+			w.err = v.rehash()
+		}
 	case *Object:
-		w.all(v.Args)
+		// Args may be met elsewhere, too, as the tuple it is: go by its identity.
+		w.one(v.Args)
 		w.all(v.List)
 		v.State = w.one(v.State)
 		for _, d := range []*Dict{v.Kwargs, v.Items} {

@@ -23,6 +23,12 @@ func fromNumpy(o *Object) any {
 				}
 			}
 		}
+	case "_frombuffer": // protocol 5: _frombuffer(bytes, dtype, shape, order)
+		if len(o.Args) == 4 {
+			if t := numpyTensor(o.Args[2], o.Args[1], o.Args[3] == any("F"), o.Args[0]); t != nil {
+				return t
+			}
+		}
 	case "_reconstruct": // state: (version, shape, dtype, is Fortran, bytes)
 		if s, ok := o.State.(Tuple); ok && len(s) == 5 {
 			if fortran, ok := s[3].(bool); ok {

@@ -194,6 +194,9 @@ func (u *unpickler) memoOp(op byte) error {
 func (u *unpickler) listOp(op byte) error {
 	switch op {
 	case ']':
+		if err := u.charge(48); err != nil {
+			return err
+		}
 		return u.push(&list{})
 	case 0x8f: // EMPTY_SET
 		return u.push(&Object{Class: Class{"builtins", "set"}})

@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/aladin-go/aladin/internal/atomicfile"
@@ -38,13 +39,18 @@ func Write(w io.Writer, v any) error {
 	}
 	c := &counter{w: w}
 	z := zip.NewWriter(c)
+	var descriptor int64 // of the entry before, which the zip writer has yet to write
 	put := func(name string, b []byte) error {
-		// Copying the zip's buffer out tells where the next header begins.
+		// Emptying the zip writer's buffer tells where the next header begins.
 		if err := z.Flush(); err != nil {
 			return err
 		}
 		h := &zip.FileHeader{Name: "archive/" + name, Method: zip.Store}
-		h.Extra = padding(c.n + localHeader + int64(len(h.Name)))
+		h.Extra = padding(c.n + descriptor + localHeader + int64(len(h.Name)))
+		descriptor = smallDescriptor
+		if len(b) > math.MaxUint32-1 {
+			descriptor = largeDescriptor
+		}
 		e, err := z.CreateHeader(h)
 		if err != nil {
 			return err
@@ -77,8 +83,12 @@ func Write(w io.Writer, v any) error {
 	return z.Close()
 }
 
-// localHeader is the size of a zip entry's header before its name.
-const localHeader = 30
+// Sizes of the parts of a zip entry: its header before the name, and the sizes and checksum after its data.
+const (
+	localHeader     = 30
+	smallDescriptor = 16
+	largeDescriptor = 24
+)
 
 // padding is an extra field "FB", as PyTorch's, that moves the data behind it to a multiple of alignment.
 func padding(at int64) []byte {

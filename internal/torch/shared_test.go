@@ -2,6 +2,7 @@ package torch
 
 import (
 	"encoding/json"
+	"math/big"
 	"os"
 	"path/filepath"
 	"testing"
@@ -33,6 +34,7 @@ var sameTensors = cmp.Options{
 		y, err2 := b.Bytes()
 		return a.Type == b.Type && cmp.Equal(a.Shape, b.Shape) && err1 == nil && err2 == nil && string(x) == string(y)
 	}),
+	cmp.Comparer(func(a, b *big.Int) bool { return a.Cmp(b) == 0 }),
 	cmp.Transformer("items", func(d *Dict) [][2]any {
 		var out [][2]any
 		for k, v := range d.All() {

@@ -49,7 +49,9 @@ var (
 )
 
 // NewNamespace is an argparse.Namespace with the given attributes.
-func NewNamespace(attrs *Dict) *Object { return &Object{Class: classNamespace, State: attrs} }
+func NewNamespace(attrs *Dict) *Object {
+	return &Object{Class: classNamespace, Args: Tuple{}, State: attrs}
+}
 
 // Namespace is the attributes of an argparse.Namespace; a *Dict is its own.
 func Namespace(v any) (*Dict, bool) {
