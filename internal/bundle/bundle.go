@@ -114,6 +114,17 @@ func (b *Bundle) Path(name string) (string, error) {
 	return filepath.Join(b.dir, name), nil
 }
 
+// RegionsDir is the folder in which the region source finds the files that Regions.Config names. It checks
+// their contents as Path does.
+func (b *Bundle) RegionsDir() (string, error) {
+	for _, name := range b.Manifest.regionFiles() {
+		if _, err := b.Path(name); err != nil {
+			return "", err
+		}
+	}
+	return b.dir, nil
+}
+
 // Verify checks the contents of every file now, several at a time.
 func (b *Bundle) Verify(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)

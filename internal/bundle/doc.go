@@ -4,7 +4,7 @@
 //	             the size and SHA-256 of every other file
 //	text.onnx    captions to embeddings      image.onnx   regions and labels to embeddings
 //	align.onnx   the alignment score         vocab.txt    the tokenizer's vocabulary
-//	regions.onnx the detector or backbone, in models that start from pixels
+//	regions.onnx the detector or backbone, in models that start from pixels (there may be several)
 //
 // Weights over 2 GB lie in external files beside their graph, named like it with a suffix
 // (text.onnx.data). Other files in the folder are nobody's business here, and survive a save.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // Version is the format version that Create writes, MinVersion the oldest that Open reads.
@@ -27,7 +28,7 @@ const (
 	ImageFile    = "image.onnx"
 	AlignFile    = "align.onnx"
 	VocabFile    = "vocab.txt"
-	RegionsFile  = "regions.onnx"
+	RegionsFile  = "regions.onnx" // by custom; Regions.Config may name others
 )
 
 // Kinds of tokenizer.
@@ -255,8 +256,8 @@ func (m *Manifest) check() error {
 	switch m.Regions.Kind {
 	case Precomputed, Patches:
 	case ONNX:
-		if _, ok := m.Files[RegionsFile]; !ok {
-			return fmt.Errorf("regions.kind is %q, but there is no file %s", ONNX, RegionsFile)
+		if len(m.regionFiles()) == 0 {
+			return fmt.Errorf("regions.kind is %q, but no file serves it (%s)", ONNX, RegionsFile)
 		}
 	default:
 		return fmt.Errorf("regions.kind is %q; it must be %s, %s or %s", m.Regions.Kind, Precomputed, ONNX, Patches)
@@ -265,6 +266,22 @@ func (m *Manifest) check() error {
 		return m.checkEncoders()
 	}
 	return nil
+}
+
+// regionFiles are the files that are no encoder's: the region source's.
+func (m *Manifest) regionFiles() []string {
+	var names []string
+	for name := range m.Files {
+		own := name == m.Tokenizer.File
+		for _, graph := range []string{TextFile, ImageFile, AlignFile} {
+			own = own || name == graph || strings.HasPrefix(name, graph+".")
+		}
+		if !own {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func (m *Manifest) checkFiles() error {
