@@ -253,6 +253,28 @@ func (w *Writer) deadExtents(m *Manifest) []Extent {
 	return joinExtents(dead)
 }
 
+// Reopen goes on with the file that has the writer's name now, after another one
+// was published under it, without letting go of the lock.
+func (w *Writer) Reopen() error {
+	if w.err != nil {
+		return w.err
+	}
+	f, err := w.fs.OpenWritable(w.name)
+	if err == nil {
+		err = w.file.Close()
+		w.file = f
+		if err == nil {
+			w.meta, w.manifest, err = readCommit(f)
+		}
+	}
+	if err != nil {
+		w.err = fmt.Errorf("reopening %s: %w", w.name, err)
+		return w.err
+	}
+	w.end = w.meta.End
+	return nil
+}
+
 // Close closes the file and releases the lock. What was appended since the last
 // commit is lost.
 func (w *Writer) Close() error {

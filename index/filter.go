@@ -252,11 +252,11 @@ func (p *filterParser) not() (*Filter, error) {
 	return nil, p.fail("expected a tag")
 }
 
-// allowed returns the rows of a segment that a query may return; nil is all. The
-// bool is false when none is.
-func (q *Query) allowed(s *segment) ([]uint64, bool, error) {
+// allowed returns the rows of a segment that a query may return, nil meaning all,
+// and their number.
+func (q *Query) allowed(s *segment) ([]uint64, int, error) {
 	if q.Tags == nil && q.IDs == nil && q.Exclude == nil && q.Kinds == nil {
-		return s.live, s.liveCount() > 0, nil
+		return s.live, s.liveCount(), nil
 	}
 	rows := roaring.New()
 	if q.IDs == nil {
@@ -265,7 +265,7 @@ func (q *Query) allowed(s *segment) ([]uint64, bool, error) {
 	for _, id := range q.IDs {
 		row, ok, err := s.find(id)
 		if err != nil {
-			return nil, false, err
+			return nil, 0, err
 		}
 		if ok {
 			rows.Add(row)
@@ -274,7 +274,7 @@ func (q *Query) allowed(s *segment) ([]uint64, bool, error) {
 	for _, id := range q.Exclude {
 		row, ok, err := s.find(id)
 		if err != nil {
-			return nil, false, err
+			return nil, 0, err
 		}
 		if ok {
 			rows.Remove(row)
@@ -283,24 +283,24 @@ func (q *Query) allowed(s *segment) ([]uint64, bool, error) {
 	if q.Tags != nil && !rows.IsEmpty() {
 		tagged, err := q.Tags.rows(s)
 		if err != nil {
-			return nil, false, err
+			return nil, 0, err
 		}
 		rows.And(tagged)
 	}
 	set := newRowSet(s.n, false)
-	any := false
+	n := 0
 	for it := rows.ManyIterator(); ; {
 		var buf [256]uint32
-		n := it.NextMany(buf[:])
-		if n == 0 {
+		got := it.NextMany(buf[:])
+		if got == 0 {
 			break
 		}
-		for _, row := range buf[:n] {
+		for _, row := range buf[:got] {
 			if s.isLive(row) && (q.Kinds == nil || slices.Contains(q.Kinds, s.kind(int(row)))) {
 				set[row/64] |= 1 << (row % 64)
-				any = true
+				n++
 			}
 		}
 	}
-	return set, any, nil
+	return set, n, nil
 }

@@ -102,10 +102,13 @@ type matcher struct {
 	threads int
 }
 
-// piece is what a worker scans at a time.
+// piece is what a worker scans at a time: the rows from…to, or, when runs is set,
+// those runs of rows.
 type piece struct {
 	seg, from, to int
-	filter        []uint64
+	filter        []uint64 // of the rows from…to; nil lets all pass
+	all           []uint64 // of the whole segment
+	runs          [][2]int
 }
 
 // pieceRows is a multiple of 64, so that filters can be cut: some 12 MB of
@@ -116,24 +119,61 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 	if len(qs) == 0 || len(m.sn.segments) == 0 {
 		return make([][]found, len(qs)), nil
 	}
-	k := min(m.query.K, m.sn.items)
-	coarse := k
-	if m.sn.store.opts.Match == Bits {
-		coarse = min(max(bitsCandidates*k, bitsMinCandidates), m.sn.items)
+	st := m.sn.store
+	queries := make([]*scorer.Query, len(qs))
+	for i, q := range qs {
+		var err error
+		if queries[i], err = scorer.NewQuery(scorer.Codec(st.opts.Match), q.Matching, st.queryCentre); err != nil {
+			return nil, fmt.Errorf("%w query: %v", ErrInvalid, err)
+		}
 	}
-	out, err := m.scan(ctx, qs, coarse)
+	pieces, allowed, err := m.pieces()
 	if err != nil {
 		return nil, err
 	}
-	if m.sn.store.opts.Match == Bits {
-		for i := range out {
+	k := min(m.query.K, allowed)
+	coarse := k
+	if st.opts.Match == Bits {
+		coarse = min(max(bitsCandidates*k, bitsMinCandidates), allowed)
+	}
+	var out [][]found
+	if n := m.probes(allowed); n > 0 {
+		out, err = m.probe(ctx, qs, queries, pieces, n, k, coarse)
+	} else {
+		out, err = m.scan(ctx, queries, pieces, coarse)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		if st.opts.Match == Bits {
+			out[i] = m.sn.best(out[i], coarse)
 			if err := m.rescore(qs[i], out[i]); err != nil {
 				return nil, err
 			}
 		}
-	}
-	for i := range out {
 		out[i] = m.sn.best(out[i], k)
+	}
+	return out, nil
+}
+
+// probe scans the nearest cells of each query, and everything where that gives
+// fewer than k rows.
+func (m *matcher) probe(ctx context.Context, qs []*Encoding, queries []*scorer.Query, pieces []piece, n, k, coarse int) ([][]found, error) {
+	out := make([][]found, len(qs))
+	for i, q := range qs {
+		near, err := m.probePieces(q.Matching, pieces, n)
+		if err != nil {
+			return nil, err
+		}
+		one, err := m.scan(ctx, queries[i:i+1], near, coarse)
+		if err == nil && len(one[0]) < k {
+			one, err = m.scan(ctx, queries[i:i+1], pieces, coarse)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[i] = one[0]
 	}
 	return out, nil
 }
@@ -157,30 +197,20 @@ func (m *matcher) rescore(q *Encoding, fs []found) error {
 }
 
 // scan returns, for each query, at least the best k rows, in no particular order.
-func (m *matcher) scan(ctx context.Context, qs []*Encoding, k int) ([][]found, error) {
-	queries := make([]*scorer.Query, len(qs))
-	for i, q := range qs {
-		var err error
-		if queries[i], err = scorer.NewQuery(scorer.Codec(m.sn.store.opts.Match), q.Matching, m.sn.store.queryCentre); err != nil {
-			return nil, fmt.Errorf("%w query: %v", ErrInvalid, err)
-		}
-	}
-	pieces, err := m.pieces()
-	if err != nil {
-		return nil, err
-	}
+func (m *matcher) scan(ctx context.Context, queries []*scorer.Query, pieces []piece, k int) ([][]found, error) {
 	var batch *scorer.Batch
 	if len(queries) > 1 && queries[0].Codec() == scorer.Int8 {
 		batch = scorer.NewBatch(queries)
 	}
-	out := make([][]found, len(qs))
+	out := make([][]found, len(queries))
 	var mu sync.Mutex
-	err = m.sn.parallel(ctx, m.threads, len(pieces), func(next func() (int, bool)) error {
+	err := m.sn.parallel(ctx, m.threads, len(pieces), func(next func() (int, bool)) error {
 		tops := make([]*scorer.TopK, len(queries))
 		for i := range tops {
 			tops[i] = scorer.NewTopK(k)
 		}
 		seg := -1
+		var shifted []uint64
 		// Within a segment the order of rows is that of ids, so a collector
 		// for each segment breaks ties by id.
 		drain := func() {
@@ -199,11 +229,18 @@ func (m *matcher) scan(ctx context.Context, qs []*Encoding, k int) ([][]found, e
 				drain()
 				seg = p.seg
 			}
-			rows := m.sn.segments[p.seg].rows.Slice(p.from, p.to)
-			if batch != nil {
-				batch.Scan(rows, p.filter, p.from, tops)
-			} else {
-				scorer.ScanBatch(rows, queries, p.filter, p.from, tops)
+			rows := &m.sn.segments[p.seg].rows
+			if p.runs == nil {
+				scanRows(rows.Slice(p.from, p.to), queries, batch, p.filter, p.from, tops)
+				continue
+			}
+			for _, r := range p.runs {
+				var filter []uint64
+				if p.all != nil {
+					shifted = shiftRows(shifted, p.all, r[0], r[1]-r[0])
+					filter = shifted
+				}
+				scanRows(rows.Slice(r[0], r[1]), queries, batch, filter, r[0], tops)
 			}
 		}
 		drain()
@@ -212,26 +249,35 @@ func (m *matcher) scan(ctx context.Context, qs []*Encoding, k int) ([][]found, e
 	return out, err
 }
 
-// pieces cuts the rows that the filters let pass into work for workers.
-func (m *matcher) pieces() ([]piece, error) {
-	var out []piece
+func scanRows(rows *scorer.Rows, queries []*scorer.Query, batch *scorer.Batch, filter []uint64, base int, tops []*scorer.TopK) {
+	if batch != nil {
+		batch.Scan(rows, filter, base, tops)
+		return
+	}
+	scorer.ScanBatch(rows, queries, filter, base, tops)
+}
+
+// pieces cuts the rows that the filters let pass into work for workers, and says
+// how many pass.
+func (m *matcher) pieces() (out []piece, allowed int, err error) {
 	for i, s := range m.sn.segments {
-		filter, some, err := m.query.allowed(s)
+		filter, n, err := m.query.allowed(s)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		if !some {
+		if n == 0 {
 			continue
 		}
+		allowed += n
 		for from := 0; from < s.n; from += pieceRows {
-			p := piece{seg: i, from: from, to: min(from+pieceRows, s.n)}
+			p := piece{seg: i, from: from, to: min(from+pieceRows, s.n), all: filter}
 			if filter != nil {
 				p.filter = filter[from/64 : (p.to+63)/64]
 			}
 			out = append(out, p)
 		}
 	}
-	return out, nil
+	return out, allowed, nil
 }
 
 // parallel runs work on up to threads goroutines, each guarded against faults.

@@ -1,6 +1,8 @@
 package index
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,6 +46,7 @@ type pending struct {
 	labelIDs  map[string]uint16
 
 	tags    map[string][]uint32
+	copied  map[*segment][]uint32 // by row of an older segment: 1 + arrival; 0 = not copied
 	records [][]byte
 	anyText bool
 	block   []byte // reused
@@ -85,11 +88,16 @@ func (p *pending) add(it *Item) error {
 	var b []byte
 	if !rec.empty() {
 		b = rec.append(nil)
-		p.anyText = true
 	}
-	p.records = append(p.records, b)
-	p.bytes += len(it.ID) + len(b) + s.rowBytes + 64 + 8*len(it.Tags) + e.N()*14
+	p.addRecord(b)
+	p.bytes += len(it.ID) + s.rowBytes + 64 + 8*len(it.Tags) + e.N()*14
 	return nil
+}
+
+func (p *pending) addRecord(b []byte) {
+	p.anyText = p.anyText || len(b) > 0
+	p.records = append(p.records, b)
+	p.bytes += len(b)
 }
 
 func (p *pending) addMatch(v []float32) {
@@ -110,27 +118,14 @@ func (p *pending) addMatch(v []float32) {
 }
 
 func (p *pending) addTokens(e *Encoding) error {
-	n := e.N()
-	if p.tokens == nil {
-		var err error
-		if p.tokens, err = p.fw.Begin(format.KindToken, p.store.opts.Regions); err != nil {
-			return err
-		}
-	}
 	var err error
 	if p.block, err = p.store.tokens.AppendBlock(p.block[:0], e.Tokens, e.Weights); err != nil {
 		return err
 	}
-	for len(p.block)%format.Alignment != 0 {
-		p.block = append(p.block, 0)
-	}
-	if _, err := p.tokens.Write(p.block); err != nil {
+	if err := p.addBlock(e.N()); err != nil {
 		return err
 	}
-	p.tokenAt = append(p.tokenAt, uint64(p.tokenEnd))
-	p.tokenEnd += int64(len(p.block))
-	p.counts = append(p.counts, uint32(n))
-	for i := range n {
+	for i := range e.N() {
 		w := e.weight(i)
 		p.weights = append(p.weights, w)
 		p.anyWeight = p.anyWeight || w != 1
@@ -147,6 +142,90 @@ func (p *pending) addTokens(e *Encoding) error {
 		}
 		p.labels = append(p.labels, label)
 	}
+	return nil
+}
+
+// addBlock writes p.block, which holds n tokens.
+func (p *pending) addBlock(n int) (err error) {
+	if p.tokens == nil {
+		if p.tokens, err = p.fw.Begin(format.KindToken, p.store.opts.Regions); err != nil {
+			return err
+		}
+	}
+	for len(p.block)%format.Alignment != 0 {
+		p.block = append(p.block, 0)
+	}
+	if _, err := p.tokens.Write(p.block); err != nil {
+		return err
+	}
+	p.tokenAt = append(p.tokenAt, uint64(p.tokenEnd))
+	p.tokenEnd += int64(len(p.block))
+	p.counts = append(p.counts, uint32(n))
+	return nil
+}
+
+// copy adds row of an older segment as it is: codes stay what they are.
+func (p *pending) copy(src *segment, row int, record []byte) error {
+	id, err := src.id(row)
+	if err != nil {
+		return err
+	}
+	block, first, n, err := src.block(row)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		p.block = append(p.block[:0], block...)
+		if err := p.addBlock(n); err != nil {
+			return err
+		}
+	} else {
+		p.tokenAt, p.counts = append(p.tokenAt, uint64(p.tokenEnd)), append(p.counts, 0)
+	}
+	for t := first; t < first+n; t++ {
+		w := float32(1)
+		if src.weights != nil {
+			w = src.weights[t]
+		}
+		p.weights, p.anyWeight = append(p.weights, w), p.anyWeight || w != 1
+		var box [4]uint16
+		if src.boxes != nil {
+			copy(box[:], src.boxes[4*t:])
+			p.anyBox = true
+		}
+		p.boxes = append(p.boxes, box[:]...)
+		name, err := src.label(t)
+		if err != nil {
+			return err
+		}
+		label := uint16(noLabel)
+		if name != "" {
+			label, p.anyLabel = p.label(name), true
+		}
+		p.labels = append(p.labels, label)
+	}
+	rows := &src.rows
+	if src.rescore != nil {
+		size := scorer.Bits.RowBytes(rows.Dim)
+		p.coarse = append(p.coarse, rows.Codes[row*size:(row+1)*size]...)
+		rows = src.rescore
+	}
+	size := rows.Codec.RowBytes(rows.Dim)
+	p.match = append(p.match, rows.Codes[row*size:(row+1)*size]...)
+	if rows.Scales != nil {
+		p.scales = append(p.scales, rows.Scales[row])
+	}
+	if p.copied == nil {
+		p.copied = make(map[*segment][]uint32)
+	}
+	if p.copied[src] == nil {
+		p.copied[src] = make([]uint32, src.n)
+	}
+	p.ids = append(p.ids, string(id))
+	p.copied[src][row] = uint32(len(p.ids))
+	p.kinds = append(p.kinds, src.kind(row))
+	p.addRecord(slices.Clone(record))
+	p.bytes += len(id) + p.store.rowBytes + 64 + n*14
 	return nil
 }
 
@@ -188,7 +267,10 @@ func (p *pending) finish() (format.Segment, []uint32, error) {
 		}
 		seg.Sections = append(seg.Sections, s)
 	}
-	order, cells := p.order() // order[row] = arrival
+	order, cells, err := p.order() // order[row] = arrival
+	if err != nil {
+		return seg, nil, err
+	}
 	rowOf := make([]uint32, n)
 	for row, a := range order {
 		rowOf[a] = uint32(row)
@@ -216,19 +298,34 @@ func (p *pending) finish() (format.Segment, []uint32, error) {
 type addSection func(format.Kind, Codec, []byte) error
 
 // order sorts the items into rows: by cell, then by id.
-func (p *pending) order() (order []uint32, cells []uint32) {
+func (p *pending) order() (order, cells []uint32, err error) {
 	order = make([]uint32, len(p.ids))
 	for i := range order {
 		order[i] = uint32(i)
 	}
-	cells = p.store.assignCells(p)
+	if p.store.cells != nil {
+		if cells, err = p.assignCells(); err != nil {
+			return nil, nil, err
+		}
+	}
 	slices.SortFunc(order, func(a, b uint32) int {
 		if cells != nil && cells[a] != cells[b] {
-			return int(cells[a]) - int(cells[b])
+			return cmp.Compare(cells[a], cells[b])
 		}
 		return strings.Compare(p.ids[a], p.ids[b])
 	})
-	return order, cells
+	return order, cells, nil
+}
+
+// assignCells finds the cell of each item.
+func (p *pending) assignCells() ([]uint32, error) {
+	rows := scorer.Rows{Codec: scorer.Int8, Dim: p.store.dim, N: len(p.ids), Codes: p.match, Scales: p.scales}
+	if p.scales == nil { // f16, f32
+		given := scorer.Rows{Codec: scorer.Codec(p.store.opts.Match), Dim: p.store.dim, N: len(p.ids), Codes: p.match}
+		rows = int8Rows(&given, nil)
+	}
+	nearest := make([]uint32, rows.N)
+	return nearest, p.store.cells.assigner().Assign(context.Background(), &rows, nearest, 0)
 }
 
 func (p *pending) writeIDs(order, cells []uint32, add addSection) error {
@@ -251,12 +348,12 @@ func (p *pending) writeIDs(order, cells []uint32, add addSection) error {
 		return nil
 	}
 	byID := make([]uint32, n)
-	starts := make([]uint32, p.store.cellCount()+1)
+	starts := make([]uint32, p.store.cells.n+1)
 	for row, a := range order {
 		byID[row] = uint32(row)
 		starts[cells[a]+1]++
 	}
-	for c := range p.store.cellCount() {
+	for c := range p.store.cells.n {
 		starts[c+1] += starts[c]
 	}
 	slices.SortFunc(byID, func(a, b uint32) int { return strings.Compare(p.ids[order[a]], p.ids[order[b]]) })
@@ -352,28 +449,68 @@ func permuteRuns[T any](v []T, width int, first []uint32, order []uint32) []T {
 }
 
 func (p *pending) writeTags(rowOf []uint32, add addSection) error {
-	if len(p.tags) == 0 {
-		return nil
+	all := make(map[string]struct{})
+	for t := range p.tags {
+		all[t] = struct{}{}
 	}
-	names := slices.Sorted(maps.Keys(p.tags))
-	if err := add(format.KindTag, 0, appendStringTable(nil, names)); err != nil {
-		return err
+	for src := range p.copied {
+		for i := range src.tags.len() {
+			t, err := src.tags.at(i)
+			if err != nil {
+				return err
+			}
+			all[string(t)] = struct{}{}
+		}
 	}
-	offsets := make([]uint64, len(names)+1)
-	var maps []byte
-	for i, name := range names {
+	var names []string
+	var bitmaps []byte
+	offsets := []uint64{0}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		rows := roaring.New()
 		for _, a := range p.tags[name] {
 			rows.Add(rowOf[a])
+		}
+		for src, arrival := range p.copied {
+			if err := copyTag(rows, name, src, arrival, rowOf); err != nil {
+				return err
+			}
+		}
+		if rows.IsEmpty() {
+			continue
 		}
 		b, err := rowsToBytes(rows)
 		if err != nil {
 			return err
 		}
-		maps = append(maps, b...)
-		offsets[i+1] = uint64(len(maps))
+		names = append(names, name)
+		bitmaps = append(bitmaps, b...)
+		offsets = append(offsets, uint64(len(bitmaps)))
 	}
-	return add(format.KindTagRows, 0, append(slices.Clone(format.Bytes(offsets)), maps...))
+	if names == nil {
+		return nil
+	}
+	if err := add(format.KindTag, 0, appendStringTable(nil, names)); err != nil {
+		return err
+	}
+	return add(format.KindTagRows, 0, append(slices.Clone(format.Bytes(offsets)), bitmaps...))
+}
+
+// copyTag adds to rows those that carried a tag in an older segment.
+func copyTag(rows *roaring.Bitmap, name string, src *segment, arrival, rowOf []uint32) error {
+	i, err := src.findTag(name)
+	if err != nil || i < 0 {
+		return err
+	}
+	tagged, err := src.tagged(i)
+	if err != nil {
+		return err
+	}
+	for it := tagged.Iterator(); it.HasNext(); {
+		if a := arrival[it.Next()]; a > 0 {
+			rows.Add(rowOf[a-1])
+		}
+	}
+	return nil
 }
 
 func rowsToBytes(rows *roaring.Bitmap) ([]byte, error) {

@@ -110,7 +110,7 @@ func (s *segment) openMatch(sr *sectionReader) {
 		s.rescore = &r
 	}
 	if s.store.cells != nil {
-		s.cellStart = format.View[uint32](sr.bytes(format.KindCellStart, 4*int64(s.store.cellCount()+1), false))
+		s.cellStart = format.View[uint32](sr.bytes(format.KindCellStart, 4*int64(s.store.cells.n+1), false))
 	}
 	if sr.err == nil {
 		if err := s.rows.Validate(); err != nil {

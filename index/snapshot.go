@@ -111,6 +111,15 @@ func (sn *snapshot) compareIDs(segA, rowA, segB, rowB int) int {
 
 // record returns the texts of a row.
 func (sn *snapshot) record(seg, row int) (record, error) {
+	b, err := sn.rawRecord(seg, row)
+	if err != nil || len(b) == 0 {
+		return record{}, err
+	}
+	return decodeRecord(b)
+}
+
+// rawRecord returns a row's record as it was encoded. It belongs to the cache.
+func (sn *snapshot) rawRecord(seg, row int) ([]byte, error) {
 	s := sn.segments[seg]
 	block := row / format.RecordsPerBlock
 	raw, err := sn.cache.get(blockKey{seg, block}, func() ([]byte, error) {
@@ -121,7 +130,7 @@ func (sn *snapshot) record(seg, row int) (record, error) {
 		return sn.store.records.decode(b)
 	})
 	if err != nil || raw == nil {
-		return record{}, err
+		return nil, err
 	}
 	r := recordReader{b: raw}
 	for range row % format.RecordsPerBlock {
@@ -129,10 +138,7 @@ func (sn *snapshot) record(seg, row int) (record, error) {
 	}
 	b := r.bytes(r.uvarint())
 	if r.bad {
-		return record{}, fmt.Errorf("record of row %d is not in its block: %w", row, ErrCorrupt)
+		return nil, fmt.Errorf("record of row %d is not in its block: %w", row, ErrCorrupt)
 	}
-	if len(b) == 0 {
-		return record{}, nil
-	}
-	return decodeRecord(b)
+	return b, nil
 }

@@ -20,18 +20,9 @@ type store struct {
 	// Bits: what stored vectors and queries are centred with.
 	centre, queryCentre []float32
 
-	// Cells; nil without.
-	centroids []float32
-	cells     *scorer.Assigner
+	cells *cells // nil without
 
 	shared []format.Section // written so far
-}
-
-func (s *store) cellCount() int {
-	if s.cells == nil {
-		return 0
-	}
-	return s.cells.Len()
 }
 
 // setDim fixes the size of matching vectors.
@@ -150,11 +141,8 @@ func (s *store) trainDictionary(fw *format.Writer, records [][]byte) error {
 	return s.share(fw, format.KindDictionary, 0, dict)
 }
 
-// assignCells finds the cell of each pending item; nil without cells.
-func (s *store) assignCells(p *pending) []uint32 { return nil }
-
 // openStore reads how a file codes its items from its manifest. All that it
-// keeps is copied out of the file.
+// keeps is copied out of the file, but for the cells.
 func openStore(r *format.Reader) (*store, error) {
 	m := r.Manifest()
 	s := &store{shared: m.Shared}
@@ -184,6 +172,12 @@ func openStore(r *format.Reader) (*store, error) {
 		}
 		both := append([]float32(nil), format.View[float32](r.Bytes(sec))...)
 		s.centre, s.queryCentre = both[:m.Dim:m.Dim], both[m.Dim:]
+	}
+	if sec, ok := m.SharedSection(format.KindCells); ok {
+		var err error
+		if s.cells, err = openCells(r.Bytes(sec), m.Dim); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	s.records, err = newBlockCodec(dict)

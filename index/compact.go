@@ -1,0 +1,250 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/scorer"
+)
+
+// CompactOptions say how Compact arranges a file. Nil and zero mean defaults.
+type CompactOptions struct {
+	// Cells is the number of cells that rows are grouped by, so that a query need
+	// look at a part of them only; 0 chooses by the number of items (none below
+	// 200,000), negative makes none.
+	Cells int
+
+	// Progress is called with items done and in all.
+	Progress func(done, total int)
+}
+
+// compactSegmentBytes is the memory that Compact lets a segment take: larger
+// segments than a build's, because long runs of a cell scan faster.
+const compactSegmentBytes = 256 << 20
+
+// Compact commits what is pending and rewrites the file without what was deleted,
+// in order of id, as few segments as fit into memory, with the same codes.
+// Readers keep the old file until they Refresh. It needs room for both files,
+// and memory of some 16 bytes for each item beside that of a segment.
+func (w *Writer) Compact(ctx context.Context, opts *CompactOptions) error {
+	var o CompactOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Cells > maxCells {
+		return fmt.Errorf("%w option: %d cells, at most %d", ErrInvalid, o.Cells, maxCells)
+	}
+	if w.a != nil && w.a.dirty() {
+		if err := w.Commit(); err != nil {
+			return err
+		}
+	}
+	return w.run(func(a *appender) error {
+		if a.err != nil {
+			return a.err
+		}
+		if err := w.compact(ctx, o); err != nil {
+			return fmt.Errorf("compacting %s: %w", w.path, err)
+		}
+		return nil
+	})
+}
+
+// dirty says whether there is something to commit.
+func (a *appender) dirty() bool {
+	return a.cur != nil || len(a.held) > 0 || len(a.written) > 0 || len(a.dead) > 0
+}
+
+func (w *Writer) compact(ctx context.Context, o CompactOptions) error {
+	tmp := w.path + ".tmp"
+	fw, err := format.Create(w.opts.FS, tmp)
+	if err != nil {
+		return err
+	}
+	c := &compactor{src: w.a.base, fw: fw, opts: o}
+	if err := c.run(ctx); err != nil {
+		return errors.Join(err, fw.Close(), w.opts.FS.Remove(tmp), w.opts.FS.Remove(format.LockName(tmp)))
+	}
+	if err := fw.Publish(w.path); err != nil {
+		return err
+	}
+	old := w.a
+	if err := old.fw.Reopen(); err != nil {
+		old.err = err
+		return err
+	}
+	if err := w.load(old.fw); err != nil {
+		old.err = err
+		return err
+	}
+	w.a.stats = old.stats
+	old.close()
+	return nil
+}
+
+// compactor copies the live rows of a snapshot into a new file.
+type compactor struct {
+	src  *snapshot
+	fw   *format.Writer
+	opts CompactOptions
+	a    *appender
+	done int
+}
+
+func (c *compactor) run(ctx context.Context) error {
+	s := *c.src.store
+	s.opts.SegmentBytes = compactSegmentBytes
+	s.shared, s.cells = nil, nil
+	var err error
+	if s.records, err = newBlockCodec(s.records.dict); err != nil {
+		return err
+	}
+	c.a = newAppender(c.fw, &s)
+	defer func() { c.a.store.records.close() }()
+	m := c.src.r.Manifest()
+	c.a.man = &format.Manifest{Generation: m.Generation + 1, Model: m.Model, MatchCodec: m.MatchCodec, TokenCodec: m.TokenCodec}
+	for _, sec := range m.Shared {
+		switch sec.Kind {
+		case format.KindDictionary, format.KindCodebook, format.KindBits:
+			if err := s.share(c.fw, sec.Kind, sec.Codec, c.src.r.Bytes(sec)); err != nil {
+				return err
+			}
+		}
+	}
+	c.a.store = &s
+	if err := c.trainCells(ctx, &s); err != nil {
+		return err
+	}
+	if err := c.copyRows(ctx); err != nil {
+		return err
+	}
+	return c.a.commit()
+}
+
+// trainCells finds centroids from live rows at even distances.
+func (c *compactor) trainCells(ctx context.Context, s *store) error {
+	n := c.opts.Cells
+	if n == 0 {
+		n = autoCells(c.src.items)
+	}
+	if n <= 0 || c.src.items == 0 {
+		return nil
+	}
+	const samplePerCell = 64
+	every := max(c.src.items/(samplePerCell*n), 1)
+	sample := scorer.Rows{Codec: scorer.Int8, Dim: s.dim}
+	seen := 0
+	for _, seg := range c.src.segments {
+		var which []int
+		for row := range seg.n {
+			if seg.isLive(uint32(row)) {
+				if seen%every == 0 {
+					which = append(which, row)
+				}
+				seen++
+			}
+		}
+		from := &seg.rows
+		if seg.rescore != nil {
+			from = seg.rescore
+		}
+		if len(which) > 0 {
+			part := int8Rows(from, which)
+			sample.Codes = append(sample.Codes, part.Codes...)
+			sample.Scales = append(sample.Scales, part.Scales...)
+			sample.N += part.N
+		}
+	}
+	centroids, err := scorer.KMeans(ctx, &sample, n, &scorer.KMeansOptions{Spherical: true})
+	if err != nil {
+		return err
+	}
+	s.cells = &cells{n: len(centroids) / s.dim, dim: s.dim, centroids: centroids}
+	return s.share(c.fw, format.KindCells, 0, format.Bytes(centroids))
+}
+
+// copyRows merges the segments by id.
+func (c *compactor) copyRows(ctx context.Context) error {
+	cursors := make([]*cursor, 0, len(c.src.segments))
+	for i, s := range c.src.segments {
+		cur := &cursor{sn: c.src, seg: i, s: s}
+		if err := cur.next(); err != nil {
+			return err
+		}
+		cursors = append(cursors, cur)
+	}
+	for {
+		var first *cursor
+		for _, cur := range cursors {
+			if cur.row >= 0 && (first == nil || string(cur.id) < string(first.id)) {
+				first = cur
+			}
+		}
+		if first == nil {
+			return nil
+		}
+		if c.done%256 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if c.opts.Progress != nil {
+				c.opts.Progress(c.done, c.src.items)
+			}
+		}
+		if err := c.copyRow(first); err != nil {
+			return err
+		}
+		c.done++
+		if err := first.next(); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *compactor) copyRow(cur *cursor) error {
+	a := c.a
+	if a.cur != nil && a.cur.full() {
+		if err := a.flush(); err != nil {
+			return err
+		}
+		a.written = nil // nobody looks ids up here
+	}
+	if a.cur == nil {
+		a.cur = newPending(a.fw, a.store)
+	}
+	rec, err := c.src.rawRecord(cur.seg, cur.row)
+	if err != nil {
+		return err
+	}
+	return a.cur.copy(cur.s, cur.row, rec)
+}
+
+// cursor walks the live rows of a segment in order of id.
+type cursor struct {
+	sn  *snapshot
+	seg int
+	s   *segment
+	i   int // next place in order of id
+	row int // current row, -1 at the end
+	id  []byte
+}
+
+func (c *cursor) next() error {
+	for ; c.i < c.s.n; c.i++ {
+		row, err := c.s.byID(c.i)
+		if err != nil {
+			return err
+		}
+		if !c.s.isLive(uint32(row)) {
+			continue
+		}
+		c.row = row
+		c.id, err = c.s.id(row)
+		c.i++
+		return err
+	}
+	c.row = -1
+	return nil
+}

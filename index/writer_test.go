@@ -1,0 +1,173 @@
+package index_test
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/index"
+)
+
+func openWriter(t testing.TB, path string, opts *index.BuildOptions) *index.Writer {
+	t.Helper()
+	w, err := index.OpenWriter(path, opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, w.Close()) })
+	return w
+}
+
+// sameItems checks that an index holds exactly the items, with everything stored.
+func sameItems(t testing.TB, ix *index.Index, want []index.Item) {
+	t.Helper()
+	got := map[string]bool{}
+	for id, err := range ix.IDs() {
+		require.NoError(t, err)
+		require.False(t, got[id], "twice: %s", id)
+		got[id] = true
+	}
+	require.Len(t, got, len(want))
+	require.Equal(t, len(want), ix.Len())
+	for _, w := range want {
+		it, err := ix.Item(w.ID)
+		require.NoError(t, err)
+		require.Equal(t, w.Encoding.Text, it.Encoding.Text)
+		require.Equal(t, w.Meta, it.Meta)
+		require.ElementsMatch(t, w.Tags, it.Tags)
+		require.Equal(t, w.Encoding.Labels, it.Encoding.Labels)
+		require.Equal(t, w.Encoding.Weights, it.Encoding.Weights)
+		require.InDeltaSlice(t, w.Encoding.Matching, it.Encoding.Matching, 0.02)
+	}
+}
+
+func TestWriterLife(t *testing.T) {
+	ctx := context.Background()
+	s := newSynth(3, 64, 64)
+	items := images(s, 120)
+	for _, match := range []index.Codec{index.Int8, index.F16, index.Bits} {
+		for _, regions := range []index.Codec{index.Int8, index.TwoBit} {
+			t.Run(match.String()+"-"+regions.String(), func(t *testing.T) {
+				path := build(t, &index.BuildOptions{Match: match, Regions: regions}, items[:50])
+				ix := open(t, path, nil)
+				w := openWriter(t, path, nil)
+
+				for _, it := range items[50:100] {
+					require.NoError(t, w.Add(it))
+				}
+				require.ErrorIs(t, w.Add(items[7]), index.ErrDuplicate)
+				require.ErrorIs(t, w.Add(items[60]), index.ErrDuplicate)
+				sameItems(t, ix, items[:50])
+				require.NoError(t, w.Commit())
+				sameItems(t, ix, items[:50])
+				newer, err := ix.Refresh()
+				require.NoError(t, err)
+				require.True(t, newer)
+				sameItems(t, ix, items[:100])
+
+				// Delete from an old and a new segment, and add one again.
+				require.NoError(t, w.Delete(items[3].ID))
+				require.NoError(t, w.Delete(items[77].ID))
+				require.ErrorIs(t, w.Delete(items[77].ID), index.ErrNotFound)
+				require.ErrorIs(t, w.Delete("no such"), index.ErrNotFound)
+				again := items[77]
+				again.Encoding = items[110].Encoding
+				again.Meta = items[110].Meta
+				require.NoError(t, w.Add(again))
+				require.NoError(t, w.Add(items[110]))
+				require.NoError(t, w.Delete(items[110].ID)) // still pending
+				require.NoError(t, w.Commit())
+				_, err = ix.Refresh()
+				require.NoError(t, err)
+				want := append(append(append([]index.Item{}, items[:3]...), items[4:77]...), items[78:100]...)
+				want = append(want, again)
+				sameItems(t, ix, want)
+				require.NoError(t, ix.Verify(ctx, nil))
+
+				before, err := ix.Match(ctx, items[0].Encoding, index.Query{K: 30})
+				require.NoError(t, err)
+				require.NoError(t, w.Compact(ctx, &index.CompactOptions{Cells: 4}))
+				require.Len(t, func() []format.Segment { r, _ := format.Open(nil, path); defer r.Close(); return r.Manifest().Segments }(), 1)
+				_, err = ix.Refresh()
+				require.NoError(t, err)
+				sameItems(t, ix, want)
+				require.NoError(t, ix.Verify(ctx, nil))
+				after, err := ix.Match(ctx, items[0].Encoding, index.Query{K: 30, Exact: true})
+				require.NoError(t, err)
+				require.Len(t, after, len(before))
+				for i := range after {
+					require.Equal(t, before[i].ID, after[i].ID)
+					require.Equal(t, before[i].Match, after[i].Match)
+				}
+				some, err := ix.Match(ctx, items[0].Encoding, index.Query{K: 1, Probe: 1})
+				require.NoError(t, err)
+				require.Equal(t, before[0].ID, some[0].ID)
+
+				// The writer goes on with the compacted file.
+				require.NoError(t, w.Add(items[115]))
+				require.NoError(t, w.Commit())
+				_, err = ix.Refresh()
+				require.NoError(t, err)
+				sameItems(t, ix, append(want, items[115]))
+				require.NoError(t, ix.Verify(ctx, nil))
+			})
+		}
+	}
+}
+
+func TestOneWriter(t *testing.T) {
+	path := build(t, nil, images(newSynth(1, 64, 64), 3))
+	openWriter(t, path, nil)
+	_, err := index.OpenWriter(path, nil)
+	require.ErrorIs(t, err, index.ErrLocked)
+	_, err = index.NewBuilder(path, nil)
+	require.ErrorIs(t, err, index.ErrLocked)
+}
+
+func TestDeterministicBytes(t *testing.T) {
+	items := images(newSynth(4, 64, 64), 400)
+	for _, regions := range []index.Codec{index.Int8, index.FourBit} {
+		var files [2][]byte
+		for i := range files {
+			path := build(t, &index.BuildOptions{Regions: regions, SegmentBytes: 100_000}, items)
+			w := openWriter(t, path, nil)
+			require.NoError(t, w.Delete(items[5].ID))
+			require.NoError(t, w.Commit())
+			require.NoError(t, w.Compact(context.Background(), &index.CompactOptions{Cells: 8}))
+			require.NoError(t, w.Close())
+			var err error
+			files[i], err = os.ReadFile(path)
+			require.NoError(t, err)
+		}
+		require.Equal(t, files[0], files[1])
+	}
+}
+
+func TestDuplicatePolicies(t *testing.T) {
+	items := images(newSynth(5, 64, 64), 20)
+	twice := items[4]
+	twice.Encoding = items[9].Encoding
+	for policy, want := range map[index.OnDuplicate]*index.Encoding{index.SkipDuplicate: items[4].Encoding, index.ReplaceDuplicate: twice.Encoding} {
+		path := build(t, &index.BuildOptions{Duplicates: policy, SegmentBytes: 2000}, append(items[:10:10], twice))
+		e, err := open(t, path, nil).Encoding(twice.ID)
+		require.NoError(t, err)
+		require.Equal(t, want.Text, e.Text)
+		require.Equal(t, 10, open(t, path, nil).Len())
+	}
+}
+
+func TestModelMismatch(t *testing.T) {
+	s := newSynth(6, 64, 64)
+	path := build(t, nil, images(s, 5))
+	q := s.caption(3)
+	q.Model = "model-b"
+	_, err := open(t, path, nil).Match(context.Background(), q, index.Query{})
+	require.ErrorIs(t, err, index.ErrModelMismatch)
+	require.ErrorContains(t, err, `"model-a"`)
+	require.ErrorContains(t, err, `"model-b"`)
+	_, err = index.Open(path, &index.Options{Model: "model-b"})
+	require.ErrorIs(t, err, index.ErrModelMismatch)
+	w := openWriter(t, path, nil)
+	require.ErrorIs(t, w.Add(index.Item{ID: "x", Encoding: q}), index.ErrModelMismatch)
+}
