@@ -44,7 +44,7 @@ func load() (string, error) {
 	if err := onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelFatal()); err != nil {
 		if strings.Contains(err.Error(), "Error setting ORT API base") {
 			return "", fmt.Errorf("%w: %s is too old: ONNX Runtime %s or later is needed; run `%s`, or set %s to a newer one",
-				ErrUnavailable, path, ortsetup.Version, ortsetup.SetupCommand, ortsetup.EnvLibrary)
+				ErrUnavailable, path, ortsetup.MinVersion, ortsetup.SetupCommand, ortsetup.EnvLibrary)
 		}
 		return "", fmt.Errorf("%w: loading %s: %w; run `%s` for a fresh copy, or set %s to another",
 			ErrUnavailable, path, err, ortsetup.SetupCommand, ortsetup.EnvLibrary)

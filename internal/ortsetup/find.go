@@ -19,6 +19,8 @@ import (
 const (
 	// Version is the release of ONNX Runtime that Install fetches and that the project is tested with.
 	Version = "1.29.0"
+	// MinVersion is the oldest release with the C API that the binding asks for.
+	MinVersion = "1.24"
 	// EnvLibrary names the environment variable that points at a library of the user's own.
 	EnvLibrary = "ALADIN_ONNXRUNTIME"
 	// SetupCommand is what a user runs to get the library; CUDACommand adds the CUDA provider.

@@ -73,6 +73,7 @@ func install(ctx context.Context, p pkg, dir string, report func(string)) error 
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	removeStale(dir)
 	tmp, err := os.MkdirTemp(dir, ".setup-*") // beside the goal, so that the last step is a rename
 	if err != nil {
 		return err
@@ -97,6 +98,16 @@ func install(ctx context.Context, p pkg, dir string, report func(string)) error 
 	}
 	report(fmt.Sprintf("%s installed: %s", p.spec(), dir))
 	return nil
+}
+
+// removeStale removes what killed calls have left, when it is too old to be a call under way.
+func removeStale(dir string) {
+	found, _ := filepath.Glob(filepath.Join(dir, ".setup-*"))
+	for _, f := range found {
+		if info, err := os.Stat(f); err == nil && time.Since(info.ModTime()) > time.Hour {
+			_ = os.RemoveAll(f)
+		}
+	}
 }
 
 // installed says whether all files are in dir.

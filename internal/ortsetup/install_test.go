@@ -68,6 +68,10 @@ func TestInstall(t *testing.T) {
 	p := testPackage(tgz, "package/x64/lib.so")
 	dir := filepath.Join(t.TempDir(), "cache", "deep")
 
+	stale := filepath.Join(dir, ".setup-killed")
+	require.NoError(t, os.MkdirAll(stale, 0o755))
+	require.NoError(t, os.Chtimes(stale, time.Time{}, time.Now().Add(-2*time.Hour)))
+
 	var lines []string
 	require.NoError(t, install(t.Context(), p, dir, func(s string) { lines = append(lines, s) }))
 	b, err := os.ReadFile(filepath.Join(dir, "lib.so"))
@@ -76,7 +80,7 @@ func TestInstall(t *testing.T) {
 	assert.Len(t, lines, 3)
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	assert.Len(t, entries, 1, "only this platform's file stays, and no temporary folder")
+	assert.Len(t, entries, 1, "only this platform's file stays, and no temporary folder, of no call")
 
 	// The second time nothing is fetched.
 	require.NoError(t, install(t.Context(), p, dir, quiet))
