@@ -108,10 +108,9 @@ func (b *Batch) Scan(rows *Rows, filter []uint64, base int, tops []*TopK) {
 	s := batchPool.Get().(*batchScratch)
 	defer batchPool.Put(s)
 	size := rows.Codec.RowBytes(rows.Dim)
-	var f scanScratch
 	for at := 0; at < rows.N; at += batchRows {
 		n := min(batchRows, rows.N-at)
-		if f.filter(filter, at, n) == 0 {
+		if passing(filter, at, n) == 0 {
 			continue
 		}
 		codes := rows.Codes[at*size : (at+n)*size]

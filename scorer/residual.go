@@ -17,7 +17,6 @@ type residual struct {
 	n         int      // centroids
 	centroids []byte   // n × stride offset codes
 	scales    []float32
-	packs     []*pack // the centroids again, in lanes, to find the nearest
 }
 
 const (
@@ -94,65 +93,65 @@ func TrainTokens(ctx context.Context, codec Codec, dim int, sample []float32, op
 	for i := range t.residual.n {
 		t.residual.scales[i] = encodeOffset(t.residual.centroids[i*stride:(i+1)*stride], c[i*dim:(i+1)*dim])
 	}
-	t.residual.pack(stride)
 	return t, nil
-}
-
-func (r *residual) pack(stride int) {
-	code := make([]int8, stride)
-	r.packs = r.packs[:0]
-	for i := range r.n {
-		if i%lanes == 0 {
-			r.packs = append(r.packs, newPack(stride))
-		}
-		SignedFromOffset(code, r.centroids[i*stride:(i+1)*stride])
-		r.packs[i/lanes].set(i%lanes, code, r.scales[i])
-	}
 }
 
 // encode fills codes and heads for the tokens.
 func (r *residual) encode(codes, heads []byte, tokens, weights []float32, t *Tokens) {
 	var (
-		n, dim = len(heads) / headBytes, t.dim
-		row    = t.codec.RowBytes(dim)
-		offset = make([]byte, t.stride)
-		rest   = make([]float32, dim)
-		level  = make([]byte, t.stride)
-		best   [lanes]float32
-		arg    [lanes]int32
-		dots   = make([]int32, lanes)
-		one    = []float32{1}
+		n, dim  = len(heads) / headBytes, t.dim
+		row     = t.codec.RowBytes(dim)
+		rest    = make([]float32, dim)
+		level   = make([]byte, t.stride)
+		nearest = r.nearestCentroids(tokens, n, t)
 	)
-	for i := range n {
+	for i, centroid := range nearest {
 		v := tokens[i*dim : (i+1)*dim]
-		head := heads[headBytes*i : headBytes*(i+1)]
-		if encodeOffset(offset, v) == 0 {
-			clear(codes[i*row : (i+1)*row])
+		code, head := codes[i*row:(i+1)*row], heads[headBytes*i:headBytes*(i+1)]
+		if centroid == nullCentroid {
+			clear(code)
 			putResidualHead(head, nullCentroid, 0, weights, i)
 			continue
 		}
-		// The nearest centroid by inner product; the lowest number wins a tie.
-		centroid, score := 0, float32(math.Inf(-1))
-		for g, p := range r.packs {
-			kernel.dotU8x16(p.code, &p.bias, offset, dots, nil)
-			for l := range best {
-				best[l], arg[l] = float32(math.Inf(-1)), 0
-			}
-			kernel.max16(dots, one, 0, &best, &arg)
-			for l := range min(lanes, r.n-g*lanes) {
-				if s := best[l] * p.scale[l]; s > score {
-					centroid, score = g*lanes+l, s
-				}
-			}
-		}
-		c, cs := r.centroids[centroid*t.stride:], r.scales[centroid]
+		c, cs := r.centroids[int(centroid)*t.stride:], r.scales[centroid]
 		for d, x := range v {
-			rest[d] = x - float32(float32(int(c[d])-128)*cs)
+			rest[d] = finite(x, math.MaxFloat32/2) - float32(float32(int(c[d])-128)*cs)
 		}
 		s := r.fit(level, rest)
-		r.packLevels(codes[i*row:(i+1)*row], level)
-		putResidualHead(head, uint16(centroid), F16FromFloat32(float32(math.Min(s/scaleUnit, maxF16))), weights, i)
+		r.packLevels(code, level)
+		putResidualHead(head, centroid, F16FromFloat32(float32(math.Min(s/scaleUnit, maxF16))), weights, i)
 	}
+}
+
+// nearestCentroids returns the number of the centroid with the largest inner
+// product for each token, the lowest number on a tie, and nullCentroid for zero
+// vectors. 16 tokens lie in lanes and the centroids are the rows.
+func (r *residual) nearestCentroids(tokens []float32, n int, t *Tokens) []uint16 {
+	var (
+		out  = make([]uint16, n)
+		code = make([]int8, t.stride)
+		dots = make([]int32, r.n*lanes)
+		best [lanes]float32
+		arg  [lanes]int32
+	)
+	for at := 0; at < n; at += lanes {
+		p, used := newPack(t.stride), min(lanes, n-at)
+		for l := range used {
+			p.set(l, code, QuantizeInt8(code, tokens[(at+l)*t.dim:(at+l+1)*t.dim]))
+		}
+		kernel.dotU8x16(p.code, &p.bias, r.centroids, dots, nil)
+		for l := range best {
+			best[l], arg[l] = float32(math.Inf(-1)), 0
+		}
+		kernel.max16(dots, r.scales, 0, &best, &arg)
+		for l := range used {
+			out[at+l] = uint16(arg[l])
+			if p.scale[l] == 0 {
+				out[at+l] = nullCentroid
+			}
+		}
+	}
+	return out
 }
 
 func putResidualHead(head []byte, centroid, scale uint16, weights []float32, i int) {
@@ -167,8 +166,11 @@ func (r *residual) head(head []byte) (centroid int, scale float32) {
 	return int(binary.LittleEndian.Uint16(head)), F16ToFloat32(binary.LittleEndian.Uint16(head[2:])) * scaleUnit
 }
 
-// fit chooses a level for each value and the scale of least squared error,
-// taking turns. Padding gets the level next to zero.
+// fit chooses levels and the scale of least squared error by turns, and then
+// widens the scale so that ⟨rest, pattern⟩ is ⟨rest, rest⟩. Least squares shrinks
+// a vector (by 12 % with 2 bits) and with it every similarity; unshrunk, the
+// error of a similarity is half as large where words and regions agree. Padding
+// gets the level next to zero.
 func (r *residual) fit(level []byte, rest []float32) (scale float64) {
 	var sum float64
 	for _, x := range rest {
@@ -181,8 +183,9 @@ func (r *residual) fit(level []byte, rest []float32) (scale float64) {
 		outer = 1.510
 	}
 	scale = rms * outer / 127
+	var dot, norm float64
 	for range 3 {
-		var dot, norm float64
+		dot, norm = 0, 0
 		inv := 0.0
 		if scale > 0 {
 			inv = 1 / scale
@@ -199,7 +202,10 @@ func (r *residual) fit(level []byte, rest []float32) (scale float64) {
 	for d := len(rest); d < len(level); d++ {
 		level[d] = byte(1 << (r.bits - 1))
 	}
-	return max(scale, 0)
+	if dot <= 0 {
+		return 0
+	}
+	return sum / dot
 }
 
 // nearest returns the number of the level nearest to x, halves upward.
@@ -312,6 +318,5 @@ func UnmarshalTokens(b []byte) (*Tokens, error) {
 	for i := range r.scales {
 		r.scales[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[int(n)*stride+4*i:]))
 	}
-	r.pack(stride)
 	return &Tokens{codec: codec, dim: int(dim), stride: stride, residual: r}, nil
 }

@@ -31,7 +31,7 @@ func Scan(rows *Rows, q *Query, filter []uint64, base int, top *TopK) {
 	defer scanPool.Put(s)
 	for at := 0; at < rows.N; at += blockRows {
 		n := min(blockRows, rows.N-at)
-		wanted := s.filter(filter, at, n)
+		wanted := passing(filter, at, n)
 		switch {
 		case wanted == 0:
 			continue
@@ -54,8 +54,8 @@ func Scan(rows *Rows, q *Query, filter []uint64, base int, top *TopK) {
 	}
 }
 
-// filter returns how many of the n rows from at on pass.
-func (s *scanScratch) filter(filter []uint64, at, n int) int {
+// passing returns how many of the n rows from at on pass; at is a multiple of 64.
+func passing(filter []uint64, at, n int) int {
 	if filter == nil {
 		return n
 	}
