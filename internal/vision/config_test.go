@@ -70,6 +70,7 @@ func TestConfigErrors(t *testing.T) {
 		"three numbers":                                     strings.Replace(minimal, `"file"`, `"mean":[1],"file"`, 1),
 		"resize.mode: \"zoom\"":                             strings.Replace(minimal, `"file"`, `"resize":{"mode":"zoom"},"file"`, 1),
 		"layout: \"HWC\"":                                   strings.Replace(minimal, `"file"`, `"layout":"HWC","file"`, 1),
+		"kind: \"other\" is not one":                        strings.Replace(minimal, `"onnx"`, `"other"`, 1),
 		"needs at least one":                                `{"kind":"onnx"}`,
 		"patches: is missing":                               `{"kind":"patches"}`,
 		"models: kind \"patches\" has":                      `{"kind":"patches","patches":{"size":8,"patch":4},"models":[{"file":"m"}]}`,
@@ -127,4 +128,24 @@ func TestStandardisation(t *testing.T) {
 	require.Error(t, err)
 	_, err = FitStandardisation(slices.Values(sets), 4)
 	require.Error(t, err)
+}
+
+func FuzzParseConfig(f *testing.F) {
+	for _, name := range Presets() {
+		data, err := PresetJSON(name)
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	f.Add([]byte(minimal))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseConfig(data)
+		if err != nil {
+			require.ErrorIs(t, err, ErrConfig)
+			return
+		}
+		again, err := json.Marshal(c)
+		require.NoError(t, err)
+		_, err = ParseConfig(again)
+		require.NoError(t, err, "%s", again)
+	})
 }

@@ -129,6 +129,7 @@ func (x *ONNX) extract(ctx context.Context, views []view) ([]*region.Set, error)
 	out := make([][]*region.Set, len(chunks))
 	err := each(ctx, len(chunks), x.workers, func(ctx context.Context, i int) (err error) {
 		out[i], err = x.chunk(ctx, chunks[i])
+		clear(chunks[i]) // what was made of the pictures is no longer needed
 		return err
 	})
 	if err != nil {

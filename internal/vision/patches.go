@@ -77,6 +77,7 @@ func (x *Patches) extract(ctx context.Context, views []view) ([]*region.Set, err
 	out := make([]*region.Set, len(views))
 	err := each(ctx, len(views), 0, func(_ context.Context, i int) error {
 		out[i] = x.one(views[i])
+		views[i] = view{} // what was made of the picture is no longer needed
 		return nil
 	})
 	if err != nil {

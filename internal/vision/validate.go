@@ -63,6 +63,9 @@ func (v *validator) file(key, name string) {
 
 func (c *Config) check(v *validator) {
 	v.oneOf("kind", c.Kind, kindPatches, kindONNX)
+	if v.err != nil {
+		return // the rest depends on it
+	}
 	if c.Standardise != "" {
 		v.file("standardise", c.Standardise)
 	}

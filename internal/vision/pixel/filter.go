@@ -134,24 +134,17 @@ func (t *taps) row(out []float32, line []uint8) {
 	k := t.k
 	weights := t.weights
 	for i, first := range t.first[:len(out)] {
-		src := line[first : int(first)+k]
-		w := weights[i*k:][:len(src)]
+		src := line[first:][:k]
+		w := weights[i*k:][:k]
 		var sum int32
-		for j, v := range src {
-			sum += w[j] * int32(v)
+		for len(src) >= 4 && len(w) >= 4 {
+			sum += w[0]*int32(src[0]) + w[1]*int32(src[1]) + w[2]*int32(src[2]) + w[3]*int32(src[3])
+			src, w = src[4:], w[4:]
 		}
-		out[i] = float32(sum) * (1.0 / one)
-	}
-}
-
-// rowStep is row for interleaved channels: one byte in step belongs to the line.
-func (t *taps) rowStep(out []float32, line []uint8, step int) {
-	for i := range out {
-		first, w := t.at(i)
-		src := line[first*step:]
-		var sum int32
-		for j, wt := range w {
-			sum += wt * int32(src[j*step])
+		for j, v := range src {
+			if j < len(w) {
+				sum += w[j] * int32(v)
+			}
 		}
 		out[i] = float32(sum) * (1.0 / one)
 	}

@@ -1,17 +1,17 @@
 package pixel
 
-// A plane is one channel of a picture: byte (x, y) lies at pix[y*stride+x*step].
+// A plane is one channel of a picture: byte (x, y) lies at pix[y*stride+x].
 type plane struct {
-	pix          []uint8
-	stride, step int
-	w, h         int
-	sx, sy       float64 // plane pixels per picture pixel
+	pix    []uint8
+	stride int
+	w, h   int
+	sx, sy float64 // plane pixels per picture pixel
 }
 
 // shrink averages f×f blocks. The last block of a row or column may be smaller.
 func (p plane) shrink(f int) plane {
 	w, h := (p.w+f-1)/f, (p.h+f-1)/f
-	out := plane{pix: make([]uint8, w*h), stride: w, step: 1, w: w, h: h, sx: p.sx / float64(f), sy: p.sy / float64(f)}
+	out := plane{pix: make([]uint8, w*h), stride: w, w: w, h: h, sx: p.sx / float64(f), sy: p.sy / float64(f)}
 	sums := make([]uint32, w)
 	for y := range h {
 		clear(sums)
@@ -30,26 +30,15 @@ func (p plane) shrink(f int) plane {
 
 // addBlocks adds to sums the f pixels of each block in row y.
 func (p plane) addBlocks(sums []uint32, y, f int) {
-	row := p.pix[y*p.stride:]
-	if p.step == 1 {
-		row = row[:p.w]
-		for x := range sums {
-			n := min(f, len(row))
-			var s uint32
-			for _, v := range row[:n] {
-				s += uint32(v)
-			}
-			sums[x] += s
-			row = row[n:]
-		}
-		return
-	}
+	row := p.pix[y*p.stride:][:p.w]
 	for x := range sums {
+		n := min(f, len(row))
 		var s uint32
-		for i := x * f; i < min((x+1)*f, p.w); i++ {
-			s += uint32(row[i*p.step])
+		for _, v := range row[:n] {
+			s += uint32(v)
 		}
 		sums[x] += s
+		row = row[n:]
 	}
 }
 
@@ -68,13 +57,7 @@ func (p plane) resample(dst []float32, w, h int, r Rect, flip bool, f Filter, tm
 		tmp = tmp[:n]
 	}
 	for y := top; y < bottom; y++ {
-		row := p.pix[y*p.stride:]
-		out := tmp[(y-top)*w : (y-top+1)*w]
-		if p.step == 1 {
-			across.row(out, row[:p.w])
-		} else {
-			across.rowStep(out, row, p.step)
-		}
+		across.row(tmp[(y-top)*w:(y-top+1)*w], p.pix[y*p.stride:][:p.w])
 	}
 	for y := range h {
 		out := dst[y*w : (y+1)*w]

@@ -12,6 +12,7 @@ func (s *Source) Sample(dst []float32, w, h int, r Rect, flip bool, f Filter) {
 	if n == 0 || s.W == 0 || s.H == 0 {
 		return
 	}
+	s.load()
 	tmp := scratch.Get().(*[]float32)
 	for i := range s.planes {
 		p := s.prepared(i, w, h, r)

@@ -27,7 +27,9 @@ func (r Rect) H() float64 { return r.Y1 - r.Y0 }
 
 // A Source is one picture to sample from.
 type Source struct {
-	W, H   int
+	W, H int
+
+	load   func()  // once, at the first Sample
 	planes []plane // 1: grey; 3: R, G, B or Y, Cb, Cr
 	ycc    bool
 
@@ -37,34 +39,54 @@ type Source struct {
 
 type shrinkKey struct{ plane, factor int }
 
-// NewSource wraps img without copying it where its pixels can be read as they are; other kinds
-// are converted once (see [Flatten]).
+// NewSource wraps img. The planes of *image.YCbCr and *image.Gray are used as they are; other kinds are
+// converted at the first Sample (see [Flatten]).
 func NewSource(img image.Image) *Source {
-	s := &Source{}
-	switch m := Flatten(img).(type) {
-	case *image.YCbCr:
-		s.W, s.H = m.Rect.Dx(), m.Rect.Dy()
-		cw, ch, sx, sy := chroma(m)
-		s.ycc = true
-		s.planes = []plane{
-			{pix: m.Y, stride: m.YStride, step: 1, w: s.W, h: s.H, sx: 1, sy: 1},
-			{pix: m.Cb, stride: m.CStride, step: 1, w: cw, h: ch, sx: sx, sy: sy},
-			{pix: m.Cr, stride: m.CStride, step: 1, w: cw, h: ch, sx: sx, sy: sy},
-		}
-	case *image.Gray:
-		s.W, s.H = m.Rect.Dx(), m.Rect.Dy()
-		s.planes = []plane{{pix: m.Pix, stride: m.Stride, step: 1, w: s.W, h: s.H, sx: 1, sy: 1}}
-	case *image.RGBA:
-		s.W, s.H = m.Rect.Dx(), m.Rect.Dy()
-		for c := range 3 {
-			s.planes = append(s.planes, plane{pix: m.Pix[min(c, len(m.Pix)):], stride: m.Stride, step: 4, w: s.W, h: s.H, sx: 1, sy: 1})
-		}
-	}
+	s := &Source{W: img.Bounds().Dx(), H: img.Bounds().Dy()}
+	s.load = sync.OnceFunc(func() { s.setPlanes(Flatten(img)) })
 	return s
 }
 
 // Bounds is the whole picture.
 func (s *Source) Bounds() Rect { return Rect{0, 0, float64(s.W), float64(s.H)} }
+
+// setPlanes takes a flattened image.
+func (s *Source) setPlanes(img image.Image) {
+	switch m := img.(type) {
+	case *image.YCbCr:
+		cw, ch, sx, sy := chroma(m)
+		s.ycc = true
+		s.planes = []plane{
+			{pix: m.Y, stride: m.YStride, w: s.W, h: s.H, sx: 1, sy: 1},
+			{pix: m.Cb, stride: m.CStride, w: cw, h: ch, sx: sx, sy: sy},
+			{pix: m.Cr, stride: m.CStride, w: cw, h: ch, sx: sx, sy: sy},
+		}
+	case *image.Gray:
+		s.planes = []plane{{pix: m.Pix, stride: m.Stride, w: s.W, h: s.H, sx: 1, sy: 1}}
+	case *image.RGBA:
+		s.planes = apart(m)
+	}
+}
+
+// apart copies the three colours to planes of their own, which are much faster to filter.
+func apart(m *image.RGBA) []plane {
+	w, h := m.Rect.Dx(), m.Rect.Dy()
+	all := make([]uint8, 3*w*h)
+	red, green, blue := all[:w*h], all[w*h:2*w*h], all[2*w*h:]
+	for y := range h {
+		row := m.Pix[y*m.Stride:][:4*w]
+		r, g, b := red[y*w:][:w], green[y*w:][:w], blue[y*w:][:w]
+		for x := range r {
+			p := row[4*x : 4*x+3 : 4*x+3]
+			r[x], g[x], b[x] = p[0], p[1], p[2]
+		}
+	}
+	out := make([]plane, 3)
+	for i, pix := range [][]uint8{red, green, blue} {
+		out[i] = plane{pix: pix, stride: w, w: w, h: h, sx: 1, sy: 1}
+	}
+	return out
+}
 
 // chroma is the size of m's colour planes and their pixels per picture pixel.
 func chroma(m *image.YCbCr) (w, h int, sx, sy float64) {
