@@ -137,6 +137,10 @@ type TrainingConfig struct {
 	Temperature        float64 `yaml:"temperature"`           // of infonce at the start, matching
 	AlignTemperature   float64 `yaml:"alignment-temperature"` // likewise, alignment
 	DistillTemperature float64 `yaml:"distillation-temperature"`
+	// Softness is the temperature of a soft maximum over regions while training; it falls to SoftnessEnd
+	// linearly over the epochs. 0 = the hard maximum throughout.
+	Softness    float64 `yaml:"alignment-softness"`
+	SoftnessEnd float64 `yaml:"alignment-softness-end"`
 	// DistillTeacherScale multiplies the alignment scores before they teach.
 	DistillTeacherScale float64 `yaml:"distillation-teacher-scale"`
 	Epochs              int     `yaml:"epochs"`

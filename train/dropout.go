@@ -26,7 +26,7 @@ type dropouts struct {
 func newDropouts(b *onnx.Builder, cfg *Config, net nn.Config) *dropouts {
 	return &dropouts{
 		b: b, net: net, rng: cfg.Training.Seed,
-		rates: map[string]float32{"hidden": cfg.Encoder.Dropout, "attention": cfg.Encoder.AttentionDrop, "head": cfg.Model.Dropout},
+		rates: map[string]float32{"hidden": cfg.Encoder.Dropout, "attention": cfg.Encoder.AttentionDrop, "head": cfg.Model.Dropout, "feature": cfg.Encoder.FeatureDropout},
 		pools: map[string]*onnx.Value{}, data: map[string][]float32{},
 	}
 }
@@ -35,6 +35,16 @@ func (d *dropouts) apply(x *onnx.Value, place string) *onnx.Value {
 	if d.rates[place] == 0 {
 		return x
 	}
+	b := d.b
+	if place == "feature" { // a feature is dropped from all regions of an image alike
+		ones := b.Expand(b.Reshape(b.Scalar(1), onnx.D(1), onnx.D(1), onnx.D(1)), x.Shape[0], onnx.D(1), x.Shape[2])
+		return b.Mul(x, d.mask(ones, place))
+	}
+	return d.mask(x, place)
+}
+
+// mask multiplies x by its own stretch of a pool.
+func (d *dropouts) mask(x *onnx.Value, place string) *onnx.Value {
 	b := d.b
 	if d.offsets == nil {
 		d.offsets = b.Input("dropout_offsets", onnx.Int64, onnx.Of("Sites"))
@@ -60,8 +70,8 @@ func (d *dropouts) inputs(in map[string]*ort.Tensor, batch *Batch, rng *rand.Ran
 	if d.offsets == nil {
 		return
 	}
-	s := max(batch.T, batch.L+batch.R)
-	largest := batch.B * max(s*max(d.net.Hidden, d.net.FF, d.net.MatchFF), s*s*max(d.net.Heads, d.net.MatchHeads))
+	s := max(batch.Captions.T, batch.Images.L+batch.Images.R)
+	largest := batch.Images.B * max(d.net.RegionDim, s*max(d.net.Hidden, d.net.FF, d.net.MatchFF), s*s*max(d.net.Heads, d.net.MatchHeads))
 	size := 2*largest + 1<<16
 	for place := range d.pools {
 		in["dropout_"+place] = ort.Float32([]int64{int64(size)}, d.pool(place, size))

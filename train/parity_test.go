@@ -11,10 +11,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/npy"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/shareddata"
 	"github.com/aladin-go/aladin/internal/torch"
 )
@@ -87,39 +89,30 @@ type torchFile struct {
 // batch is the fixture's twelve pairs, trimmed to the longest caption and image as the collate does.
 func (f fixture) batch(images, captions []int64) *Batch {
 	const l, r, dim = 16, 10, 26
-	b := &Batch{B: len(images)}
 	capIDs, capLen := f.ints("inputs/cap_ids"), f.ints("inputs/cap_len")
-	imgIDs, imgTypes, imgMask, imgLen := f.ints("inputs/img_ids"), f.ints("inputs/img_types"), f.ints("inputs/img_mask"), f.ints("inputs/img_len")
+	imgIDs, imgMask, imgLen := f.ints("inputs/img_ids"), f.ints("inputs/img_mask"), f.ints("inputs/img_len")
 	feats := f.floats("inputs/img_feats")
-	for i := range images {
-		b.T = max(b.T, int(capLen[captions[i]]))
-		b.R = max(b.R, int(imgLen[images[i]]))
-	}
-	b.L = l
+	var caps, labels [][]int64
+	var sets []*region.Set
 	for i := range images {
 		c, im := int(captions[i]), int(images[i])
-		for t := range b.T {
-			b.CapIDs = append(b.CapIDs, capIDs[c*l+t])
-			b.CapMask = append(b.CapMask, mask(int64(t) < capLen[c]))
+		caps = append(caps, capIDs[c*l:][:capLen[c]])
+		n := 0
+		for n < l && imgMask[im*(l+r)+n] == 1 {
+			n++
 		}
-		b.LabelIDs = append(b.LabelIDs, imgIDs[im*l:][:l]...)
-		b.LabelTypes = append(b.LabelTypes, imgTypes[im*l:][:l]...)
-		b.LabelMask = append(b.LabelMask, imgMask[im*(l+r):][:l]...)
-		for k := range b.R {
-			b.RegionMask = append(b.RegionMask, mask(int64(k) < imgLen[im]))
-			for d := range dim {
-				b.Regions = append(b.Regions, float32(feats[(im*r+k)*dim+d]))
-			}
+		labels = append(labels, imgIDs[im*l:][:n])
+		set := &region.Set{Dim: dim, Boxes: make([]region.Box, imgLen[im])}
+		for _, v := range feats[im*r*dim:][:int(imgLen[im])*dim] {
+			set.Features = append(set.Features, float32(v))
 		}
+		sets = append(sets, set)
 	}
+	b := &Batch{Captions: input.PadCaptions(caps, 0)}
+	var err error
+	b.Images, err = input.PadImages(labels, sets, r, dim, 0)
+	require.NoError(f, err)
 	return b
-}
-
-func mask(there bool) int64 {
-	if there {
-		return 1
-	}
-	return 0
 }
 
 func closeTo(t *testing.T, name string, want []float64, got []float32, tol float64) {
@@ -159,11 +152,7 @@ func TestParityEncoders(t *testing.T) {
 	require.NoError(t, err)
 	defer is.Close()
 	all := f.batch(seq(12), make([]int64, 12))
-	iout, err := is.Run(ctx, map[string]*ort.Tensor{
-		"label_ids": ort.Int64([]int64{12, 16}, all.LabelIDs), "label_types": ort.Int64([]int64{12, 16}, all.LabelTypes),
-		"label_mask": ort.Int64([]int64{12, 16}, all.LabelMask),
-		"regions":    ort.Float32([]int64{12, 10, 26}, all.Regions), "region_mask": ort.Int64([]int64{12, 10}, all.RegionMask),
-	})
+	iout, err := is.Run(ctx, imageInputs(&all.Images))
 	require.NoError(t, err)
 	closeTo(t, "emb/image", f.floats("emb/image"), iout["matching"].Float32(), 1e-4)
 

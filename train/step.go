@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -125,9 +126,12 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 	return s, nil
 }
 
-// frozenParam tells whether the configuration keeps a parameter fixed: the backbone's, and the layers
-// before alignment, under freeze-teran.
+// frozenParam tells whether a parameter stays as it is: the regions' statistics always; the backbone and
+// the layers before alignment under freeze-teran.
 func frozenParam(cfg *Config, name string) bool {
+	if name == nn.RegionMean || name == nn.RegionScale {
+		return true
+	}
 	return cfg.Model.FreezeTeran && (strings.Contains(name, "oscar_model.") || strings.Contains(name, "transformer_encoder_") ||
 		strings.Contains(name, "align_"))
 }
@@ -150,6 +154,9 @@ func (s *Step) forward(b *onnx.Builder, n *nn.Net, cfg *Config, opts StepOptions
 
 	l := losses{b: b, net: n}
 	t := &cfg.Training
+	if t.Softness > 0 {
+		n.Softness = b.Input("softness", onnx.Float, onnx.Of(1))
+	}
 	names := cfg.Losses()
 	matching, err := l.scores(t.Measure, image.Matching, text.Matching)
 	if err != nil {
@@ -274,14 +281,13 @@ func int64s(v []int) []int64 {
 // Run computes losses and gradients for a batch. The result aliases the step's memory until the next
 // Run. rng draws the dropout masks.
 func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, error) {
-	bt, l, r := int64(batch.B), int64(batch.L), int64(batch.R)
-	t := int64(batch.T)
-	dim := int64(len(batch.Regions)) / (bt * r)
-	in := map[string]*ort.Tensor{
-		"cap_ids": ort.Int64([]int64{bt, t}, batch.CapIDs), "cap_mask": ort.Int64([]int64{bt, t}, batch.CapMask),
-		"label_ids": ort.Int64([]int64{bt, l}, batch.LabelIDs), "label_types": ort.Int64([]int64{bt, l}, batch.LabelTypes),
-		"label_mask": ort.Int64([]int64{bt, l}, batch.LabelMask),
-		"regions":    ort.Float32([]int64{bt, r, dim}, batch.Regions), "region_mask": ort.Int64([]int64{bt, r}, batch.RegionMask),
+	in := captionInputs(&batch.Captions)
+	in["cap_ids"], in["cap_mask"] = in["ids"], in["mask"]
+	for name, x := range imageInputs(&batch.Images) {
+		in[name] = x
+	}
+	if batch.Softness > 0 {
+		in["softness"] = ort.Float32([]int64{1}, []float32{batch.Softness})
 	}
 	if s.drops != nil {
 		s.drops.inputs(in, batch, rng)
@@ -293,7 +299,7 @@ func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, 
 			}
 		}
 	}
-	if shape := [4]int{batch.B, batch.T, batch.L, batch.R}; shape != s.shape {
+	if shape := [4]int{batch.Captions.B, batch.Captions.T, batch.Images.L, batch.Images.R}; shape != s.shape {
 		if err := s.bindRows(batch); err != nil {
 			return nil, err
 		}
@@ -303,6 +309,21 @@ func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, 
 		return nil, err
 	}
 	return s.result(batch)
+}
+
+// captionInputs and imageInputs are batches as tensors, by the names of the bundle's graphs.
+func captionInputs(c *input.Captions) map[string]*ort.Tensor {
+	shape := []int64{int64(c.B), int64(c.T)}
+	return map[string]*ort.Tensor{"ids": ort.Int64(shape, c.IDs), "mask": ort.Int64(shape, c.Mask)}
+}
+
+func imageInputs(m *input.Images) map[string]*ort.Tensor {
+	b, l, r := int64(m.B), int64(m.L), int64(m.R)
+	return map[string]*ort.Tensor{
+		"label_ids": ort.Int64([]int64{b, l}, m.LabelIDs), "label_types": ort.Int64([]int64{b, l}, m.LabelTypes),
+		"label_mask": ort.Int64([]int64{b, l}, m.LabelMask),
+		"regions":    ort.Float32([]int64{b, r, int64(m.F)}, m.Regions), "region_mask": ort.Int64([]int64{b, r}, m.RegionMask),
+	}
 }
 
 // bindRows gives the sparse gradients memory of the batch's size.
@@ -332,9 +353,9 @@ func (s *Step) bindRows(batch *Batch) error {
 // rowShape is the shape of the indices of a look-up.
 func rowShape(r *rowsOut, batch *Batch) []int64 {
 	if r.source == "cap_ids" {
-		return []int64{int64(batch.B), int64(batch.T)}
+		return []int64{int64(batch.Captions.B), int64(batch.Captions.T)}
 	}
-	return []int64{int64(batch.B), int64(batch.L)}
+	return []int64{int64(batch.Images.B), int64(batch.Images.L)}
 }
 
 // A Result is what one Run computed.
@@ -385,7 +406,7 @@ func (o *gradOut) sparse(batch *Batch, width int) ([]int, []float32) {
 	var index []int
 	visit := func(f func(id int, row []float32)) {
 		for _, r := range o.rows {
-			ids := map[string][]int64{"cap_ids": batch.CapIDs, "label_ids": batch.LabelIDs, "label_types": batch.LabelTypes}[r.source]
+			ids := map[string][]int64{"cap_ids": batch.Captions.IDs, "label_ids": batch.Images.LabelIDs, "label_types": batch.Images.LabelTypes}[r.source]
 			values := r.tensor.Float32()
 			for i, id := range ids {
 				f(int(id), values[i*width:(i+1)*width])

@@ -32,7 +32,7 @@ type Caption struct {
 // Caption cuts a caption into tokens, at most MaxCaption; what does not fit is left out at the end.
 func (t Text) Caption(text string) Caption {
 	pieces := t.Tokenizer.Tokenize(text)
-	pieces = pieces[:min(len(pieces), t.MaxCaption-2)]
+	pieces = pieces[:min(len(pieces), max(0, t.MaxCaption-2))]
 	c := Caption{IDs: make([]int64, 0, len(pieces)+2), Pieces: make([]tokenizer.Token, 0, len(pieces)+2)}
 	add := func(p tokenizer.Token) {
 		c.IDs = append(c.IDs, int64(p.ID))
@@ -49,7 +49,7 @@ func (t Text) Caption(text string) Caption {
 // Labels are the tokens of object tags joined by spaces: first token, pieces, [SEP].
 func (t Text) Labels(tags []string) []int64 {
 	pieces := t.Tokenizer.Tokenize(strings.Join(tags, " "))
-	pieces = pieces[:min(len(pieces), t.MaxLabels-2)]
+	pieces = pieces[:min(len(pieces), max(0, t.MaxLabels-2))]
 	ids := make([]int64, 0, len(pieces)+2)
 	ids = append(ids, int64(t.FirstLabel))
 	for _, p := range pieces {

@@ -1,8 +1,10 @@
 package onnx
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Versions that the Builder writes. IR version 8 is the one that came with opset 18.
@@ -206,4 +208,16 @@ func ExposeOutput(model []byte, names ...string) ([]byte, error) {
 		return nil, err
 	}
 	return m.Marshal(), nil
+}
+
+// Float32s are the values of a float32 tensor whose data is in the model.
+func (t *Tensor) Float32s() ([]float32, error) {
+	if t.Type != Float || len(t.External) > 0 || len(t.Raw)%4 != 0 {
+		return nil, fmt.Errorf("%w: %s is %v with %d bytes, want float32 data in the model", ErrModel, t.Name, t.Type, len(t.Raw))
+	}
+	v := make([]float32, len(t.Raw)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.Raw[4*i:]))
+	}
+	return v, nil
 }

@@ -1,0 +1,194 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+
+	"github.com/aladin-go/aladin/internal/input"
+	"github.com/aladin-go/aladin/internal/region"
+)
+
+// ErrData is returned when the data cannot train a model.
+var ErrData = errors.New("train: unusable data")
+
+// Images are the regions of a data set's pictures. Views are ways to look at the same picture, for
+// augmentation; view 0 is the picture as it is. Load must be safe for concurrent use.
+type Images interface {
+	Len() int
+	Dim() int // features a region
+	ID(i int) string
+	Views() []View
+	Load(ctx context.Context, i, view int) (*region.Set, error)
+}
+
+// A View tells what a view does to the picture.
+type View struct {
+	Flip bool // mirrored: captions that speak of left and right do not fit
+}
+
+// A Caption describes one image.
+type Caption struct {
+	Image int
+	Text  string
+}
+
+// Data is what a model trains or is validated on.
+type Data struct {
+	Images   Images
+	Captions []Caption
+}
+
+// Check makes sure that the data is usable: images, captions, and owners that exist.
+func (d *Data) Check() error {
+	if d.Images == nil || d.Images.Len() == 0 || len(d.Captions) == 0 {
+		return fmt.Errorf("%w: no images or no captions", ErrData)
+	}
+	for i, c := range d.Captions {
+		if c.Image < 0 || c.Image >= d.Images.Len() {
+			return fmt.Errorf("%w: caption %d (%.40q) belongs to image %d of %d", ErrData, i, c.Text, c.Image, d.Images.Len())
+		}
+	}
+	return nil
+}
+
+// sided finds captions that a mirrored picture would belie.
+var sided = regexp.MustCompile(`(?i)\b(left|right)`)
+
+// A batcher makes the training batches of a run. What a batch holds depends on the seed and its number
+// alone.
+type batcher struct {
+	data   *Data
+	text   input.Text
+	cfg    *Config
+	tokens [][]int64 // of every caption
+	flips  []bool    // captions that may go with a mirrored view
+	views  []View
+}
+
+func newBatcher(data *Data, text input.Text, cfg *Config) *batcher {
+	b := &batcher{data: data, text: text, cfg: cfg, views: data.Images.Views()}
+	b.tokens = make([][]int64, len(data.Captions))
+	b.flips = make([]bool, len(data.Captions))
+	parallel(len(data.Captions), func(i int) {
+		b.tokens[i] = text.Caption(data.Captions[i].Text).IDs
+		b.flips[i] = !sided.MatchString(data.Captions[i].Text)
+	})
+	return b
+}
+
+// steps is the number of batches an epoch has.
+func (b *batcher) steps() int { return max(1, len(b.data.Captions)/b.cfg.Training.BatchSize) }
+
+// order is the epoch's permutation of the captions, in which no batch has an image twice as far as that
+// can be had by exchanging captions with later places: another caption of the same image is no negative.
+func (b *batcher) order(epoch int) []int {
+	rng := rand.New(rand.NewPCG(b.cfg.Training.Seed, uint64(epoch)))
+	perm := rng.Perm(len(b.data.Captions))
+	bs := b.cfg.Training.BatchSize
+	for from := 0; from+bs <= len(perm); from += bs {
+		seen := map[int]bool{}
+		for i := from; i < from+bs; i++ {
+			for try := 0; seen[b.data.Captions[perm[i]].Image] && try < 50 && from+bs < len(perm); try++ {
+				j := from + bs + rng.IntN(len(perm)-from-bs)
+				perm[i], perm[j] = perm[j], perm[i]
+			}
+			seen[b.data.Captions[perm[i]].Image] = true
+		}
+	}
+	return perm
+}
+
+// batch makes the step-th batch of an epoch whose order is given.
+func (b *batcher) batch(ctx context.Context, order []int, epoch, step int) (*Batch, error) {
+	bs := min(b.cfg.Training.BatchSize, len(order))
+	rng := rand.New(rand.NewPCG(b.cfg.Training.Seed+1, uint64(epoch)<<32|uint64(step)))
+	out := &Batch{Pairs: slices.Clone(order[step*bs : (step+1)*bs])}
+	caps, labels, sets := make([][]int64, bs), make([][]int64, bs), make([]*region.Set, bs)
+	views, seeds := make([]int, bs), make([]uint64, bs)
+	for i, c := range out.Pairs {
+		views[i] = b.view(rng, c)
+		seeds[i] = rng.Uint64()
+	}
+	errs := make([]error, bs)
+	parallel(bs, func(i int) {
+		c := out.Pairs[i]
+		r := rand.New(rand.NewPCG(seeds[i], 1))
+		set, err := b.data.Images.Load(ctx, b.data.Captions[c].Image, views[i])
+		if err != nil {
+			errs[i] = err
+			return
+		}
+		caps[i] = b.dropWords(r, b.tokens[c])
+		labels[i] = b.text.Labels(b.dropTags(r, set.ObjectTags()))
+		sets[i] = b.dropRegions(r, set)
+	})
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	pad := int64(b.text.Tokenizer.PAD())
+	out.Captions = input.PadCaptions(caps, pad)
+	var err error
+	out.Images, err = input.PadImages(labels, sets, b.cfg.Encoder.MaxRegions, b.data.Images.Dim(), pad)
+	return out, err
+}
+
+// view draws a view of the caption's image: mirrored ones only where left and right do not matter.
+func (b *batcher) view(rng *rand.Rand, caption int) int {
+	v := rng.IntN(len(b.views))
+	for try := 0; b.views[v].Flip && !b.flips[caption] && try < 20; try++ {
+		v = rng.IntN(len(b.views))
+	}
+	if b.views[v].Flip && !b.flips[caption] {
+		return 0
+	}
+	return v
+}
+
+// dropWords replaces some pieces by [MASK]; [CLS] and [SEP] stay.
+func (b *batcher) dropWords(r *rand.Rand, ids []int64) []int64 {
+	p := b.cfg.Encoder.WordDropout
+	if p == 0 {
+		return ids
+	}
+	out := slices.Clone(ids)
+	for i := 1; i+1 < len(out); i++ {
+		if r.Float32() < p {
+			out[i] = int64(b.text.Tokenizer.MASK())
+		}
+	}
+	return out
+}
+
+func (b *batcher) dropTags(r *rand.Rand, tags []string) []string {
+	p := b.cfg.Encoder.LabelDropout
+	if p == 0 {
+		return tags
+	}
+	var out []string
+	for _, t := range tags {
+		if r.Float32() >= p {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// dropRegions leaves some regions out; the first always stays.
+func (b *batcher) dropRegions(r *rand.Rand, s *region.Set) *region.Set {
+	p := b.cfg.Encoder.RegionDropout
+	if p == 0 {
+		return s
+	}
+	out := &region.Set{Dim: s.Dim}
+	for i := range s.Len() {
+		if i == 0 || r.Float32() >= p {
+			out.Features = append(out.Features, s.Row(i)...)
+			out.Boxes = append(out.Boxes, s.Boxes[i])
+		}
+	}
+	return out
+}

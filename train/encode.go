@@ -1,0 +1,165 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aladin-go/aladin/internal/input"
+	"github.com/aladin-go/aladin/internal/nn"
+	"github.com/aladin-go/aladin/internal/onnx"
+	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/region"
+)
+
+// An encoder runs a network's two inference graphs on parameters that live in Go, so that validation
+// sees what training has reached without building a bundle.
+type encoder struct {
+	net         nn.Config
+	text        input.Text
+	maxRegions  int
+	texts, imgs *ort.Session
+	textParams  []nn.Param
+	imgParams   []nn.Param
+}
+
+func newEncoder(net nn.Config, text input.Text, maxRegions, threads int, device string) (*encoder, error) {
+	e := &encoder{net: net, text: text, maxRegions: maxRegions}
+	var err error
+	if e.texts, e.textParams, err = compile(net, threads, device, func(b *onnx.Builder, n *nn.Net) nn.Side {
+		return n.Text(n.EncodeText(nn.TextInputs(b)))
+	}); err != nil {
+		return nil, err
+	}
+	e.imgs, e.imgParams, err = compile(net, threads, device, func(b *onnx.Builder, n *nn.Net) nn.Side {
+		return n.Image(n.EncodeImage(nn.ImageInputs(b, net.RegionDim)))
+	})
+	if err != nil {
+		e.close()
+	}
+	return e, err
+}
+
+func compile(net nn.Config, threads int, device string, build func(*onnx.Builder, *nn.Net) nn.Side) (*ort.Session, []nn.Param, error) {
+	b := onnx.NewBuilder()
+	source := &inputParams{}
+	n, err := nn.New(b, net, source)
+	if err != nil {
+		return nil, nil, err
+	}
+	side := build(b, n)
+	b.Output("matching", side.Matching)
+	b.Output("tokens", side.Tokens)
+	b.Output("weights", side.Weights)
+	if err := n.Err(); err != nil {
+		return nil, nil, err
+	}
+	m, err := b.Model("aladin encoder")
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := ort.Load(m.Marshal(), &ort.Options{Threads: threads, Device: device})
+	return s, source.params, err
+}
+
+func (e *encoder) close() {
+	for _, s := range []*ort.Session{e.texts, e.imgs} {
+		if s != nil {
+			s.Close()
+		}
+	}
+}
+
+// An encoded side of a data set: matching vectors [N, D], and tokens with their weights item by item.
+type encoded struct {
+	dim      int
+	matching []float32
+	tokens   [][]float32 // n×D
+	weights  [][]float32 // n
+}
+
+// encodeBatch is how many items one run encodes.
+const encodeBatch = 64
+
+// captions encodes texts.
+func (e *encoder) captions(ctx context.Context, params *Params, texts []string, progress func(done, total int)) (*encoded, error) {
+	out := &encoded{dim: e.net.Hidden}
+	for from := 0; from < len(texts); from += encodeBatch {
+		var seqs [][]int64
+		for _, t := range texts[from:min(from+encodeBatch, len(texts))] {
+			seqs = append(seqs, e.text.Caption(t).IDs)
+		}
+		c := input.PadCaptions(seqs, int64(e.text.Tokenizer.PAD()))
+		if err := e.run(ctx, e.texts, e.textParams, params, captionInputs(&c), out); err != nil {
+			return nil, err
+		}
+		report(progress, len(out.tokens), len(texts))
+	}
+	return out, nil
+}
+
+// images encodes pictures.
+func (e *encoder) images(ctx context.Context, params *Params, images Images, progress func(done, total int)) (*encoded, error) {
+	out := &encoded{dim: e.net.Hidden}
+	n := images.Len()
+	for from := 0; from < n; from += encodeBatch {
+		count := min(encodeBatch, n-from)
+		sets, labels := make([]*region.Set, count), make([][]int64, count)
+		errs := make([]error, count)
+		parallel(count, func(i int) {
+			if sets[i], errs[i] = images.Load(ctx, from+i, 0); errs[i] == nil {
+				labels[i] = e.text.Labels(sets[i].ObjectTags())
+			}
+		})
+		for i, err := range errs {
+			if err != nil {
+				return nil, fmt.Errorf("image %s: %w", images.ID(from+i), err)
+			}
+		}
+		m, err := input.PadImages(labels, sets, e.maxRegions, images.Dim(), int64(e.text.Tokenizer.PAD()))
+		if err != nil {
+			return nil, fmt.Errorf("images %s…: %w", images.ID(from), err)
+		}
+		if err := e.run(ctx, e.imgs, e.imgParams, params, imageInputs(&m), out); err != nil {
+			return nil, err
+		}
+		report(progress, len(out.tokens), n)
+	}
+	return out, nil
+}
+
+func report(progress func(done, total int), done, total int) {
+	if progress != nil {
+		progress(done, total)
+	}
+}
+
+func (e *encoder) run(ctx context.Context, s *ort.Session, need []nn.Param, params *Params, in map[string]*ort.Tensor, out *encoded) error {
+	for _, p := range need {
+		data, err := params.Values(p)
+		if err != nil {
+			return err
+		}
+		in[p.Name] = ort.Float32(int64s(p.Shape), data)
+	}
+	res, err := s.Run(ctx, in)
+	if err != nil {
+		return err
+	}
+	out.matching = append(out.matching, res["matching"].Float32()...)
+	shape := res["tokens"].Shape()
+	tokens, weights := res["tokens"].Float32(), res["weights"].Float32()
+	rows, d := int(shape[1]), int(shape[2])
+	for i := range int(shape[0]) {
+		var kept, w []float32
+		for k := range rows {
+			// The released alignment cuts by position, so every token keeps its place.
+			if x := weights[i*rows+k]; x > 0 || e.net.ReleasedAlignment {
+				kept = append(kept, tokens[(i*rows+k)*d:(i*rows+k+1)*d]...)
+				w = append(w, x)
+			}
+		}
+		out.tokens = append(out.tokens, kept)
+		out.weights = append(out.weights, w)
+	}
+	return nil
+}

@@ -1,0 +1,411 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/aladin-go/aladin/internal/nn"
+)
+
+// A Run is one training of a model.
+type Run struct {
+	Config *Config
+	Model  *Model // what to start from; its Params are trained in place
+	Data   *Data
+	Val    *Data  // nil: no validation, the last model is kept
+	Dir    string // gets model/, last/, metrics.jsonl, tensorboard/
+	Resume bool
+	// Device is "cpu" or "cuda[:N]"; Threads 0 is all cores. A run repeats bit for bit on one machine
+	// with one number of threads.
+	Device  string
+	Threads int
+	// FromData says that the model starts from nothing: regions' statistics and, where the configuration
+	// asks for it, embeddings are taken from the data before the first step.
+	FromData bool
+	// Observe, when set, hears of everything worth showing; it is called from one goroutine.
+	Observe func(Event)
+}
+
+// An Event is a moment of a run.
+type Event struct {
+	Kind       string // "note", "start", "step", "validation", "saved"
+	Note       string
+	Step       int
+	Steps      int // in all
+	Epoch      int
+	Loss       map[string]float64
+	LR         float64
+	GradNorm   float64
+	Pairs      int // of the step
+	DataTime   time.Duration
+	StepTime   time.Duration
+	Done       int // of a slow part: done of total
+	Total      int
+	Validation *Validation
+	Best       bool
+}
+
+// ErrDiverged is returned when a loss is no longer finite.
+var ErrDiverged = errors.New("train: the loss is no longer finite; lower training.lr or check the data")
+
+// Do trains until the last epoch, ctx ends or something fails. When ctx ends, what was done is saved
+// first and ctx's error returned; Resume goes on from there as if nothing had happened.
+func (r *Run) Do(ctx context.Context) (*Validation, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	w := &worker{Run: r, batches: newBatcher(r.Data, r.Model.Text, r.Config)}
+	w.state = &State{Config: string(r.Config.YAML()), Captions: len(r.Data.Captions), Best: math.Inf(-1)}
+	defer w.close()
+	if err := w.prepare(ctx); err != nil {
+		return nil, err
+	}
+	log, err := openLog(r.Dir, r.Resume, w.state.Step)
+	if err != nil {
+		return nil, err
+	}
+	w.log = log
+	err = w.train(ctx)
+	return w.best, errors.Join(err, log.close())
+}
+
+func (r *Run) check() error {
+	if err := r.Data.Check(); err != nil {
+		return err
+	}
+	if r.Val != nil {
+		if err := r.Val.Check(); err != nil {
+			return fmt.Errorf("validation: %w", err)
+		}
+		if r.Val.Images.Dim() != r.Data.Images.Dim() {
+			return fmt.Errorf("%w: validation regions have %d features, training ones %d", ErrData, r.Val.Images.Dim(), r.Data.Images.Dim())
+		}
+	}
+	if d := r.Data.Images.Dim(); d != r.Model.Net.RegionDim {
+		return fmt.Errorf("%w: regions have %d features, the model reads %d", ErrData, d, r.Model.Net.RegionDim)
+	}
+	if len(r.Data.Captions) < r.Config.Training.BatchSize {
+		return fmt.Errorf("%w: %d captions are fewer than one batch of %d (training.bs)", ErrData, len(r.Data.Captions), r.Config.Training.BatchSize)
+	}
+	if r.Dir == "" {
+		return errors.New("train: no output folder")
+	}
+	return os.MkdirAll(r.Dir, 0o755)
+}
+
+// A worker is a run under way.
+type worker struct {
+	*Run
+	batches *batcher
+	step    *Step
+	distil  bool // what step was compiled with
+	opt     *Optimizer
+	ema     *Params
+	enc     *encoder
+	val     *validator
+	state   *State
+	best    *Validation
+	log     *runLog
+}
+
+func (w *worker) close() {
+	if w.step != nil {
+		w.step.Close()
+	}
+	if w.enc != nil {
+		w.enc.close()
+	}
+	if w.val != nil {
+		w.val.close()
+	}
+}
+
+func (w *worker) observe(e Event) {
+	if w.Observe != nil {
+		w.Observe(e)
+	}
+}
+
+func (w *worker) note(format string, args ...any) {
+	w.observe(Event{Kind: "note", Note: fmt.Sprintf(format, args...)})
+}
+
+func (w *worker) lastDir() string  { return filepath.Join(w.Dir, "last") }
+func (w *worker) modelDir() string { return filepath.Join(w.Dir, "model") }
+
+// total is the number of optimiser steps of the whole run.
+func (w *worker) total() int { return w.batches.steps() * w.Config.Training.Epochs }
+
+// prepare compiles the step, starts or restores the parameters, and makes ready for validation.
+func (w *worker) prepare(ctx context.Context) error {
+	var resumed *State
+	if w.Resume {
+		s, err := loadState(w.lastDir())
+		if err != nil {
+			return fmt.Errorf("%w (nothing to resume in %s?)", err, w.lastDir())
+		}
+		if s.Config != w.state.Config || s.Captions != w.state.Captions {
+			return fmt.Errorf("%w: %s was trained with another configuration or data; start without --resume, or with the same ones", ErrState, w.lastDir())
+		}
+		resumed = s
+	}
+	epoch := 0
+	if resumed != nil {
+		epoch = resumed.Epoch
+	}
+	if err := w.compile(epoch); err != nil {
+		return err
+	}
+	// The inference graphs may use parameters that no loss reaches: they start now, too.
+	if _, err := nn.TextModel(w.Model.Net, starting{w.Model.Params, w.Config.Training.Seed}); err != nil {
+		return err
+	}
+	if _, err := nn.ImageModel(w.Model.Net, starting{w.Model.Params, w.Config.Training.Seed}); err != nil {
+		return err
+	}
+	if w.FromData && resumed == nil {
+		if err := w.startFromData(ctx); err != nil {
+			return err
+		}
+	}
+	w.opt = NewOptimizer(w.Model.Params, *w.Config)
+	if w.Config.Training.EMA > 0 {
+		w.ema = w.Model.Params.Clone()
+	}
+	if resumed != nil {
+		if err := resumed.restore(w.lastDir(), w.Model.Params, w.opt, w.ema); err != nil {
+			return err
+		}
+		w.state = resumed
+		w.note("resumed at step %d of %d", resumed.Step, w.total())
+	}
+	if w.Val == nil {
+		return nil
+	}
+	var err error
+	if w.enc, err = newEncoder(w.Model.Net, w.Model.Text, w.Model.MaxRegions, w.Threads, w.Device); err != nil {
+		return err
+	}
+	w.val, err = newValidator(w.Model.Net, w.enc, w.Val, w.Threads, w.Device)
+	return err
+}
+
+// starting hands out parameters, starting those that are missing.
+type starting struct {
+	p    *Params
+	seed uint64
+}
+
+func (s starting) Values(p nn.Param) ([]float32, error) {
+	if err := s.p.ensure(p, s.seed); err != nil {
+		return nil, err
+	}
+	return s.p.Values(p)
+}
+
+func (w *worker) startFromData(ctx context.Context) error {
+	net := w.Model.Net
+	if !net.Standardise && w.Config.Encoder.Start != "cca" {
+		return nil
+	}
+	mean, scale, pooled, err := statistics(ctx, w.Data.Images, w.Model.MaxRegions, func(done, total int) {
+		w.observe(Event{Kind: "start", Note: "measuring features", Done: done, Total: total})
+	})
+	if err != nil {
+		return err
+	}
+	if net.Standardise {
+		copy(w.Model.Params.Lookup(nn.RegionMean).Data, mean)
+		copy(w.Model.Params.Lookup(nn.RegionScale).Data, scale)
+	}
+	if w.Config.Encoder.Start == "cca" {
+		w.note("starting embeddings from canonical correlation analysis")
+		return startFromCCA(w.Config, net, w.Model.Params, w.Model.Text, w.Data, pooled)
+	}
+	return nil
+}
+
+// compile makes the step for an epoch: with or without distillation.
+func (w *worker) compile(epoch int) error {
+	distil := epoch >= w.Config.Training.DistillAfter
+	if w.step != nil && w.distil == distil {
+		return nil
+	}
+	if w.step != nil {
+		w.step.Close()
+	}
+	step, err := NewStep(w.Model.Net, w.Config, w.Model.Params, StepOptions{Threads: w.Threads, Device: w.Device, Distil: distil})
+	if err != nil {
+		return err
+	}
+	w.step, w.distil = step, distil
+	return nil
+}
+
+// train runs the epochs.
+func (w *worker) train(ctx context.Context) error {
+	t := &w.Config.Training
+	for w.state.Epoch < t.Epochs {
+		if err := w.compile(w.state.Epoch); err != nil {
+			return err
+		}
+		if err := w.epoch(ctx); err != nil {
+			if ctx.Err() != nil {
+				return errors.Join(ctx.Err(), w.save())
+			}
+			return err
+		}
+		w.state.Epoch++
+		w.state.EpochStep = 0
+		if t.ValEvery == 0 || w.state.Epoch == t.Epochs {
+			if err := w.validate(ctx); err != nil {
+				return err
+			}
+		}
+		if err := w.save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) save() error {
+	err := w.state.save(w.lastDir(), w.Model.Params, w.opt, w.ema)
+	if err == nil {
+		w.observe(Event{Kind: "saved", Step: w.state.Step})
+	}
+	return err
+}
+
+// prepared is a batch made ready while the step before it ran.
+type prepared struct {
+	batch *Batch
+	took  time.Duration
+	err   error
+}
+
+// epoch runs the rest of an epoch.
+func (w *worker) epoch(ctx context.Context) error {
+	t := &w.Config.Training
+	epoch, steps := w.state.Epoch, w.batches.steps()
+	order := w.batches.order(epoch)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	queue := make(chan prepared, 2)
+	go func() {
+		defer close(queue)
+		for s := w.state.EpochStep; s < steps; s++ {
+			start := time.Now()
+			b, err := w.batches.batch(ctx, order, epoch, s)
+			select {
+			case queue <- prepared{b, time.Since(start), err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	var grads accumulator
+	for p := range queue {
+		if err := errors.Join(ctx.Err(), p.err); err != nil {
+			return err
+		}
+		start := time.Now()
+		step := w.state.Step
+		p.batch.Softness = t.softness(step, w.total())
+		rng := rand.New(rand.NewPCG(t.Seed+2, uint64(step)))
+		res, err := w.step.Run(ctx, p.batch, rng)
+		if err != nil {
+			return err
+		}
+		if math.IsNaN(res.Losses[0]) || math.IsInf(res.Losses[0], 0) {
+			return fmt.Errorf("%w (step %d, losses %v)", ErrDiverged, step, res.Losses)
+		}
+		lr := t.rate(step, epoch, w.total())
+		e := Event{Kind: "step", Step: step + 1, Steps: w.total(), Epoch: epoch, LR: lr, Loss: map[string]float64{},
+			Pairs: len(p.batch.Pairs), DataTime: p.took}
+		for i, n := range res.Names {
+			e.Loss[n] = res.Losses[i]
+		}
+		if res = grads.add(res, t.Accumulate, w.Model.Params); res != nil {
+			e.GradNorm = w.opt.Apply(w.Model.Params, res, lr)
+			w.average()
+		}
+		w.state.Step++
+		w.state.EpochStep++
+		e.StepTime = time.Since(start)
+		w.log.step(e)
+		w.observe(e)
+		if t.ValEvery > 0 && w.state.Step%t.ValEvery == 0 {
+			if err := w.validate(ctx); err != nil {
+				return err
+			}
+		}
+		if t.SaveEvery > 0 && w.state.Step%t.SaveEvery == 0 {
+			if err := w.save(); err != nil {
+				return err
+			}
+		}
+		runtime.KeepAlive(p.batch)
+	}
+	return ctx.Err()
+}
+
+// average moves the averaged weights towards the current ones. The decay grows with the steps, so that
+// the start does not linger.
+func (w *worker) average() {
+	if w.ema == nil {
+		return
+	}
+	n := float64(w.opt.adam.Step)
+	decay := float32(min(w.Config.Training.EMA, (1+n)/(10+n)))
+	all := w.Model.Params.All()
+	parallel(len(all), func(i int) {
+		avg := w.ema.Lookup(all[i].Name).Data
+		for k, x := range all[i].Data {
+			avg[k] += (1 - decay) * (x - avg[k])
+		}
+	})
+}
+
+// current is the parameters that are validated and kept.
+func (w *worker) current() *Params {
+	if w.ema != nil {
+		return w.ema
+	}
+	return w.Model.Params
+}
+
+// validate evaluates the current parameters and keeps them as DIR/model when they are the best so far.
+func (w *worker) validate(ctx context.Context) error {
+	better := true
+	if w.val != nil {
+		v, err := w.val.run(ctx, w.current(), func(done, total int) {
+			w.observe(Event{Kind: "start", Note: "validating", Done: done, Total: total})
+		})
+		if err != nil {
+			return err
+		}
+		better = v.RSum > w.state.Best
+		if better {
+			w.state.Best, w.state.BestStep, w.best = v.RSum, w.state.Step, v
+		}
+		e := Event{Kind: "validation", Step: w.state.Step, Epoch: w.state.Epoch, Validation: v, Best: better}
+		w.log.validation(e)
+		w.observe(e)
+	}
+	if !better {
+		return nil
+	}
+	m := *w.Model
+	m.Params = w.current()
+	m.Training = map[string]any{"step": w.state.Step, "epoch": w.state.Epoch, "validation": w.best, "config": string(w.Config.YAML())}
+	_, err := m.Save(w.modelDir())
+	return err
+}

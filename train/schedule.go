@@ -1,0 +1,34 @@
+package train
+
+import "math"
+
+// rate is the learning rate of a step (counted from 0) of an epoch, per the configuration: StepLR lowers
+// it by gamma every step-size epochs, cosine brings it to 0 over all steps; linear warm-up precedes
+// either.
+func (t *TrainingConfig) rate(step, epoch, total int) float64 {
+	lr := t.LR
+	switch t.Scheduler {
+	case "steplr":
+		if t.StepSize > 0 {
+			lr *= math.Pow(t.Gamma, float64(epoch/t.StepSize))
+		}
+	case "cosine":
+		lr *= 0.5 * (1 + math.Cos(math.Pi*float64(step)/float64(max(1, total))))
+	}
+	if t.Warmup == "linear" && step < t.WarmupPeriod {
+		lr *= float64(step+1) / float64(t.WarmupPeriod)
+	}
+	return lr
+}
+
+// softness is the temperature of the soft maximum at a step.
+func (t *TrainingConfig) softness(step, total int) float32 {
+	if t.Softness <= 0 {
+		return 0
+	}
+	end := t.SoftnessEnd
+	if end <= 0 {
+		end = t.Softness
+	}
+	return float32(t.Softness + (end-t.Softness)*float64(step)/float64(max(1, total)))
+}

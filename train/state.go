@@ -1,0 +1,125 @@
+package train
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/aladin-go/aladin/internal/atomicfile"
+	"github.com/aladin-go/aladin/internal/npy"
+)
+
+// ErrState is returned when DIR/last cannot be resumed from.
+var ErrState = errors.New("train: cannot resume")
+
+// State is where a run stands: enough to go on as if it had never stopped.
+type State struct {
+	Epoch     int     `json:"epoch"`      // of the next step
+	EpochStep int     `json:"epoch_step"` // steps done in it
+	Step      int     `json:"step"`       // steps done in all
+	AdamStep  int64   `json:"adam_step"`
+	Best      float64 `json:"best_rsum"`
+	BestStep  int     `json:"best_step"`
+	Config    string  `json:"config"` // YAML, to refuse another one
+	Captions  int     `json:"captions"`
+}
+
+// stateFile is the state in DIR/last; the tensors lie beside it in a file that bears the step's number.
+// They are written first, so that the state never names tensors that are not whole.
+const stateFile = "state.json"
+
+func tensorsFile(step int) string { return fmt.Sprintf("tensors-%d.npz", step) }
+
+// save writes parameters, moments and averages.
+func (s *State) save(dir string, params *Params, opt *Optimizer, ema *Params) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	all := map[string]*npy.Array{}
+	add := func(prefix string, t *Tensor, data []float32) {
+		all[prefix+t.Name] = &npy.Array{Shape: t.Shape, Data: data}
+	}
+	for i, t := range params.All() {
+		add("param/", t, t.Data)
+		add("m/", t, opt.adam.M[i])
+		add("v/", t, opt.adam.V[i])
+		if ema != nil {
+			add("ema/", t, ema.Lookup(t.Name).Data)
+		}
+	}
+	s.AdamStep = opt.adam.Step
+	name := tensorsFile(s.Step)
+	if err := npy.WriteZ(filepath.Join(dir, name), all, false); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.Write(filepath.Join(dir, stateFile), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
+		return err
+	}
+	old, _ := filepath.Glob(filepath.Join(dir, "tensors-*.npz"))
+	for _, f := range old {
+		if filepath.Base(f) != name {
+			os.Remove(f)
+		}
+	}
+	return nil
+}
+
+// loadState reads DIR/last.
+func loadState(dir string) (*State, error) {
+	path := filepath.Join(dir, stateFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrState, err)
+	}
+	s := &State{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, fmt.Errorf("%w: %s: %v", ErrState, path, err)
+	}
+	return s, nil
+}
+
+// restore fills parameters, moments and averages from the state's tensors.
+func (s *State) restore(dir string, params *Params, opt *Optimizer, ema *Params) error {
+	path := filepath.Join(dir, tensorsFile(s.Step))
+	z, err := npy.OpenZ(path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrState, err)
+	}
+	defer z.Close()
+	fill := func(name string, dst []float32) error {
+		if !z.Has(name) {
+			return fmt.Errorf("%w: %s has no %s", ErrState, path, name)
+		}
+		a, err := z.Read(name)
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrState, path, err)
+		}
+		v, err := a.Float32s()
+		if err != nil || len(v) != len(dst) {
+			return fmt.Errorf("%w: %s: %s has %d values, the network wants %d", ErrState, path, name, len(v), len(dst))
+		}
+		copy(dst, v)
+		return nil
+	}
+	for i, t := range params.All() {
+		for prefix, dst := range map[string][]float32{"param/": t.Data, "m/": opt.adam.M[i], "v/": opt.adam.V[i]} {
+			if err := fill(prefix+t.Name, dst); err != nil {
+				return err
+			}
+		}
+		if ema != nil {
+			if err := fill("ema/"+t.Name, ema.Lookup(t.Name).Data); err != nil {
+				return err
+			}
+		}
+	}
+	opt.adam.Step = s.AdamStep
+	return nil
+}

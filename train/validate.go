@@ -1,0 +1,223 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/nn"
+	"github.com/aladin-go/aladin/internal/onnx"
+	"github.com/aladin-go/aladin/internal/ort"
+)
+
+// releasedRows is what the released evaluation pads both sides to.
+const releasedRows = 71
+
+// A Validation is what a model reaches on a data set: both heads' recalls over all images and captions.
+type Validation struct {
+	Matching  eval.Retrieval `json:"matching"`
+	Alignment eval.Retrieval `json:"alignment"`
+	// Rerank is alignment of the first candidates of matching.
+	Rerank eval.Retrieval `json:"rerank"`
+	// RSum is that of matching plus that of alignment, by which the best model is chosen.
+	RSum float64 `json:"rsum"`
+}
+
+// validationCandidates is how many images or captions Rerank aligns.
+const validationCandidates = 50
+
+// validator evaluates a network on one data set.
+type validator struct {
+	enc    *encoder
+	scores *ort.Session
+	data   *Data
+	rel    *eval.Relation
+	opts   *eval.Options
+}
+
+func newValidator(net nn.Config, enc *encoder, data *Data, threads int, device string) (*validator, error) {
+	owner := make([]int, len(data.Captions))
+	for i, c := range data.Captions {
+		owner[i] = c.Image
+	}
+	rel, err := eval.Owners(data.Images.Len(), owner)
+	if err != nil {
+		return nil, err
+	}
+	v := &validator{enc: enc, data: data, rel: rel, opts: &eval.Options{Threads: threads}}
+	b := onnx.NewBuilder()
+	n, err := nn.New(b, net, &inputParams{})
+	if err != nil {
+		return nil, err
+	}
+	side := func(name, count, rows string) nn.Side {
+		return nn.Side{Tokens: b.Input(name, onnx.Float, onnx.Of(count, rows, net.Hidden)), Weights: b.Input(name+"_weights", onnx.Float, onnx.Of(count, rows))}
+	}
+	pad := 0
+	if net.ReleasedAlignment {
+		pad = releasedRows
+	}
+	b.Output("scores", n.Scores(side("regions", "I", "R"), side("words", "C", "W"), pad))
+	if err := n.Err(); err != nil {
+		return nil, err
+	}
+	m, err := b.Model("aladin alignment scores")
+	if err != nil {
+		return nil, err
+	}
+	v.scores, err = ort.Load(m.Marshal(), &ort.Options{Threads: threads, Device: device})
+	return v, err
+}
+
+func (v *validator) close() {
+	if v.scores != nil {
+		v.scores.Close()
+	}
+}
+
+// run validates parameters.
+func (v *validator) run(ctx context.Context, params *Params, progress func(done, total int)) (*Validation, error) {
+	texts := make([]string, len(v.data.Captions))
+	for i, c := range v.data.Captions {
+		texts[i] = c.Text
+	}
+	captions, err := v.enc.captions(ctx, params, texts, nil)
+	if err != nil {
+		return nil, err
+	}
+	images, err := v.enc.images(ctx, params, v.data.Images, nil)
+	if err != nil {
+		return nil, err
+	}
+	side := func(what string, e *encoded) (eval.Vectors, error) {
+		return eval.NewVectors(what, len(e.tokens), e.dim, e.matching, nil)
+	}
+	iv, err := side("image", images)
+	if err != nil {
+		return nil, fmt.Errorf("validation: %w", err)
+	}
+	cv, err := side("caption", captions)
+	if err != nil {
+		return nil, fmt.Errorf("validation: %w", err)
+	}
+	dot, err := eval.NewDot(iv, cv)
+	if err != nil {
+		return nil, err
+	}
+	align, err := eval.Hold(ctx, &alignment{v: v, ctx: ctx, images: images, captions: captions, progress: progress}, &eval.Options{Threads: 1})
+	if err != nil {
+		return nil, err
+	}
+	out := &Validation{}
+	if out.Matching, err = v.recall(ctx, dot); err != nil {
+		return nil, err
+	}
+	if out.Alignment, err = v.recall(ctx, align); err != nil {
+		return nil, err
+	}
+	if out.Rerank, err = v.rerank(ctx, dot, align); err != nil {
+		return nil, err
+	}
+	out.RSum = out.Matching.RSum + out.Alignment.RSum
+	return out, nil
+}
+
+func (v *validator) recall(ctx context.Context, s eval.Scores) (eval.Retrieval, error) {
+	ranks, err := eval.Rank(ctx, s, v.rel, v.opts)
+	if err != nil {
+		return eval.Retrieval{}, err
+	}
+	return retrieval(ranks), nil
+}
+
+func retrieval(ranks *eval.Ranks) eval.Retrieval {
+	r := eval.Retrieval{I2T: eval.RecallOf(ranks.I2T), T2I: eval.RecallOf(ranks.T2I)}
+	r.RSum = r.I2T.R1 + r.I2T.R5 + r.I2T.R10 + r.T2I.R1 + r.T2I.R5 + r.T2I.R10
+	return r
+}
+
+func (v *validator) rerank(ctx context.Context, match, align eval.Scores) (eval.Retrieval, error) {
+	n, m := match.Dims()
+	k := min(validationCandidates, n, m)
+	lists, err := eval.Top(ctx, match, k, v.opts)
+	if err != nil {
+		return eval.Retrieval{}, err
+	}
+	again, err := eval.Rescore(ctx, lists, eval.Lookup(align), v.opts)
+	if err != nil {
+		return eval.Retrieval{}, err
+	}
+	first, err := eval.Rank(ctx, match, v.rel, v.opts)
+	if err != nil {
+		return eval.Retrieval{}, err
+	}
+	ranks, err := again.Ranks(first, v.rel, k)
+	if err != nil {
+		return eval.Retrieval{}, err
+	}
+	return retrieval(ranks), nil
+}
+
+// alignment is the Scores of the alignment head, a block of captions at a time.
+type alignment struct {
+	v                *validator
+	ctx              context.Context
+	images, captions *encoded
+	progress         func(done, total int)
+	mu               sync.Mutex
+	done             int
+}
+
+// Dims implements eval.Scores.
+func (a *alignment) Dims() (images, captions int) {
+	return len(a.images.tokens), len(a.captions.tokens)
+}
+
+// alignBlock is how many captions one run scores against a block of images.
+const alignBlock = 128
+
+// Rows implements eval.Scores.
+func (a *alignment) Rows(images []int, dst []float32) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n, m := a.Dims()
+	const some = 16 // images a run
+	for i := 0; i < len(images); i += some {
+		part := images[i:min(i+some, len(images))]
+		regions, rw := a.images.block(part)
+		for from := 0; from < m; from += alignBlock {
+			list := make([]int, 0, alignBlock)
+			for c := from; c < min(from+alignBlock, m); c++ {
+				list = append(list, c)
+			}
+			words, ww := a.captions.block(list)
+			out, err := a.v.scores.Run(a.ctx, map[string]*ort.Tensor{"regions": regions, "regions_weights": rw, "words": words, "words_weights": ww})
+			if err != nil {
+				return err
+			}
+			s := out["scores"].Float32()
+			for k := range part {
+				copy(dst[(i+k)*m+from:], s[k*len(list):(k+1)*len(list)])
+			}
+		}
+		a.done += len(part)
+		report(a.progress, a.done, n)
+	}
+	return nil
+}
+
+// block is some items' tokens, padded to the longest.
+func (e *encoded) block(items []int) (tokens, weights *ort.Tensor) {
+	rows := 1
+	for _, i := range items {
+		rows = max(rows, len(e.weights[i]))
+	}
+	t, w := make([]float32, len(items)*rows*e.dim), make([]float32, len(items)*rows)
+	for k, i := range items {
+		copy(t[k*rows*e.dim:], e.tokens[i])
+		copy(w[k*rows:], e.weights[i])
+	}
+	shape := []int64{int64(len(items)), int64(rows)}
+	return ort.Float32(append(shape, int64(e.dim)), t), ort.Float32(shape, w)
+}
