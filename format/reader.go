@@ -132,7 +132,7 @@ func (r *Reader) Close() error {
 // ErrCorrupt. Bytes after the commit's end, which an unfinished write leaves, are
 // no damage. progress may be nil; it is called with bytes done and in all.
 func (r *Reader) Verify(ctx context.Context, progress func(done, total int64)) error {
-	v := &verifyPass{r: r, ctx: ctx, progress: progress, buf: make([]byte, 1<<20)}
+	v := &verifyPass{r: r, ctx: ctx, progress: progress, buf: make([]byte, min(1<<20, r.meta.End))}
 	return v.run()
 }
 
