@@ -290,7 +290,7 @@ func Half(h uint16) float32 {
 // Product is the number of elements of a shape; it reports false when a dimension is negative or the
 // array of elements of the given size would pass limit bytes.
 func Product(shape []int, size int, limit int64) (int, bool) {
-	n, size64 := int64(1), int64(max(size, 1))
+	n, size64, limit := int64(1), int64(max(size, 1)), min(limit, math.MaxInt)
 	empty := false
 	for _, d := range shape {
 		if d < 0 {

@@ -100,7 +100,7 @@ func TestProduct(t *testing.T) {
 		{[]int{-1}, 0, false},
 		{[]int{26, 1}, 0, false},
 		{[]int{math.MaxInt, math.MaxInt}, 0, false},
-		{[]int{1 << 32, 1 << 32, 0}, 0, false},
+		{[]int{math.MaxInt, math.MaxInt, 0}, 0, false},
 		{[]int{25}, 25, true},
 	} {
 		n, ok := Product(c.shape, 4, 100)

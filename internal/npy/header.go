@@ -17,6 +17,8 @@ const (
 	// maxHeader bounds the header's text. NumPy's own is 10 000 characters.
 	maxHeader = 64 << 10
 	maxDims   = 64
+	// maxDigits is room for any dimension.
+	maxDigits = 20
 	// maxBytes bounds one array, so that sizes never overflow an int64.
 	maxBytes = math.MaxInt64 / 4
 )
@@ -212,7 +214,7 @@ func formatHeader(dtype elem.Type, shape []int) ([]byte, error) {
 	b.WriteString("), }")
 	grow := 0
 	if len(shape) > 0 {
-		grow = len(strconv.Itoa(math.MaxInt64)) + 1 - len(strconv.Itoa(shape[0]))
+		grow = maxDigits - len(strconv.Itoa(shape[0]))
 	}
 	total := (10 + b.Len() + grow + 1 + 63) &^ 63
 	head := make([]byte, 0, total)

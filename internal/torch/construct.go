@@ -7,8 +7,14 @@ import (
 	"github.com/aladin-go/aladin/internal/elem"
 )
 
-// class makes a Class, with Python 2's module names brought up to date.
-func class(module, name string) Class {
+// maxClass bounds the name of a class: it may be a key, looked up again and again.
+const maxClass = 1024
+
+// global makes a Class, with Python 2's module names brought up to date.
+func (u *unpickler) global(module, name string) (any, error) {
+	if n := len(module) + len(name); n > maxClass {
+		return nil, fmt.Errorf("%w: a class name of %d bytes", ErrLimit, n)
+	}
 	switch module {
 	case "__builtin__":
 		module = "builtins"
@@ -18,7 +24,7 @@ func class(module, name string) Class {
 	case "copy_reg":
 		module = "copyreg"
 	}
-	return Class{module, name}
+	return Class{module, name}, nil
 }
 
 // call stands for calling what a pickle wants called. Only what makes plain data is done; the rest is

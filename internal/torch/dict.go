@@ -153,7 +153,16 @@ func appendTuple(b []byte, t Tuple, depth int) ([]byte, error) {
 	}
 	b = binary.AppendUvarint(append(b, '('), uint64(len(t)))
 	for _, x := range t {
-		if len(b) > maxTupleKey {
+		n := len(b)
+		switch x := x.(type) {
+		case string:
+			n += len(x)
+		case []byte:
+			n += len(x)
+		case *big.Int:
+			n += x.BitLen() / 8
+		}
+		if n > maxTupleKey {
 			return nil, fmt.Errorf("%w: a tuple of over %d bytes as the key of a dict", ErrLimit, maxTupleKey)
 		}
 		if inner, ok := x.(Tuple); ok {
@@ -176,7 +185,7 @@ func appendTuple(b []byte, t Tuple, depth int) ([]byte, error) {
 func appendHash(b []byte, h any) []byte {
 	text := func(kind byte, s string) []byte {
 		b = binary.AppendUvarint(append(b, kind), uint64(len(s)))
-		return append(b, s[:min(len(s), maxTupleKey+1)]...)
+		return append(b, s...)
 	}
 	switch h := h.(type) {
 	case hashNil:

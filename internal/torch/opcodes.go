@@ -344,7 +344,7 @@ func (u *unpickler) objectOp(op byte) error {
 		if err != nil {
 			return err
 		}
-		return u.push(class(module, name))
+		return u.pushed(u.global(module, name))
 	case 0x93: // STACK_GLOBAL
 		v, err := u.popN(2)
 		if err != nil {
@@ -355,7 +355,7 @@ func (u *unpickler) objectOp(op byte) error {
 		if !ok1 || !ok2 {
 			return fmt.Errorf("%w: a class name that is no string", ErrFormat)
 		}
-		return u.push(class(module, name))
+		return u.pushed(u.global(module, name))
 	case 'R', 0x81: // REDUCE, NEWOBJ
 		v, err := u.popN(2)
 		if err != nil {
@@ -388,7 +388,9 @@ func (u *unpickler) objectOp(op byte) error {
 			if err != nil {
 				return err
 			}
-			c = class(module, name)
+			if c, err = u.global(module, name); err != nil {
+				return err
+			}
 		}
 		items, err := u.popMark()
 		if err != nil {

@@ -48,7 +48,7 @@ func Write(w io.Writer, v any) error {
 		h := &zip.FileHeader{Name: "archive/" + name, Method: zip.Store}
 		h.Extra = padding(c.n + descriptor + localHeader + int64(len(h.Name)))
 		descriptor = smallDescriptor
-		if len(b) > math.MaxUint32-1 {
+		if uint64(len(b)) >= math.MaxUint32 {
 			descriptor = largeDescriptor
 		}
 		e, err := z.CreateHeader(h)
