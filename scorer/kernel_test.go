@@ -330,7 +330,7 @@ func TestExtremeCodesDoNotOverflow(t *testing.T) {
 func FuzzKernels(f *testing.F) {
 	f.Add(uint64(1), uint16(34), uint16(12), uint8(3))
 	f.Fuzz(func(t *testing.T, seed uint64, n, blocks uint16, odd uint8) {
-		rows, stride := int(n%300), 64*(1+int(blocks%17))
+		rows, stride := int(n%45), 64*(1+int(blocks%17))
 		for _, k := range available() {
 			checkKernels(t, k, inputs{rand.New(rand.NewPCG(seed, 1)), int(odd % 65)}, rows, stride)
 		}

@@ -96,7 +96,7 @@ func FuzzTokens(f *testing.F) {
 			require.ErrorIs(t, err, ErrCorrupt)
 			return
 		}
-		words := unit(r, 3, k.Dim())
+		words := unit(rand.New(rand.NewPCG(24, 1)), 3, k.Dim())
 		m, err := NewMaxSim(k, words, nil)
 		require.NoError(t, err)
 		_, want := m.Explain(block)
