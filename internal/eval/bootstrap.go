@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -25,6 +26,14 @@ func (s *Statistic) Values() []float64 {
 
 // An Interval holds 95 % of the resampled values of a figure.
 type Interval [2]float64
+
+// MarshalJSON writes [low, high], or null for an interval of nothing.
+func (i Interval) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(i[0]) || math.IsNaN(i[1]) {
+		return []byte("null"), nil
+	}
+	return json.Marshal([2]float64(i))
+}
 
 // Resampling says how often to resample.
 type Resampling struct {

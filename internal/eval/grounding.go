@@ -2,6 +2,7 @@ package eval
 
 import (
 	"math"
+	"slices"
 
 	"github.com/aladin-go/aladin/internal/region"
 )
@@ -33,13 +34,16 @@ type Grounding struct {
 }
 
 // Add enters one word: the image, the box of its best region (nil: none), all regions of the image,
-// and the object's true box.
-func (g *Grounding) Add(image int, best *region.Box, regions []region.Box, object region.Box) {
+// and the true boxes of the objects that the word may stand for, of which any will do.
+func (g *Grounding) Add(image int, best *region.Box, regions []region.Box, objects ...region.Box) {
+	finds := func(r region.Box) bool {
+		return slices.ContainsFunc(objects, func(o region.Box) bool { return OnTarget(r, o) })
+	}
 	g.image = append(g.image, int32(image))
-	g.hit = append(g.hit, best != nil && OnTarget(*best, object))
+	g.hit = append(g.hit, best != nil && finds(*best))
 	on := 0
 	for _, r := range regions {
-		if OnTarget(r, object) {
+		if finds(r) {
 			on++
 		}
 	}
@@ -49,8 +53,7 @@ func (g *Grounding) Add(image int, best *region.Box, regions []region.Box, objec
 // Len is the number of words entered.
 func (g *Grounding) Len() int { return len(g.hit) }
 
-// Accuracy is the share of words whose best region finds the object, and Chance what a region drawn at random
-// would reach; NaN of no words.
+// Accuracy is the share of words whose best region finds an object; NaN of no words.
 func (g *Grounding) Accuracy() float64 { return g.Statistic(nil).Values()[0] }
 
 // Chance is the accuracy of a region drawn at random.

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -129,6 +130,14 @@ func (d *Dot) Rows(images []int, dst []float32) error {
 	return nil
 }
 
+// Pairs implements PairScorer.
+func (d *Dot) Pairs(image int, captions []int32, dst []float32) error {
+	for k, c := range captions {
+		dst[k] = vek32.Dot(d.images.Row(image), d.captions.Row(int(c)))
+	}
+	return nil
+}
+
 // Select is the Scores of some images and captions, renumbered in the order given.
 func Select(s Scores, images, captions []int) Scores {
 	n, m := s.Dims()
@@ -172,4 +181,16 @@ func (s *selection) Rows(images []int, dst []float32) error {
 		}
 	}
 	return nil
+}
+
+// Hold computes all scores and keeps them in memory.
+func Hold(ctx context.Context, s Scores, o *Options) (*Matrix, error) {
+	n, m := s.Dims()
+	out := &Matrix{n, m, make([]float32, n*m)}
+	return out, blocks(ctx, s, o, func() func(int, []float32) error {
+		return func(i int, row []float32) error {
+			copy(out.Row(i), row)
+			return nil
+		}
+	})
 }

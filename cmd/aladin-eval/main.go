@@ -1,0 +1,10 @@
+// Command aladin-eval evaluates image–text retrieval: see aladin-eval --help.
+package main
+
+import (
+	"os"
+
+	"github.com/aladin-go/aladin/internal/evalcmd"
+)
+
+func main() { os.Exit(evalcmd.Main()) }

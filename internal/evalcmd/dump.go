@@ -1,0 +1,356 @@
+package evalcmd
+
+import (
+	"archive/zip"
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/aladin-go/aladin/internal/atomicfile"
+	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/npy"
+)
+
+// A dump is an .npz with everything that the figures follow from, so that other people's models can be
+// evaluated and ours analysed elsewhere:
+//
+//	image_ids        [N] text or integers
+//	caption_ids      [M] text or integers; of the form "IMAGE#n" unless caption_image is there
+//	caption_image    [M] integers: the image (0…N−1) of every caption
+//	caption_texts    [M] text (optional: nDCG by ROUGE-L and duplicates need it)
+//	image_matching   [N,D], caption_matching [M,D] floats (optional: cosines are taken)
+//	alignment        [N,M] floats (optional)
+//	image_tokens     [ΣR,D], image_counts [N]: region vectors, ones after the other (optional)
+//	caption_tokens   [ΣW,D], caption_counts [M]: word vectors
+//	image_weights    [ΣR], caption_weights [ΣW] floats (optional: 0 takes no part)
+//
+// Without caption_image and with M a multiple of N, caption ids that are integers belong to the
+// image of the same place, M/N a picture.
+
+func readDump(path string) (*data, error) {
+	z, err := npy.OpenZ(path)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %w (not an .npz archive, or cut short)", errData, err)
+	}
+	defer z.Close()
+	texts, err := openTexts(path)
+	if err != nil {
+		return nil, err
+	}
+	defer texts.Close()
+	r := &dumpReader{path, z, texts}
+	d, err := r.data()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	d.source = path
+	return d, nil
+}
+
+type dumpReader struct {
+	path  string
+	z     *npy.Archive
+	texts *zip.ReadCloser
+}
+
+func openTexts(path string) (*zip.ReadCloser, error) { return zip.OpenReader(path) }
+
+func (r *dumpReader) data() (*data, error) {
+	d := &data{}
+	var err error
+	if d.images, err = r.ids("image_ids"); err != nil {
+		return nil, err
+	}
+	if d.captions, err = r.ids("caption_ids"); err != nil {
+		return nil, err
+	}
+	if d.owner, err = r.owners(d); err != nil {
+		return nil, err
+	}
+	if r.z.Has("caption_texts") {
+		if d.texts, err = r.text("caption_texts"); err != nil {
+			return nil, err
+		}
+	}
+	if d.imageVectors, err = r.vectors("image_matching", d.images); err != nil {
+		return nil, err
+	}
+	if d.captionVectors, err = r.vectors("caption_matching", d.captions); err != nil {
+		return nil, err
+	}
+	if d.imageTokens, err = r.tokens("image", d.images); err != nil {
+		return nil, err
+	}
+	if d.captionTokens, err = r.tokens("caption", d.captions); err != nil {
+		return nil, err
+	}
+	if r.z.Has("alignment") {
+		shape, v, err := r.floats("alignment", 2)
+		if err != nil {
+			return nil, err
+		}
+		if shape[0] != len(d.images) || shape[1] != len(d.captions) {
+			return nil, fmt.Errorf("%w: alignment has shape %v, want [%d %d] (images × captions)", errData, shape, len(d.images), len(d.captions))
+		}
+		if d.alignment, err = eval.NewMatrix(shape[0], shape[1], v); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.validate()
+}
+
+func (r *dumpReader) text(name string) ([]string, error) {
+	for _, f := range r.texts.File {
+		if f.Name != name+".npy" {
+			continue
+		}
+		e, err := f.Open()
+		if err != nil {
+			return nil, fmt.Errorf("%w: array %q: %w", errData, name, err)
+		}
+		defer e.Close()
+		out, err := readTexts(bufio.NewReader(e))
+		if err != nil {
+			return nil, fmt.Errorf("array %q: %w", name, err)
+		}
+		return out, nil
+	}
+	return nil, fmt.Errorf("%w: no array %q (there are %s)", errData, name, strings.Join(r.z.Names(), ", "))
+}
+
+func (r *dumpReader) ids(name string) ([]string, error) {
+	out, err := r.text(name)
+	if !errors.Is(err, errNotText) {
+		return out, err
+	}
+	numbers, err := r.integers(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range numbers {
+		out = append(out, strconv.FormatInt(v, 10))
+	}
+	return out, nil
+}
+
+func (r *dumpReader) integers(name string) ([]int64, error) {
+	a, err := r.z.Read(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errData, err)
+	}
+	v, err := a.Int64s()
+	if err != nil || len(a.Shape) != 1 {
+		return nil, fmt.Errorf("%w: array %q: want one row of integers, found shape %v (%v)", errData, name, a.Shape, err)
+	}
+	return v, nil
+}
+
+// owners finds the image of every caption.
+func (r *dumpReader) owners(d *data) ([]int, error) {
+	n, m := len(d.images), len(d.captions)
+	owner := make([]int, m)
+	if r.z.Has("caption_image") {
+		v, err := r.integers("caption_image")
+		if err != nil {
+			return nil, err
+		}
+		if len(v) != m {
+			return nil, fmt.Errorf("%w: caption_image has %d entries for %d captions", errData, len(v), m)
+		}
+		for c, i := range v {
+			if i < 0 || i >= int64(n) {
+				return nil, fmt.Errorf("%w: caption %d (%s) belongs to image %d, but there are %d images", errData, c, d.captions[c], i, n)
+			}
+			owner[c] = int(i)
+		}
+		return owner, nil
+	}
+	at := make(map[string]int, n)
+	for i, id := range d.images {
+		at[id] = i
+	}
+	for c, id := range d.captions {
+		image := id
+		if k := strings.LastIndexByte(id, '#'); k >= 0 {
+			image = id[:k]
+		} else if _, err := strconv.ParseInt(id, 10, 64); err == nil && n > 0 && m%n == 0 {
+			owner[c] = c / (m / n)
+			continue
+		}
+		i, ok := at[image]
+		if !ok {
+			return nil, fmt.Errorf("%w: caption %d (%q) belongs to no image: there is no image %q and no array caption_image", errData, c, id, image)
+		}
+		owner[c] = i
+	}
+	return owner, nil
+}
+
+func (r *dumpReader) floats(name string, dims int) ([]int, []float32, error) {
+	a, err := r.z.Read(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errData, err)
+	}
+	if len(a.Shape) != dims {
+		return nil, nil, fmt.Errorf("%w: array %q has shape %v, want %d dimensions", errData, name, a.Shape, dims)
+	}
+	v, err := a.Float32s()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: array %q: %w", errData, name, err)
+	}
+	return a.Shape, v, nil
+}
+
+func (r *dumpReader) vectors(name string, ids []string) (eval.Vectors, error) {
+	if !r.z.Has(name) {
+		return eval.Vectors{}, nil
+	}
+	shape, v, err := r.floats(name, 2)
+	if err != nil {
+		return eval.Vectors{}, err
+	}
+	if shape[0] != len(ids) {
+		return eval.Vectors{}, fmt.Errorf("%w: %s has %d rows for %d ids", errData, name, shape[0], len(ids))
+	}
+	out, err := eval.NewVectors(name, shape[0], shape[1], v, func(k int) string { return ids[k] })
+	if err != nil {
+		return eval.Vectors{}, err
+	}
+	return out.Normalised(), nil
+}
+
+func (r *dumpReader) tokens(side string, ids []string) (*tokens, error) {
+	name := side + "_tokens"
+	if !r.z.Has(name) {
+		return nil, nil
+	}
+	shape, v, err := r.floats(name, 2)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := r.integers(side + "_counts")
+	if err != nil {
+		return nil, err
+	}
+	if len(counts) != len(ids) {
+		return nil, fmt.Errorf("%w: %s_counts has %d entries for %d ids", errData, side, len(counts), len(ids))
+	}
+	t := &tokens{dim: shape[1], start: make([]int, len(ids)+1), data: v}
+	for k, c := range counts {
+		if c < 0 || c > int64(shape[0]) {
+			return nil, fmt.Errorf("%w: %s_counts[%d] is %d; there are %d tokens in all", errData, side, k, c, shape[0])
+		}
+		t.start[k+1] = t.start[k] + int(c)
+	}
+	if last := t.start[len(ids)]; last != shape[0] {
+		return nil, fmt.Errorf("%w: %s_counts add up to %d, but there are %d tokens", errData, side, last, shape[0])
+	}
+	if r.z.Has(side + "_weights") {
+		if _, t.weights, err = r.floats(side+"_weights", 1); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// writeDump writes the arrays that d has, and the tokens too if asked. The file appears only when whole.
+func writeDump(path string, d *data, alignment eval.Scores, withTokens bool) error {
+	return atomicfile.Write(path, func(out io.Writer) error {
+		buf := bufio.NewWriterSize(out, 1<<20)
+		z := zip.NewWriter(buf)
+		w := &dumpWriter{z: z}
+		w.text("image_ids", d.images)
+		w.text("caption_ids", d.captions)
+		owner := make([]int64, len(d.owner))
+		for c, i := range d.owner {
+			owner[c] = int64(i)
+		}
+		w.array("caption_image", owner, len(owner))
+		if d.texts != nil {
+			w.text("caption_texts", d.texts)
+		}
+		if d.imageVectors.Dim > 0 {
+			w.array("image_matching", d.imageVectors.Data, len(d.images), d.imageVectors.Dim)
+			w.array("caption_matching", d.captionVectors.Data, len(d.captions), d.captionVectors.Dim)
+		}
+		if withTokens && d.imageTokens != nil {
+			w.tokens("image", d.imageTokens)
+			w.tokens("caption", d.captionTokens)
+		}
+		if alignment != nil {
+			w.scores("alignment", alignment)
+		}
+		if w.err != nil {
+			return w.err
+		}
+		if err := z.Close(); err != nil {
+			return err
+		}
+		return buf.Flush()
+	})
+}
+
+type dumpWriter struct {
+	z   *zip.Writer
+	err error
+}
+
+func (w *dumpWriter) entry(name string, write func(io.Writer) error) {
+	if w.err != nil {
+		return
+	}
+	e, err := w.z.CreateHeader(&zip.FileHeader{Name: name + ".npy", Method: zip.Store})
+	if err == nil {
+		err = write(e)
+	}
+	if err != nil {
+		w.err = fmt.Errorf("array %q: %w", name, err)
+	}
+}
+
+func (w *dumpWriter) text(name string, v []string) {
+	w.entry(name, func(e io.Writer) error { return writeTexts(e, v) })
+}
+
+func (w *dumpWriter) array(name string, v any, shape ...int) {
+	w.entry(name, func(e io.Writer) error { return npy.Write(e, &npy.Array{Shape: shape, Data: v}) })
+}
+
+func (w *dumpWriter) tokens(side string, t *tokens) {
+	counts := make([]int64, t.items())
+	for k := range counts {
+		counts[k] = int64(t.start[k+1] - t.start[k])
+	}
+	w.array(side+"_tokens", t.data, len(t.data)/max(1, t.dim), t.dim)
+	w.array(side+"_counts", counts, len(counts))
+	if t.weights != nil {
+		w.array(side+"_weights", t.weights, len(t.weights))
+	}
+}
+
+// scores writes the matrix a few rows at a time: it need not fit in memory.
+func (w *dumpWriter) scores(name string, s eval.Scores) {
+	w.entry(name, func(e io.Writer) error {
+		n, m := s.Dims()
+		if err := writeFloatHeader(e, n, m); err != nil {
+			return err
+		}
+		row := make([]float32, m)
+		for i := range n {
+			if err := s.Rows([]int{i}, row); err != nil {
+				return err
+			}
+			if _, err := e.Write(floatBytes(row)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,3 @@
+package evalcmd
+
+func (e *evaluation) writeReport(path, title string) error { return nil }
