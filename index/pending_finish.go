@@ -1,0 +1,312 @@
+package index
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/scorer"
+)
+
+// finish writes the segment's sections and returns it, with the row that each
+// item, in the order of arrival, has got.
+func (p *pending) finish() (format.Segment, []uint32, error) {
+	n := len(p.ids)
+	seg := format.Segment{Items: n}
+	add := func(kind format.Kind, codec Codec, b []byte) error {
+		if len(b) == 0 {
+			return nil
+		}
+		s, err := p.fw.Append(kind, codec, b)
+		if err != nil {
+			return err
+		}
+		seg.Sections = append(seg.Sections, s)
+		return nil
+	}
+	if p.tokens != nil {
+		s, err := p.tokens.Close()
+		if err != nil {
+			return seg, nil, err
+		}
+		seg.Sections = append(seg.Sections, s)
+	}
+	order, cells, err := p.order() // order[row] = arrival
+	if err != nil {
+		return seg, nil, err
+	}
+	rowOf := make([]uint32, n)
+	for row, a := range order {
+		rowOf[a] = uint32(row)
+	}
+	for _, c := range p.counts {
+		seg.Tokens += int64(c)
+	}
+	if seg.Tokens > 1<<32-1 {
+		return seg, nil, fmt.Errorf("segment of %d tokens: %w", seg.Tokens, format.ErrTooLarge)
+	}
+	for _, w := range []func() error{
+		func() error { return p.writeIDs(order, cells, add) },
+		func() error { return p.writeMatch(order, add) },
+		func() error { return p.writeTokenTables(order, add) },
+		func() error { return p.writeTags(rowOf, add) },
+		func() error { return p.writeRecords(order, add) },
+	} {
+		if err := w(); err != nil {
+			return seg, nil, err
+		}
+	}
+	return seg, rowOf, nil
+}
+
+type addSection func(format.Kind, Codec, []byte) error
+
+// order sorts the items into rows: by cell, then by id.
+func (p *pending) order() (order, cells []uint32, err error) {
+	order = make([]uint32, len(p.ids))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	if p.store.cells != nil {
+		if cells, err = p.assignCells(); err != nil {
+			return nil, nil, err
+		}
+	}
+	slices.SortFunc(order, func(a, b uint32) int {
+		if cells != nil && cells[a] != cells[b] {
+			return cmp.Compare(cells[a], cells[b])
+		}
+		return strings.Compare(p.ids[a], p.ids[b])
+	})
+	return order, cells, nil
+}
+
+// assignCells finds the cell of each item.
+func (p *pending) assignCells() ([]uint32, error) {
+	rows := scorer.Rows{Codec: scorer.Int8, Dim: p.store.dim, N: len(p.ids), Codes: p.match, Scales: p.scales}
+	if p.scales == nil { // f16, f32
+		given := scorer.Rows{Codec: scorer.Codec(p.store.opts.Match), Dim: p.store.dim, N: len(p.ids), Codes: p.match}
+		rows = int8Rows(&given, nil)
+	}
+	nearest := make([]uint32, rows.N)
+	return nearest, p.store.cells.assigner().Assign(context.Background(), &rows, nearest, 0)
+}
+
+func (p *pending) writeIDs(order, cells []uint32, add addSection) error {
+	n := len(order)
+	kinds := make([]uint8, n)
+	offsets := make([]uint32, n+1)
+	var ids []byte
+	for row, a := range order {
+		kinds[row] = uint8(p.kinds[a])
+		ids = append(ids, p.ids[a]...)
+		offsets[row+1] = uint32(len(ids))
+	}
+	if err := add(format.KindItem, 0, kinds); err != nil {
+		return err
+	}
+	if err := add(format.KindID, 0, append(slices.Clone(format.Bytes(offsets)), ids...)); err != nil {
+		return err
+	}
+	if cells == nil {
+		return nil
+	}
+	byID := make([]uint32, n)
+	starts := make([]uint32, p.store.cells.n+1)
+	for row, a := range order {
+		byID[row] = uint32(row)
+		starts[cells[a]+1]++
+	}
+	for c := range p.store.cells.n {
+		starts[c+1] += starts[c]
+	}
+	slices.SortFunc(byID, func(a, b uint32) int { return strings.Compare(p.ids[order[a]], p.ids[order[b]]) })
+	if err := add(format.KindIDOrder, 0, format.Bytes(byID)); err != nil {
+		return err
+	}
+	return add(format.KindCellStart, 0, format.Bytes(starts))
+}
+
+func (p *pending) writeMatch(order []uint32, add addSection) error {
+	s := p.store
+	kind, scaleKind, codec := format.KindMatch, format.KindMatchScale, s.opts.Match
+	if codec == Bits {
+		if err := add(kind, Bits, permuteRows(p.coarse, scorer.Bits.RowBytes(s.dim), order)); err != nil {
+			return err
+		}
+		kind, scaleKind, codec = format.KindRescore, format.KindRescoreScale, Int8
+	}
+	if err := add(kind, codec, permuteRows(p.match, scorer.Codec(codec).RowBytes(s.dim), order)); err != nil {
+		return err
+	}
+	if p.scales == nil {
+		return nil
+	}
+	scales := make([]float32, len(order))
+	for row, a := range order {
+		scales[row] = p.scales[a]
+	}
+	return add(scaleKind, 0, format.Bytes(scales))
+}
+
+// permuteRows brings rows of equal size from the order of arrival into that of
+// rows.
+func permuteRows(b []byte, size int, order []uint32) []byte {
+	out := make([]byte, 0, len(b))
+	for _, a := range order {
+		out = append(out, b[int(a)*size:(int(a)+1)*size]...)
+	}
+	return out
+}
+
+func (p *pending) writeTokenTables(order []uint32, add addSection) error {
+	if p.tokens == nil {
+		return nil
+	}
+	n := len(order)
+	arrival := make([]uint32, n+1) // first token of each item in order of arrival
+	for i, c := range p.counts {
+		arrival[i+1] = arrival[i] + c
+	}
+	first := make([]uint32, n+1)
+	at := make([]uint64, n)
+	for row, a := range order {
+		first[row+1] = first[row] + p.counts[a]
+		at[row] = p.tokenAt[a]
+	}
+	if err := add(format.KindTokenFirst, 0, format.Bytes(first)); err != nil {
+		return err
+	}
+	if err := add(format.KindTokenOffset, 0, format.Bytes(at)); err != nil {
+		return err
+	}
+	if p.anyWeight {
+		if err := add(format.KindTokenWeight, 0, format.Bytes(permuteRuns(p.weights, 1, arrival, order))); err != nil {
+			return err
+		}
+	}
+	if p.anyBox {
+		if err := add(format.KindBox, 0, format.Bytes(permuteRuns(p.boxes, 4, arrival, order))); err != nil {
+			return err
+		}
+	}
+	if !p.anyLabel {
+		return nil
+	}
+	if err := add(format.KindLabel, 0, format.Bytes(permuteRuns(p.labels, 1, arrival, order))); err != nil {
+		return err
+	}
+	names := make([]string, len(p.labelIDs))
+	for s, id := range p.labelIDs {
+		names[id] = s
+	}
+	return add(format.KindLabelName, 0, appendStringTable(nil, names))
+}
+
+// permuteRuns is permuteRows for runs of different lengths, of width values a token.
+func permuteRuns[T any](v []T, width int, first []uint32, order []uint32) []T {
+	out := make([]T, 0, len(v))
+	for _, a := range order {
+		out = append(out, v[int(first[a])*width:int(first[a+1])*width]...)
+	}
+	return out
+}
+
+func (p *pending) writeTags(rowOf []uint32, add addSection) error {
+	all := make(map[string]struct{})
+	for t := range p.tags {
+		all[t] = struct{}{}
+	}
+	for src := range p.copied {
+		for i := range src.tags.len() {
+			t, err := src.tags.at(i)
+			if err != nil {
+				return err
+			}
+			all[string(t)] = struct{}{}
+		}
+	}
+	var names []string
+	var bitmaps []byte
+	offsets := []uint64{0}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		rows := roaring.New()
+		for _, a := range p.tags[name] {
+			rows.Add(rowOf[a])
+		}
+		for src, arrival := range p.copied {
+			if err := copyTag(rows, name, src, arrival, rowOf); err != nil {
+				return err
+			}
+		}
+		if rows.IsEmpty() {
+			continue
+		}
+		b, err := rowsToBytes(rows)
+		if err != nil {
+			return err
+		}
+		names = append(names, name)
+		bitmaps = append(bitmaps, b...)
+		offsets = append(offsets, uint64(len(bitmaps)))
+	}
+	if names == nil {
+		return nil
+	}
+	if err := add(format.KindTag, 0, appendStringTable(nil, names)); err != nil {
+		return err
+	}
+	return add(format.KindTagRows, 0, append(slices.Clone(format.Bytes(offsets)), bitmaps...))
+}
+
+// copyTag adds to rows those that carried a tag in an older segment.
+func copyTag(rows *roaring.Bitmap, name string, src *segment, arrival, rowOf []uint32) error {
+	i, err := src.findTag(name)
+	if err != nil || i < 0 {
+		return err
+	}
+	tagged, err := src.tagged(i)
+	if err != nil {
+		return err
+	}
+	for it := tagged.Iterator(); it.HasNext(); {
+		if a := arrival[it.Next()]; a > 0 {
+			rows.Add(rowOf[a-1])
+		}
+	}
+	return nil
+}
+
+func rowsToBytes(rows *roaring.Bitmap) ([]byte, error) {
+	rows.RunOptimize()
+	return rows.ToBytes()
+}
+
+func (p *pending) writeRecords(order []uint32, add addSection) error {
+	if !p.anyText {
+		return nil
+	}
+	if err := p.store.trainDictionary(p.fw, p.records); err != nil {
+		return err
+	}
+	var out, raw []byte
+	index := []uint64{0}
+	for row := 0; row < len(order); row += format.RecordsPerBlock {
+		raw = raw[:0]
+		for _, a := range order[row:min(row+format.RecordsPerBlock, len(order))] {
+			raw = appendString(raw, string(p.records[a]))
+		}
+		out = p.store.records.appendBlock(out, raw)
+		index = append(index, uint64(len(out)))
+	}
+	if err := add(format.KindRecordIndex, 0, format.Bytes(index)); err != nil {
+		return err
+	}
+	return add(format.KindRecord, 0, out)
+}
