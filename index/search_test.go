@@ -1,0 +1,424 @@
+package index_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/index"
+)
+
+func ids(hits []index.Hit) []string {
+	var out []string
+	for _, h := range hits {
+		out = append(out, h.ID)
+	}
+	return out
+}
+
+func TestFilters(t *testing.T) {
+	ctx := context.Background()
+	s := newSynth(7, 64, 64)
+	items := images(s, 200)
+	items = append(items, index.Item{ID: "a caption", Encoding: s.caption(3)})
+	path := build(t, &index.BuildOptions{SegmentBytes: 5000}, items)
+	ix := open(t, path, nil)
+	q := s.caption(4)
+	has := func(it index.Item, tag string) bool { return slices.Contains(it.Tags, tag) }
+	for _, c := range []struct {
+		query index.Query
+		pass  func(index.Item) bool
+	}{
+		{index.Query{Tags: index.Tag("t1")}, func(it index.Item) bool { return has(it, "t1") }},
+		{index.Query{Tags: index.AllTags("t1", "even")}, func(it index.Item) bool { return has(it, "t1") && has(it, "even") }},
+		{index.Query{Tags: index.Or(index.Tag("t1"), index.Tag("t2"))}, func(it index.Item) bool { return has(it, "t1") || has(it, "t2") }},
+		{index.Query{Tags: index.Not(index.Tag("even"))}, func(it index.Item) bool { return !has(it, "even") }},
+		{index.Query{Tags: index.And(index.Not(index.Tag("even")), index.Not(index.Tag("t0")))}, func(it index.Item) bool { return !has(it, "even") && !has(it, "t0") }},
+		{index.Query{Tags: index.Tag("no such tag")}, func(index.Item) bool { return false }},
+		{index.Query{Kinds: []index.Kind{index.Caption}}, func(it index.Item) bool { return it.Encoding.Kind == index.Caption }},
+		{index.Query{IDs: []string{items[5].ID, items[9].ID, "unknown"}}, func(it index.Item) bool { return it.ID == items[5].ID || it.ID == items[9].ID }},
+		{index.Query{IDs: []string{}}, func(it index.Item) bool { return false }},
+		{index.Query{Exclude: []string{items[5].ID}, Tags: index.Tag("even")}, func(it index.Item) bool { return it.ID != items[5].ID && has(it, "even") }},
+	} {
+		var pass []index.Item
+		for _, it := range items {
+			if c.pass(it) {
+				pass = append(pass, it)
+			}
+		}
+		c.query.K = 1000
+		hits, err := ix.Match(ctx, q, c.query)
+		require.NoError(t, err)
+		require.Len(t, hits, len(pass), "%v", c.query)
+		c.query.K = 7
+		few, err := ix.Match(ctx, q, c.query)
+		require.NoError(t, err)
+		require.Equal(t, ids(hits[:min(7, len(hits))]), ids(few))
+		for _, h := range hits {
+			i := slices.IndexFunc(pass, func(it index.Item) bool { return it.ID == h.ID })
+			require.GreaterOrEqual(t, i, 0, "%v found %s", c.query, h.ID)
+		}
+	}
+}
+
+func TestParseFilter(t *testing.T) {
+	for in, want := range map[string]string{
+		"dog":                       "dog",
+		"dog and cat or bird":       "((dog and cat) or bird)",
+		"not dog AND (cat OR bird)": "(not dog and (cat or bird))",
+		`"a tag" and "and"`:         `("a tag" and "and")`,
+		`"q\"uote"`:                 `"q\"uote"`,
+		"not not x":                 "not not x",
+		"hund/katze and jahr:2024":  "(hund/katze and jahr:2024)",
+		" 狗 or 猫 ":                  "(狗 or 猫)",
+	} {
+		f, err := index.ParseFilter(in)
+		require.NoError(t, err, in)
+		require.Equal(t, want, f.String())
+		again, err := index.ParseFilter(f.String())
+		require.NoError(t, err)
+		require.Equal(t, want, again.String())
+	}
+	for _, in := range []string{"", "and", "dog cat", "(dog", "dog)", "not", `"open`, "dog and", "dog & cat", strings.Repeat("(", 1000), strings.Repeat("not ", 1000)} {
+		_, err := index.ParseFilter(in)
+		require.ErrorIs(t, err, index.ErrInvalid, in)
+	}
+}
+
+func FuzzParseFilter(f *testing.F) {
+	f.Add(`a and not (b or "c d")`)
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := index.ParseFilter(s)
+		if err != nil {
+			return
+		}
+		again, err := index.ParseFilter(p.String())
+		require.NoError(t, err)
+		require.Equal(t, p.String(), again.String())
+	})
+}
+
+// The same hits with any number of threads, in a batch or alone, whatever the
+// segments, and equal scores in order of id.
+func TestSameResults(t *testing.T) {
+	ctx := context.Background()
+	s := newSynth(8, 64, 64)
+	items := images(s, 300)
+	for i := range items[:60] { // copies of few vectors make ties
+		items[i].Encoding.Matching = items[i%5].Encoding.Matching
+	}
+	var queries []*index.Encoding
+	for range 20 {
+		queries = append(queries, s.caption(4))
+	}
+	queries[3] = items[2].Encoding
+	for _, codec := range []index.Codec{index.Int8, index.F32, index.F16, index.Bits} {
+		var want [][]index.Hit
+		for _, segment := range []int{0, 3000, 20_000} {
+			path := build(t, &index.BuildOptions{Match: codec, SegmentBytes: segment, QueryMean: make([]float32, 64)}, items)
+			for _, threads := range []int{1, 2, 7} {
+				ix := open(t, path, &index.Options{Threads: threads})
+				got, err := ix.MatchBatch(ctx, queries, index.Query{K: 25})
+				require.NoError(t, err)
+				for i, q := range queries {
+					one, err := ix.Match(ctx, q, index.Query{K: 25})
+					require.NoError(t, err)
+					require.Equal(t, ids(one), ids(got[i]))
+					got[i], err = ix.Align(ctx, q, got[i])
+					require.NoError(t, err)
+					for j := range got[i][1:] {
+						if a, b := one[j], one[j+1]; a.Match == b.Match {
+							require.Less(t, a.ID, b.ID)
+						}
+					}
+				}
+				if want == nil {
+					want = got
+				}
+				for i := range got {
+					require.Equal(t, ids(want[i]), ids(got[i]), "%v, %d bytes a segment, %d threads", codec, segment, threads)
+					for j := range got[i] {
+						require.Equal(t, want[i][j].Match, got[i][j].Match)
+						require.Equal(t, want[i][j].Align, got[i][j].Align)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestImageQueryOnCaptions(t *testing.T) {
+	ctx := context.Background()
+	s := newSynth(9, 64, 64)
+	var items []index.Item
+	for i := range 40 {
+		items = append(items, index.Item{ID: fmt.Sprint("c", i), Encoding: s.caption(3 + i%5)})
+	}
+	ix := open(t, build(t, nil, items), nil)
+	q := s.image(6)
+	hits, err := ix.Match(ctx, q, index.Query{K: 40})
+	require.NoError(t, err)
+	hits, err = ix.Align(ctx, q, hits)
+	require.NoError(t, err)
+	hits, err = ix.Explain(ctx, q, hits)
+	require.NoError(t, err)
+	for _, h := range hits {
+		i := slices.IndexFunc(items, func(it index.Item) bool { return it.ID == h.ID })
+		c := items[i].Encoding
+		require.InDelta(t, aligned(c, q, 64), h.Align, 0.05)
+		for _, w := range h.Words {
+			require.Equal(t, c.Text[w.Start:w.End], w.Word)
+			require.Equal(t, q.Boxes[w.Region], w.Box)
+			require.Equal(t, q.Labels[w.Region], w.Label)
+		}
+	}
+}
+
+func TestNegativeWeights(t *testing.T) {
+	ctx := context.Background()
+	s := newSynth(10, 64, 64)
+	items := images(s, 30)
+	ix := open(t, build(t, &index.BuildOptions{Regions: index.F16}, items), nil)
+	q := s.caption(6)
+	q.Weights = []float32{1, -0.5, 0, 2, -1, 1}
+	hits, err := ix.Match(ctx, q, index.Query{K: 30})
+	require.NoError(t, err)
+	hits, err = ix.Align(ctx, q, hits)
+	require.NoError(t, err)
+	explained, err := ix.Explain(ctx, q, hits)
+	require.NoError(t, err)
+	for i, h := range hits {
+		j := slices.IndexFunc(items, func(it index.Item) bool { return it.ID == h.ID })
+		require.InDelta(t, aligned(q, items[j].Encoding, 64), h.Align, 0.01)
+		var sum float32
+		for _, w := range explained[i].Words {
+			sum += w.Weight * w.Similarity
+		}
+		require.InDelta(t, h.Align, sum, 1e-4)
+	}
+}
+
+// Pieces of one word are one match, and the matches still add up to the score.
+func TestWordPieces(t *testing.T) {
+	ctx := context.Background()
+	s := newSynth(11, 64, 64)
+	ix := open(t, build(t, nil, images(s, 5)), nil)
+	q := s.caption(4)
+	q.Weights = nil
+	q.Words[2] = q.Words[1]
+	hits, err := ix.Match(ctx, q, index.Query{K: 1})
+	require.NoError(t, err)
+	hits, err = ix.Explain(ctx, q, hits)
+	require.NoError(t, err)
+	require.Len(t, hits[0].Words, 3)
+	require.EqualValues(t, 2, hits[0].Words[1].Weight)
+	var sum float32
+	for _, w := range hits[0].Words {
+		sum += w.Weight * w.Similarity
+	}
+	require.InDelta(t, hits[0].Align, sum, 1e-5)
+}
+
+func TestDuplicates(t *testing.T) {
+	ctx := context.Background()
+	s := newSynth(12, 64, 64)
+	items := images(s, 150)
+	copyOf := func(i, of int) {
+		v := slices.Clone(items[of].Encoding.Matching)
+		v[0] += 0.01
+		items[i].Encoding.Matching = v
+	}
+	copyOf(10, 3)
+	copyOf(20, 3)
+	copyOf(99, 98)
+	want := [][]string{{items[3].ID, items[10].ID, items[20].ID}, {items[98].ID, items[99].ID}}
+	for _, g := range want {
+		slices.Sort(g)
+	}
+	slices.SortFunc(want, slices.Compare[[]string])
+	for _, match := range []index.Codec{index.Int8, index.F32, index.Bits} {
+		path := build(t, &index.BuildOptions{Match: match, SegmentBytes: 9000}, items)
+		got, err := open(t, path, nil).Duplicates(ctx, nil)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		w := openWriter(t, path, nil)
+		require.NoError(t, w.Delete(items[99].ID))
+		require.NoError(t, w.Compact(ctx, &index.CompactOptions{Cells: 5}))
+		got, err = open(t, path, nil).Duplicates(ctx, nil)
+		require.NoError(t, err)
+		require.Equal(t, 1, len(got))
+	}
+}
+
+func TestRelevance(t *testing.T) {
+	hits := []index.Hit{{ID: "a", Coverage: 0.8}, {ID: "b", Coverage: 0.3}, {ID: "c", Coverage: 0.5}}
+	require.Equal(t, []string{"a", "c"}, ids(index.Relevance{Share: 0.6}.Cut(hits)))
+	require.Equal(t, []string{"a"}, ids(index.Relevance{Min: 0.6}.Cut(hits)))
+	require.Len(t, index.Relevance{}.Cut(hits), 3)
+}
+
+// Readers search while a writer adds, deletes and compacts, and each sees whole
+// commits only.
+func TestConcurrentUse(t *testing.T) {
+	ctx := context.Background()
+	s := newSynth(13, 64, 64)
+	items := images(s, 160)
+	path := build(t, nil, items[:40])
+	ix, err := index.Open(path, nil)
+	require.NoError(t, err)
+	q := s.caption(4)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for r := range 4 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(r), 1))
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if rng.IntN(4) == 0 {
+					if _, err := ix.Refresh(); err != nil {
+						t.Error(err)
+					}
+				}
+				hits, err := ix.Match(ctx, q, index.Query{K: 1000})
+				if err != nil || len(hits)%20 != 0 {
+					t.Errorf("%d hits, %v", len(hits), err)
+				}
+				if hits, err = ix.Align(ctx, q, hits); err != nil {
+					t.Error(err)
+				}
+				if _, err = ix.Explain(ctx, q, hits[:min(3, len(hits))]); err != nil && !isGone(err) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	w := openWriter(t, path, nil)
+	for round := range 6 {
+		for _, it := range items[40+20*round : 60+20*round] {
+			require.NoError(t, w.Add(it))
+		}
+		require.NoError(t, w.Commit())
+		for _, it := range items[20*round : 20*round+20] {
+			require.NoError(t, w.Delete(it.ID))
+		}
+		require.NoError(t, w.Commit())
+		if round%2 == 1 {
+			require.NoError(t, w.Compact(ctx, nil))
+		}
+	}
+	close(stop)
+	wg.Wait()
+	require.NoError(t, ix.Close())
+	_, err = ix.Match(ctx, q, index.Query{})
+	require.ErrorIs(t, err, index.ErrClosed)
+	require.NoError(t, ix.Close())
+}
+
+func TestCancel(t *testing.T) {
+	s := newSynth(14, 64, 64)
+	ix := open(t, build(t, nil, images(s, 30)), nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := ix.Match(ctx, s.caption(3), index.Query{})
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, ix.Verify(ctx, nil), context.Canceled)
+}
+
+func TestInvalidInput(t *testing.T) {
+	s := newSynth(15, 64, 64)
+	path := build(t, nil, images(s, 3))
+	ix := open(t, path, nil)
+	nan := s.caption(3)
+	nan.Matching[5] = float32(nanf())
+	short := s.caption(3)
+	short.Matching = short.Matching[:60]
+	for name, q := range map[string]*index.Encoding{"nil": nil, "nan": nan, "short": short} {
+		_, err := ix.Match(context.Background(), q, index.Query{})
+		require.ErrorIs(t, err, index.ErrInvalid, name)
+	}
+	_, err := ix.Match(context.Background(), s.caption(1), index.Query{K: -1})
+	require.ErrorIs(t, err, index.ErrInvalid)
+
+	w := openWriter(t, path, nil)
+	negative := s.image(2)
+	negative.Weights = []float32{1, -1}
+	for name, it := range map[string]index.Item{
+		"no id":       {Encoding: s.image(2)},
+		"no encoding": {ID: "x"},
+		"bad utf-8":   {ID: "\xff", Encoding: s.image(2)},
+		"bad meta":    {ID: "x", Encoding: s.image(2), Meta: []byte("{")},
+		"empty tag":   {ID: "x", Encoding: s.image(2), Tags: []string{""}},
+		"nan":         {ID: "x", Encoding: nan},
+		"negative":    {ID: "x", Encoding: negative},
+		"other dim":   {ID: "x", Encoding: newSynth(1, 32, 64).image(2)},
+		"other token": {ID: "x", Encoding: newSynth(1, 64, 32).image(2)},
+	} {
+		require.ErrorIs(t, w.Add(it), index.ErrInvalid, name)
+	}
+	require.NoError(t, w.Add(index.Item{ID: "🐕 犬.jpg", Encoding: s.image(2), Meta: []byte(`"犬"`), Tags: []string{"犬"}}))
+	require.NoError(t, w.Commit())
+	_, err = ix.Refresh()
+	require.NoError(t, err)
+	hits, err := ix.Match(context.Background(), s.caption(2), index.Query{Tags: index.Tag("犬")})
+	require.NoError(t, err)
+	require.Equal(t, []string{"🐕 犬.jpg"}, ids(hits))
+}
+
+func TestEmptyIndex(t *testing.T) {
+	ctx := context.Background()
+	path := build(t, nil, nil)
+	ix := open(t, path, nil)
+	s := newSynth(16, 64, 64)
+	hits, err := ix.Match(ctx, s.caption(3), index.Query{})
+	require.NoError(t, err)
+	require.Empty(t, hits)
+	_, err = ix.Align(ctx, s.caption(3), nil)
+	require.NoError(t, err)
+	w := openWriter(t, path, nil)
+	require.NoError(t, w.Add(images(s, 1)[0]))
+	require.NoError(t, w.Commit())
+	require.NoError(t, w.Compact(ctx, nil))
+	_, err = ix.Refresh()
+	require.NoError(t, err)
+	require.Equal(t, 1, ix.Len())
+	// Down to nothing again.
+	require.NoError(t, w.Delete("0000.jpg"))
+	require.NoError(t, w.Compact(ctx, nil))
+	_, err = ix.Refresh()
+	require.NoError(t, err)
+	require.Equal(t, 0, ix.Len())
+}
+
+func TestInfo(t *testing.T) {
+	s := newSynth(17, 64, 64)
+	items := append(images(s, 50), index.Item{ID: "c", Encoding: s.caption(4)})
+	path := build(t, &index.BuildOptions{Regions: index.FourBit}, items)
+	w := openWriter(t, path, nil)
+	require.NoError(t, w.Delete(items[0].ID))
+	require.NoError(t, w.Commit())
+	info, err := open(t, path, nil).Info()
+	require.NoError(t, err)
+	require.Equal(t, 50, info.Items)
+	require.Equal(t, 49, info.Images)
+	require.Equal(t, 1, info.Captions)
+	require.Equal(t, 1, info.Deleted)
+	require.Equal(t, "int8", info.MatchCodec)
+	require.Equal(t, "4bit", info.RegionCodec)
+	require.EqualValues(t, 2, info.Generation)
+	require.Positive(t, info.DeadBytes)
+	var sum int64
+	for _, sec := range info.Sections {
+		sum += sec.Bytes
+	}
+	require.Less(t, sum, info.Bytes)
+}
