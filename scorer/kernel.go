@@ -1,5 +1,9 @@
 package scorer
 
+//go:generate sh internal/gen/gen.sh avx2
+//go:generate sh internal/gen/gen.sh avx512
+//go:generate sh internal/gen/gen.sh neon
+
 // kernels is one complete set of inner loops. All sets compute the same bits.
 // Lengths are checked by the callers; stride stands for a multiple of 64.
 type kernels struct {

@@ -4,10 +4,6 @@ package scorer
 
 import "golang.org/x/sys/cpu"
 
-// gen truncates what it writes, so it writes to another place first.
-//go:generate sh internal/gen/gen.sh avx2
-//go:generate sh internal/gen/gen.sh avx512
-
 // available returns the sets of kernels that this CPU runs, best last.
 func available() []*kernels {
 	all := []*kernels{generic}

@@ -8,8 +8,6 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-//go:generate sh internal/gen/gen.sh neon
-
 // available returns the sets of kernels that this CPU runs, best last.
 func available() []*kernels {
 	// Every arm64 Mac has the dot product, and nothing to ask there.

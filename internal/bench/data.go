@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"unsafe"
+
+	"github.com/aladin-go/aladin/scorer"
+)
+
+// dim is the dimension of all measurements: that of ALADIN's common space.
+const dim = 768
+
+// unitVectors draws n L2-normalised vectors.
+func unitVectors(r *rand.Rand, n int) []float32 {
+	v := make([]float32, n*dim)
+	for i := 0; i < len(v); i += dim {
+		var s float64
+		for d := range dim {
+			x := r.NormFloat64()
+			v[i+d] = float32(x)
+			s += x * x
+		}
+		inv := float32(1 / math.Sqrt(s))
+		for d := range dim {
+			v[i+d] *= inv
+		}
+	}
+	return v
+}
+
+// randomBytes fills b fast; good enough where only time is measured.
+func randomBytes(r *rand.Rand, b []byte) {
+	for ; len(b) >= 8; b = b[8:] {
+		binary.LittleEndian.PutUint64(b, r.Uint64())
+	}
+}
+
+// int8Rows makes n rows of random codes, which stand for vectors of length near 1.
+func int8Rows(r *rand.Rand, n int) *scorer.Rows {
+	rows := &scorer.Rows{Codec: scorer.Int8, Dim: dim, N: n, Codes: make([]byte, n*dim), Scales: make([]float32, n)}
+	randomBytes(r, rows.Codes)
+	for i := range rows.Scales {
+		rows.Scales[i] = 5e-4
+	}
+	return rows
+}
+
+// readAll reads memory and does nothing else: the floor of every scan.
+func readAll(b []byte) uint64 {
+	w := unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/8)
+	var s0, s1, s2, s3, s4, s5, s6, s7 uint64
+	for ; len(w) >= 8; w = w[8:] {
+		s0, s1, s2, s3 = s0|w[0], s1|w[1], s2|w[2], s3|w[3]
+		s4, s5, s6, s7 = s4|w[4], s5|w[5], s6|w[6], s7|w[7]
+	}
+	return s0 | s1 | s2 | s3 | s4 | s5 | s6 | s7
+}
+
+// sink keeps results alive.
+var sink uint64
+
+func newQuery(codec scorer.Codec, v []float32) *scorer.Query {
+	q, err := scorer.NewQuery(codec, v, nil)
+	if err != nil {
+		panic(err) // the codecs and dimensions are ours
+	}
+	return q
+}
+
+// bytesOf views floats as the F32 codec's bytes.
+func bytesOf(v []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
+}
