@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -271,7 +272,19 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 
 // open reads what is to be evaluated.
 func (o *options) open(_ context.Context, _ teller) (*data, error) {
-	return readDump(o.embeddings)
+	d, err := readDump(o.embeddings)
+	if err != nil {
+		return nil, err
+	}
+	if o.photos != "" {
+		root, err := os.OpenRoot(o.photos) // ids cannot lead out of the folder
+		if err != nil {
+			return nil, err
+		}
+		d.photo = func(i int) ([]byte, error) { return root.ReadFile(filepath.FromSlash(d.images[i])) }
+		d.close = append(d.close, root.Close)
+	}
+	return d, nil
 }
 
 // leave writes the files that were asked for.

@@ -112,6 +112,9 @@ func (d *data) validate() error {
 			return err
 		}
 	}
+	if d.boxes != nil && len(d.boxes) != n {
+		return fmt.Errorf("%w: boxes of %d images, %d images", errData, len(d.boxes), n)
+	}
 	if d.alignment != nil {
 		if an, am := d.alignment.Dims(); an != n || am != m {
 			return fmt.Errorf("%w: alignment scores are %d × %d, want %d images × %d captions", errData, an, am, n, m)

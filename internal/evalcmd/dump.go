@@ -13,6 +13,7 @@ import (
 	"github.com/aladin-go/aladin/internal/atomicfile"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/npy"
+	"github.com/aladin-go/aladin/internal/region"
 )
 
 // A dump is an .npz with everything that the figures follow from, so that other people's models can be
@@ -26,6 +27,8 @@ import (
 //	alignment        [N,M] floats (optional)
 //	image_tokens     [ΣR,D], image_counts [N]: region vectors, ones after the other (optional)
 //	caption_tokens   [ΣW,D], caption_counts [M]: word vectors
+//	image_boxes      [ΣR,4] x1,y1,x2,y2 in 0…1 of width and height; caption_spans [ΣW,2] byte offsets of
+//	                 every word vector in its caption's text (optional: the report's explanations)
 //	image_weights    [ΣR], caption_weights [ΣW] floats (optional: 0 takes no part)
 //
 // Without caption_image and with M a multiple of N, caption ids that are integers belong to the
@@ -89,6 +92,9 @@ func (r *dumpReader) data() (*data, error) {
 		return nil, err
 	}
 	if d.captionTokens, err = r.tokens("caption", d.captions); err != nil {
+		return nil, err
+	}
+	if err := r.explanations(d); err != nil {
 		return nil, err
 	}
 	if r.z.Has("alignment") {
@@ -260,6 +266,48 @@ func (r *dumpReader) tokens(side string, ids []string) (*tokens, error) {
 	return t, nil
 }
 
+// explanations reads where regions and words are.
+func (r *dumpReader) explanations(d *data) error {
+	if d.imageTokens != nil && r.z.Has("image_boxes") {
+		shape, v, err := r.floats("image_boxes", 2)
+		if err != nil {
+			return err
+		}
+		if total := len(d.imageTokens.data) / d.imageTokens.dim; shape[0] != total || shape[1] != 4 {
+			return fmt.Errorf("%w: image_boxes has shape %v, want [%d 4]", errData, shape, total)
+		}
+		d.boxes = make([][]region.Box, len(d.images))
+		for i := range d.boxes {
+			for k := d.imageTokens.start[i]; k < d.imageTokens.start[i+1]; k++ {
+				d.boxes[i] = append(d.boxes[i], region.Box(v[4*k:4*k+4]))
+			}
+		}
+	}
+	if d.captionTokens == nil || d.texts == nil || !r.z.Has("caption_spans") {
+		return nil
+	}
+	a, err := r.z.Read("caption_spans")
+	if err != nil {
+		return fmt.Errorf("%w: %w", errData, err)
+	}
+	v, err := a.Int64s()
+	if total := len(d.captionTokens.data) / d.captionTokens.dim; err != nil || len(a.Shape) != 2 || a.Shape[0] != total || a.Shape[1] != 2 {
+		return fmt.Errorf("%w: caption_spans has shape %v, want [%d 2] integers (%v)", errData, a.Shape, total, err)
+	}
+	spans := make([][]word, len(d.captions))
+	for c, text := range d.texts {
+		for k := d.captionTokens.start[c]; k < d.captionTokens.start[c+1]; k++ {
+			from, to := v[2*k], v[2*k+1]
+			if from < 0 || to < from || to > int64(len(text)) {
+				return fmt.Errorf("%w: caption_spans: %d…%d lies outside caption %d (%s), %d bytes long", errData, from, to, c, d.captions[c], len(text))
+			}
+			spans[c] = append(spans[c], word{text[from:to], int(from), int(to)})
+		}
+	}
+	d.words = func(c int) []word { return spans[c] }
+	return nil
+}
+
 // writeDump writes the arrays that d has, and the tokens too if asked. The file appears only when whole.
 func writeDump(path string, d *data, alignment eval.Scores, withTokens bool) error {
 	return atomicfile.Write(path, func(out io.Writer) error {
@@ -283,6 +331,7 @@ func writeDump(path string, d *data, alignment eval.Scores, withTokens bool) err
 		if withTokens && d.imageTokens != nil {
 			w.tokens("image", d.imageTokens)
 			w.tokens("caption", d.captionTokens)
+			w.explanations(d)
 		}
 		if alignment != nil {
 			w.scores("alignment", alignment)
@@ -332,6 +381,28 @@ func (w *dumpWriter) tokens(side string, t *tokens) {
 	w.array(side+"_counts", counts, len(counts))
 	if t.weights != nil {
 		w.array(side+"_weights", t.weights, len(t.weights))
+	}
+}
+
+func (w *dumpWriter) explanations(d *data) {
+	if d.boxes != nil {
+		boxes := make([]float32, 4*(len(d.imageTokens.data)/d.imageTokens.dim))
+		for i, list := range d.boxes { // null tokens may have no box
+			for k, b := range list {
+				copy(boxes[4*(d.imageTokens.start[i]+k):], b[:])
+			}
+		}
+		w.array("image_boxes", boxes, len(boxes)/4, 4)
+	}
+	if d.words != nil {
+		spans := make([]int64, 2*(len(d.captionTokens.data)/d.captionTokens.dim))
+		for c := range d.captions {
+			for k, x := range d.words(c) {
+				at := 2 * (d.captionTokens.start[c] + k)
+				spans[at], spans[at+1] = int64(x.start), int64(x.end)
+			}
+		}
+		w.array("caption_spans", spans, len(spans)/2, 2)
 	}
 }
 

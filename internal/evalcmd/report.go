@@ -1,3 +1,309 @@
 package evalcmd
 
-func (e *evaluation) writeReport(path, title string) error { return nil }
+import (
+	"bytes"
+	_ "embed" // the page
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"image"
+	"image/jpeg"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"golang.org/x/image/draw"
+
+	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/region"
+	"github.com/aladin-go/aladin/internal/vision"
+)
+
+//go:embed report.html.tmpl
+var reportPage string
+
+const (
+	worstTexts  = 18  // failures by caption that the report shows
+	worstImages = 12  // failures by image
+	thumbnail   = 300 // pixels of the longer side
+)
+
+// reportData is what the page's template reads.
+type reportData struct {
+	Title    string
+	Doc      *document
+	Rows     []reportRow
+	Best     string
+	TradeOff template.HTML
+	Curves   template.HTML
+	Texts    []textFailure
+	Images   []imageFailure
+	Judge    string // the ranking by which failures are the worst
+	Compared []comparedRow
+}
+
+type reportRow struct {
+	Name string
+	F    *figures
+	MS   float64
+}
+
+type comparedRow struct {
+	Head, Figure string
+	D            eval.Difference
+}
+
+// textFailure is a caption whose image was not found first.
+type textFailure struct {
+	Text  string
+	Rank  int // from 1
+	Right shownImage
+	Found []shownImage
+	Words []shownWord
+}
+
+// imageFailure is a photo whose captions were not found first.
+type imageFailure struct {
+	Image  shownImage
+	Rank   int
+	Right  []string
+	Found  []foundText
+	Missed bool
+}
+
+type foundText struct {
+	Text  string
+	Score float32
+	Right bool
+}
+
+type shownImage struct {
+	ID    string
+	Score *float32
+	Photo template.URL
+	Boxes []shownBox
+}
+
+// shownBox is in percent of width and height.
+type shownBox struct {
+	X, Y, W, H float32
+	Label      string
+	Colour     int
+}
+
+// shownWord is a word and how like the best region of the right and of the first image it is.
+type shownWord struct {
+	Text         string
+	Right, Found float32
+	Colour       int
+	Silent       bool // takes no part
+}
+
+// writeReport writes the page.
+func (e *evaluation) writeReport(path, title string) error {
+	if title == "" {
+		title = "Image–text retrieval"
+	}
+	r := &reportData{Title: title, Doc: e.doc}
+	top := -1.0
+	for _, s := range e.points() {
+		r.Rows = append(r.Rows, reportRow{s.name, s.f, s.ms})
+		if s.f.RSum > top {
+			top, r.Best = s.f.RSum, s.name
+		}
+	}
+	r.TradeOff, r.Curves = tradeOffSVG(e.points()), curvesSVG(e.points())
+	if len(e.heads) > 0 {
+		h := e.judgeHead()
+		r.Judge = h.name
+		thumbs := map[int]template.URL{}
+		if err := e.failures(r, h, thumbs); err != nil {
+			return err
+		}
+	}
+	if c := e.doc.Compare; c != nil {
+		for _, h := range e.heads {
+			for _, f := range append(slices.Clone(eval.RetrievalNames), "ndcg.i2t", "ndcg.t2i") {
+				if d, ok := c.Heads[h.name][f]; ok {
+					r.Compared = append(r.Compared, comparedRow{h.name, f, d})
+				}
+			}
+		}
+	}
+	page, err := template.New("report").Funcs(template.FuncMap{
+		"pm": func(v eval.Interval) string {
+			if math.IsNaN(v[0]) {
+				return ""
+			}
+			return fmt.Sprintf("%.1f–%.1f", v[0], v[1])
+		},
+		"f1":  func(v float64) string { return fmt.Sprintf("%.1f", v) },
+		"f2":  func(v float64) string { return fmt.Sprintf("%.2f", v) },
+		"f3":  func(v float64) string { return fmt.Sprintf("%.3f", v) },
+		"pct": func(v float64) string { return fmt.Sprintf("%.1f", 100*v) },
+		"dif": func(v float64) string { return fmt.Sprintf("%+.2f", v) },
+		"at":  func(p *float64) float64 { return *p },
+		"inc": func(v int32) int32 { return v + 1 },
+		"bar": func(v float32) int { return int(100 * min(1, max(0, v))) },
+		"sim": func(v float32) string { return fmt.Sprintf("%.2f", v) },
+		"mib": func(v int64) string { return fmt.Sprintf("%.0f MiB", float64(v)/(1<<20)) },
+	}).Parse(reportPage)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, func(w io.Writer) error { return page.Execute(w, r) })
+}
+
+// judgeHead is the ranking with the highest rsum.
+func (e *evaluation) judgeHead() *head {
+	return slices.MaxFunc(e.heads, func(a, b *head) int {
+		x, y := a.outcome.Retrieval().RSum, b.outcome.Retrieval().RSum
+		switch {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
+}
+
+// worst is up to k queries of the highest rank above 0, no two with the same key.
+func worst(ranks []int32, k int, key func(q int) int) []int {
+	var all []int
+	for q, r := range ranks {
+		if r > 0 {
+			all = append(all, q)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b int) int { return int(ranks[b]) - int(ranks[a]) })
+	var out []int
+	seen := map[int]bool{}
+	for _, q := range all {
+		if len(out) == k {
+			break
+		}
+		if !seen[key(q)] {
+			seen[key(q)] = true
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+func (e *evaluation) failures(r *reportData, h *head, thumbs map[int]template.URL) error {
+	d := e.d
+	for _, c := range worst(h.outcome.T2I, worstTexts, func(c int) int { return d.owner[c] }) {
+		f := textFailure{Text: e.textOf(c), Rank: int(h.outcome.T2I[c]) + 1}
+		right := d.owner[c]
+		first := -1
+		f.Right = e.show(right, nil, thumbs)
+		for k, hit := range h.lists.T2I[c][:min(3, len(h.lists.T2I[c]))] {
+			score := hit.Score
+			f.Found = append(f.Found, e.show(int(hit.Index), &score, thumbs))
+			if k == 0 {
+				first = int(hit.Index)
+			}
+		}
+		if first >= 0 {
+			e.explain(&f, c, right, first)
+		}
+		r.Texts = append(r.Texts, f)
+	}
+	for _, i := range worst(h.outcome.I2T, worstImages, func(i int) int { return i }) {
+		f := imageFailure{Image: e.show(i, nil, thumbs), Rank: int(h.outcome.I2T[i]) + 1}
+		for _, c := range e.owners.Captions(i) {
+			f.Right = append(f.Right, e.textOf(int(c)))
+		}
+		for _, hit := range h.lists.I2T[i][:min(5, len(h.lists.I2T[i]))] {
+			f.Found = append(f.Found, foundText{e.textOf(int(hit.Index)), hit.Score, d.owner[hit.Index] == i})
+		}
+		r.Images = append(r.Images, f)
+	}
+	return nil
+}
+
+func (e *evaluation) textOf(c int) string {
+	if e.d.texts != nil {
+		return e.d.texts[c]
+	}
+	return e.d.captions[c]
+}
+
+// show is an image with its photo, as far as it can be had: a page without one photo is better than
+// no page.
+func (e *evaluation) show(i int, score *float32, thumbs map[int]template.URL) shownImage {
+	s := shownImage{ID: e.d.images[i], Score: score}
+	if e.d.photo == nil {
+		return s
+	}
+	u, ok := thumbs[i]
+	if !ok {
+		if b, err := e.d.photo(i); err == nil {
+			u = thumbnailURL(b)
+		}
+		thumbs[i] = u
+	}
+	s.Photo = u
+	return s
+}
+
+// thumbnailURL is the photo made small, as a data URL; "" if it cannot be read.
+func thumbnailURL(photo []byte) template.URL {
+	img, err := vision.Decode(bytes.NewReader(photo), nil)
+	if err != nil {
+		return ""
+	}
+	b := img.Bounds()
+	scale := min(1, float64(thumbnail)/float64(max(b.Dx(), b.Dy())))
+	small := image.NewRGBA(image.Rect(0, 0, max(1, int(float64(b.Dx())*scale)), max(1, int(float64(b.Dy())*scale))))
+	draw.ApproxBiLinear.Scale(small, small.Bounds(), img, b, draw.Src, nil)
+	var buf bytes.Buffer
+	if jpeg.Encode(&buf, small, &jpeg.Options{Quality: 78}) != nil {
+		return ""
+	}
+	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(buf.Bytes()))
+}
+
+// explain adds the words of caption c with their similarities, and the boxes of their best regions in
+// the right and in the first image.
+func (e *evaluation) explain(f *textFailure, c, right, first int) {
+	d := e.d
+	if d.words == nil || d.imageTokens == nil {
+		return
+	}
+	plain := &plainAligner{d.imageTokens, d.captionTokens}
+	var inRight, inFirst []best
+	plain.pair(right, c, &inRight)
+	plain.pair(first, c, &inFirst)
+	words := d.words(c)
+	colour := 0
+	for w := 0; w < min(len(words), len(inRight)); w++ {
+		if words[w].end <= words[w].start {
+			continue // stands for no text, as [CLS]
+		}
+		s := shownWord{Text: words[w].text, Right: inRight[w].similarity, Found: inFirst[w].similarity, Silent: inRight[w].weight == 0}
+		if !s.Silent {
+			s.Colour = colour % 8
+			colour++
+			e.box(&f.Right, right, inRight[w], s)
+			if len(f.Found) > 0 {
+				e.box(&f.Found[0], first, inFirst[w], s)
+			}
+		}
+		f.Words = append(f.Words, s)
+	}
+}
+
+// box draws the best region of a word, if it is a good part of what the word says.
+func (e *evaluation) box(s *shownImage, i int, b best, w shownWord) {
+	if e.d.boxes == nil || b.region < 0 || b.region >= len(e.d.boxes[i]) || len(strings.TrimSpace(w.Text)) < 3 {
+		return
+	}
+	x := e.d.boxes[i][b.region]
+	if x.Area() == 0 || x == (region.Box{0, 0, 1, 1}) {
+		return
+	}
+	s.Boxes = append(s.Boxes, shownBox{100 * x[0], 100 * x[1], 100 * x.Width(), 100 * x.Height(), w.Text, w.Colour})
+}

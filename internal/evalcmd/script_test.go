@@ -3,9 +3,12 @@ package evalcmd
 import (
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/region"
 )
 
 func TestMain(m *testing.M) {
@@ -117,6 +121,14 @@ func mkdump() {
 	case "matching":
 		d.imageVectors, d.captionVectors = eval.Vectors{}, eval.Vectors{}
 	}
+	for k, id := range d.images {
+		if bad == "" && without == "" {
+			if err := drawPhoto(filepath.FromSlash(id), k); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
+	}
 	if err := writeDump(os.Args[1], d, alignment, true); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -124,11 +136,28 @@ func mkdump() {
 	os.Exit(0)
 }
 
+// drawPhoto writes a picture for the report.
+func drawPhoto(path string, k int) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	img := image.NewRGBA(image.Rect(0, 0, 90, 60))
+	for p := range img.Pix {
+		img.Pix[p] = byte(p*k/40 + 50*(p%4))
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return jpeg.Encode(f, img, nil)
+}
+
 // synthetic is a world in which image i shows three of eight things; captions name them. Matching
 // vectors see it through noise, tokens through less.
 func synthetic(images int, seed uint64, noise float64) *data {
 	const dim, things, per = 16, 24, 3
-	things2 := []string{
+	names := []string{
 		"dog", "cat", "ball", "car", "tree", "house", "bird", "boat", "horse", "lamp", "chair", "clock",
 		"fish", "apple", "bridge", "hat", "drum", "kite", "rose", "train", "shoe", "book", "cow", "bell",
 	}
@@ -151,22 +180,33 @@ func synthetic(images int, seed uint64, noise float64) *data {
 		}
 		return v
 	}
-	d := &data{source: "synthetic", imageTokens: &tokens{dim: dim, start: []int{0}}, captionTokens: &tokens{dim: dim, start: []int{0}}}
+	var spans [][]word
+	d := &data{source: "synthetic", words: func(c int) []word { return spans[c] }, imageTokens: &tokens{dim: dim, start: []int{0}}, captionTokens: &tokens{dim: dim, start: []int{0}}}
 	var iv, cv []float32
 	for i := range images {
 		shown := world.Perm(things)[:per]
 		d.images = append(d.images, fmt.Sprintf("photos/é%03d.jpg", i))
 		iv = append(iv, vector(shown, 2*noise)...)
-		for _, k := range shown {
+		var boxes []region.Box
+		for at, k := range shown {
 			d.imageTokens.data = append(d.imageTokens.data, vector([]int{k}, noise)...)
+			x := float32(at) / per
+			boxes = append(boxes, region.Box{x, .2, x + 1./per, .8})
 		}
+		d.boxes = append(d.boxes, boxes)
 		d.imageTokens.start = append(d.imageTokens.start, len(d.imageTokens.data)/dim)
 		for n := range 1 + i%3 {
 			said := shown[:2+n%2]
-			text := "A " + things2[said[0]] + " and a " + things2[said[1]]
+			text := "A " + names[said[0]] + " and a " + names[said[1]]
 			if len(said) > 2 {
-				text += " near a " + things2[said[2]]
+				text += " near a " + names[said[2]]
 			}
+			var parts []word
+			for _, k := range said {
+				at := strings.LastIndex(text, names[k])
+				parts = append(parts, word{names[k], at, at + len(names[k])})
+			}
+			spans = append(spans, append(parts, word{})) // a token such as [SEP] covers no text
 			d.captions = append(d.captions, fmt.Sprintf("%s#%d", d.images[i], n))
 			d.texts = append(d.texts, text+".")
 			d.owner = append(d.owner, i)
@@ -175,7 +215,6 @@ func synthetic(images int, seed uint64, noise float64) *data {
 				d.captionTokens.data = append(d.captionTokens.data, vector([]int{k}, noise)...)
 				d.captionTokens.weights = append(d.captionTokens.weights, 1)
 			}
-			// A token such as [SEP] takes no part.
 			d.captionTokens.data = append(d.captionTokens.data, vector([]int{0}, 9)...)
 			d.captionTokens.weights = append(d.captionTokens.weights, 0)
 			d.captionTokens.start = append(d.captionTokens.start, len(d.captionTokens.data)/dim)
