@@ -1,0 +1,120 @@
+package source
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/aladin-go/aladin/internal/vinvl"
+)
+
+// Flags are the flags that name a source, as all commands have them.
+type Flags struct {
+	Images   string // --images DIR
+	Captions string // --captions FILE.tsv
+
+	Features  string // --features DIR
+	CocoIR    string // --coco-ir DIR
+	Split     string // --split, also of scenes
+	Keys      string // --keys FILE
+	Detection string // --detection
+
+	Scenes int    // --scenes N
+	Seed   uint64 // --seed S
+
+	prefix string
+}
+
+// Options are what the command, not its user, says about a source.
+type Options struct {
+	// Split is the part of the data that the command is for when no --split is given: "train" (the
+	// default), "val" or "test".
+	Split string
+	// MaxRegions cuts the regions of precomputed pictures; 0 keeps all.
+	MaxRegions int
+	// Dim is the number of features that precomputed regions must have; 0 takes any.
+	Dim int
+}
+
+// Register defines the flags on fs, with a prefix such as "val-" before each name.
+func (f *Flags) Register(fs *flag.FlagSet, prefix string) {
+	f.prefix = prefix
+	fs.StringVar(&f.Images, prefix+"images", f.Images, "`folder` of photos, searched with all its subfolders")
+	fs.StringVar(&f.Captions, prefix+"captions", f.Captions, "`file` of lines: photo <tab> number <tab> caption; only the photos it names are used")
+	fs.StringVar(&f.Features, prefix+"features", f.Features, "`folder` of features in VinVL's layout, in place of photos")
+	fs.StringVar(&f.CocoIR, prefix+"coco-ir", f.CocoIR, "`folder` of their captions (SPLIT_captions.pt)")
+	fs.StringVar(&f.Split, prefix+"split", f.Split, "which `part`: train, minival, val or test")
+	fs.StringVar(&f.Keys, prefix+"keys", f.Keys, "`file` in the captions' folder that lists the pictures to use (test_img_keys_1k.tsv)")
+	fs.StringVar(&f.Detection, prefix+"detection", f.Detection, "`whose` features: fast (the default), det, det_padded, det+fast, det+fast_labels")
+	fs.IntVar(&f.Scenes, prefix+"scenes", f.Scenes, "`number` of generated scenes with captions, in place of photos")
+	fs.Uint64Var(&f.Seed, prefix+"seed", f.Seed, "`seed` of the scenes")
+}
+
+// Given says whether any source is named.
+func (f *Flags) Given() bool { return f.Images != "" || f.Features != "" || f.Scenes != 0 }
+
+// Check finds contradictions; its errors are of class ErrUsage.
+func (f *Flags) Check() error {
+	name := func(s string) string { return "--" + f.prefix + s }
+	var kinds []string
+	for _, k := range []struct {
+		given bool
+		flag  string
+	}{{f.Images != "", "images"}, {f.Features != "", "features"}, {f.Scenes != 0, "scenes"}} {
+		if k.given {
+			kinds = append(kinds, name(k.flag))
+		}
+	}
+	switch {
+	case len(kinds) == 0:
+		return fmt.Errorf("%w: no source; name one of %s DIR, %s DIR, %s N", ErrUsage, name("images"), name("features"), name("scenes"))
+	case len(kinds) > 1:
+		return fmt.Errorf("%w: %s are different sources; name one", ErrUsage, strings.Join(kinds, " and "))
+	case f.Captions != "" && f.Images == "":
+		return fmt.Errorf("%w: %s belongs to %s", ErrUsage, name("captions"), name("images"))
+	case f.CocoIR != "" && f.Features == "":
+		return fmt.Errorf("%w: %s belongs to %s", ErrUsage, name("coco-ir"), name("features"))
+	case f.Keys != "" && f.CocoIR == "":
+		return fmt.Errorf("%w: %s belongs to %s", ErrUsage, name("keys"), name("coco-ir"))
+	case f.Detection != "" && f.Features == "":
+		return fmt.Errorf("%w: %s belongs to %s", ErrUsage, name("detection"), name("features"))
+	case f.Split != "" && f.Images != "":
+		return fmt.Errorf("%w: %s means nothing to %s; split the captions file instead", ErrUsage, name("split"), name("images"))
+	case f.Scenes < 0 || f.Scenes > MaxScenes:
+		return fmt.Errorf("%w: %s %d, want 1 to %d", ErrUsage, name("scenes"), f.Scenes, MaxScenes)
+	}
+	if _, err := vinvl.ParseDetection(f.Detection); err != nil {
+		return fmt.Errorf("%w: %s: %v", ErrUsage, name("detection"), err)
+	}
+	switch f.Split {
+	case "", "train", "minival", "val", "test":
+		return nil
+	}
+	return fmt.Errorf("%w: %s %q, want train, minival, val or test", ErrUsage, name("split"), f.Split)
+}
+
+// Open opens the source that the flags name.
+func (f *Flags) Open(ctx context.Context, o *Options) (*Source, error) {
+	if err := f.Check(); err != nil {
+		return nil, err
+	}
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.Split == "" {
+		opts.Split = "train"
+	}
+	if f.Split != "" {
+		opts.Split = f.Split
+	}
+	switch {
+	case f.Images != "":
+		return openFolder(ctx, f.Images, f.Captions)
+	case f.Features != "":
+		return f.openFeatures(ctx, &opts)
+	default:
+		return openScenes(ctx, f.Scenes, f.Seed, opts.Split)
+	}
+}
