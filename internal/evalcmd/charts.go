@@ -69,7 +69,7 @@ func newChart(x, y axis, xName, yName string) *svg {
 		py := plotH - y.at(v)
 		fmt.Fprintf(s, `<line class="grid" x1="0" x2="%d" y1="%.1f" y2="%.1f"/><text class="tick" x="-8" y="%.1f" text-anchor="end">%s</text>`, plotW, py, py, py+4, short(v))
 	}
-	fmt.Fprintf(s, `<text class="name" x="%d" y="%d" text-anchor="end">%s</text><text class="name" x="-44" y="-4">%s</text>`, plotW, plotH+36, xName, yName)
+	fmt.Fprintf(s, `<text class="name" x="%d" y="%d" text-anchor="end">%s</text><text class="name" x="6" y="-5">%s</text>`, plotW, plotH+36, xName, yName)
 	return s
 }
 
@@ -110,6 +110,9 @@ func tradeOffSVG(points []setting) template.HTML {
 	s := newChart(x, y, "ms a query", "rsum")
 	s.WriteString(`<polyline class="path" points="`)
 	for _, p := range timed {
+		if p.f.Candidates == 0 && p.name != "matching" {
+			continue // exhaustive alignment is no step of the same path
+		}
 		fmt.Fprintf(s, "%.1f,%.1f ", x.at(p.ms), plotH-y.at(p.f.RSum))
 	}
 	s.WriteString(`"/>`)

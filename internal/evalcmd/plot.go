@@ -138,11 +138,13 @@ func (e *evaluation) tradeOff() (*plot.Plot, error) {
 		}
 		dot.GlyphStyle = draw.GlyphStyle{Color: palette[k%len(palette)], Radius: 4, Shape: draw.CircleGlyph{}}
 		p.Add(dot)
-		line = append(line, xy)
+		if s.f.Candidates > 0 || s.name == "matching" { // exhaustive alignment is no step of the same path
+			line = append(line, xy)
+		}
 		labels.XYs = append(labels.XYs, xy)
 		labels.Labels = append(labels.Labels, s.name)
 	}
-	if len(line) == 0 {
+	if len(labels.XYs) == 0 {
 		p.Title.Text = "No query was timed"
 		return p, nil
 	}
@@ -158,8 +160,7 @@ func (e *evaluation) tradeOff() (*plot.Plot, error) {
 	}
 	names.Offset = vg.Point{X: 6, Y: 4}
 	p.Add(path, names)
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	p.X.Min, p.X.Max = low/2, high*5 // room for the labels
+	logarithmic(p, low/2, high*5) // room for the labels
 	return p, nil
 }
 
@@ -179,9 +180,7 @@ func (e *evaluation) curves() (*plot.Plot, error) {
 	p.X.Label.Text = "k"
 	p.Y.Label.Text = "R@k, %"
 	p.Y.Max = 100
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	p.Add(plotter.NewGrid())
-	p.Legend.Top = false
 	for k, s := range e.points() {
 		if s.f.Curve == nil {
 			continue
@@ -204,7 +203,18 @@ func (e *evaluation) curves() (*plot.Plot, error) {
 			p.Add(line)
 		}
 	}
+	logarithmic(p, 1, max(p.X.Max, 10))
 	return p, nil
+}
+
+// logarithmic gives p an x axis with ticks at 1, 2, 5, 10, …
+func logarithmic(p *plot.Plot, low, high float64) {
+	p.X.Scale, p.X.Min, p.X.Max = plot.LogScale{}, low, high
+	var ticks plot.ConstantTicks
+	for _, v := range (axis{low: low, high: high, log: true}).ticks() {
+		ticks = append(ticks, plot.Tick{Value: v, Label: short(v)})
+	}
+	p.X.Tick.Marker = ticks
 }
 
 // writeFile writes a file that appears only when it is whole.
