@@ -3,62 +3,70 @@ package index
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/aladin-go/aladin/format"
 )
 
-// blockCodec compresses and decompresses record blocks. Decoding is safe for
-// concurrent use.
+// blockCodec compresses and decompresses record blocks with a dictionary, which
+// may be empty. It is safe for concurrent use.
 type blockCodec struct {
 	dict []byte
-	enc  *zstd.Encoder // made when first needed
-	dec  *zstd.Decoder
+	enc  func() *zstd.Encoder // made when first needed: its tables take megabytes
+	dec  func() *zstd.Decoder
 }
 
 const dictionaryID = 1
 
-func newBlockCodec(dict []byte) (*blockCodec, error) {
-	opts := []zstd.DOption{zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxBlockRaw), zstd.WithDecodeAllCapLimit(true)}
-	if len(dict) > 0 {
-		opts = append(opts, zstd.WithDecoderDictRaw(dictionaryID, dict))
+// plainBlocks serves all files without a dictionary.
+var plainBlocks = makeBlockCodec(nil)
+
+func newBlockCodec(dict []byte) *blockCodec {
+	if len(dict) == 0 {
+		return plainBlocks
 	}
-	dec, err := zstd.NewReader(nil, opts...)
-	if err != nil {
-		return nil, err
-	}
-	return &blockCodec{dict: dict, dec: dec}, nil
+	return makeBlockCodec(dict)
 }
 
-func (c *blockCodec) close() {
-	c.dec.Close()
-	if c.enc != nil {
-		c.enc.Close()
+func makeBlockCodec(dict []byte) *blockCodec {
+	return &blockCodec{
+		dict: dict,
+		enc: sync.OnceValue(func() *zstd.Encoder {
+			// No frame checksum: the block has its own.
+			opts := []zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithEncoderLevel(zstd.SpeedBetterCompression)}
+			if len(dict) > 0 {
+				opts = append(opts, zstd.WithEncoderDictRaw(dictionaryID, dict))
+			}
+			enc, err := zstd.NewWriter(nil, opts...)
+			if err != nil {
+				panic(err) // the options are constants, and any bytes are a raw dictionary
+			}
+			return enc
+		}),
+		dec: sync.OnceValue(func() *zstd.Decoder {
+			opts := []zstd.DOption{
+				zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true),
+				zstd.WithDecoderMaxMemory(maxBlockRaw), zstd.WithDecodeAllCapLimit(true),
+			}
+			if len(dict) > 0 {
+				opts = append(opts, zstd.WithDecoderDictRaw(dictionaryID, dict))
+			}
+			dec, err := zstd.NewReader(nil, opts...)
+			if err != nil {
+				panic(err)
+			}
+			return dec
+		}),
 	}
-}
-
-func (c *blockCodec) encoder() *zstd.Encoder {
-	if c.enc == nil {
-		// One goroutine, no frame checksum: the block has its own.
-		opts := []zstd.EOption{zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithEncoderLevel(zstd.SpeedBetterCompression)}
-		if len(c.dict) > 0 {
-			opts = append(opts, zstd.WithEncoderDictRaw(dictionaryID, c.dict))
-		}
-		enc, err := zstd.NewWriter(nil, opts...)
-		if err != nil {
-			panic(err) // the options are constants
-		}
-		c.enc = enc
-	}
-	return c.enc
 }
 
 func (c *blockCodec) appendBlock(dst, raw []byte) []byte {
 	at := len(dst)
 	dst = append(dst, make([]byte, blockHead)...)
 	form := uint32(blockZstd)
-	dst = c.encoder().EncodeAll(raw, dst)
+	dst = c.enc().EncodeAll(raw, dst)
 	if n := len(dst) - at - blockHead; n >= len(raw) || len(raw) > maxExpansion*n {
 		form = blockRaw
 		dst = append(dst[:at+blockHead], raw...)
@@ -84,7 +92,7 @@ func (c *blockCodec) decode(b []byte) ([]byte, error) {
 	case form == blockZstd && n <= maxBlockRaw && int64(n) <= maxExpansion*int64(len(body)):
 		// The capacity bounds what the decoder may write.
 		var err error
-		raw, err = c.dec.DecodeAll(body, make([]byte, 0, n))
+		raw, err = c.dec().DecodeAll(body, make([]byte, 0, n))
 		if err != nil || len(raw) != int(n) {
 			return nil, fmt.Errorf("record block of %d bytes does not decompress to %d: %v: %w", len(b), n, err, ErrCorrupt)
 		}

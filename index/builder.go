@@ -40,11 +40,7 @@ func NewBuilder(path string, opts *BuildOptions) (*Builder, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	records, err := newBlockCodec(nil)
-	if err != nil {
-		return nil, errors.Join(err, fw.Close(), lock.Close())
-	}
-	a := newAppender(fw, &store{opts: o, records: records})
+	a := newAppender(fw, &store{opts: o, records: newBlockCodec(nil)})
 	a.man = &format.Manifest{Model: o.Model, MatchCodec: o.Match, TokenCodec: o.Regions}
 	return &Builder{a: a, path: path, lock: lock, fs: o.FS}, nil
 }
@@ -81,8 +77,11 @@ func (b *Builder) Finish() error {
 	}
 	a := b.a
 	b.a = nil
-	a.store.records.close()
-	return errors.Join(a.fw.Publish(b.path), b.unlock())
+	err := a.fw.Publish(b.path)
+	if err != nil {
+		b.discard()
+	}
+	return errors.Join(err, b.unlock())
 }
 
 // Close gives up a Builder that was not finished and removes what it wrote. After
@@ -93,9 +92,16 @@ func (b *Builder) Close() error {
 	}
 	a := b.a
 	b.a = nil
-	a.store.records.close()
 	err := a.fw.Close()
-	return errors.Join(err, b.fs.Remove(b.path+".tmp"), b.fs.Remove(format.LockName(b.path+".tmp")), b.unlock())
+	b.discard()
+	return errors.Join(err, b.unlock())
+}
+
+// discard removes the unfinished file. It is best effort: another error is
+// being reported, or the file is not wanted.
+func (b *Builder) discard() {
+	_ = b.fs.Remove(b.path + ".tmp")
+	_ = b.fs.Remove(format.LockName(b.path + ".tmp"))
 }
 
 func (b *Builder) unlock() error {

@@ -97,12 +97,7 @@ func (c *compactor) run(ctx context.Context) error {
 	s := *c.src.store
 	s.opts.SegmentBytes = compactSegmentBytes
 	s.shared, s.cells = nil, nil
-	var err error
-	if s.records, err = newBlockCodec(s.records.dict); err != nil {
-		return err
-	}
 	c.a = newAppender(c.fw, &s)
-	defer func() { c.a.store.records.close() }()
 	m := c.src.r.Manifest()
 	c.a.man = &format.Manifest{Generation: m.Generation + 1, Model: m.Model, MatchCodec: m.MatchCodec, TokenCodec: m.TokenCodec}
 	for _, sec := range m.Shared {

@@ -79,9 +79,6 @@ func (sn *snapshot) release() {
 		return
 	}
 	sn.err = sn.r.Close()
-	if sn.store != nil && sn.store.records != nil {
-		sn.store.records.close()
-	}
 	close(sn.closed)
 }
 

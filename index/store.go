@@ -132,12 +132,7 @@ func (s *store) trainDictionary(fw *format.Writer, records [][]byte) error {
 	if dict == nil {
 		return nil
 	}
-	codec, err := newBlockCodec(dict)
-	if err != nil {
-		return err
-	}
-	s.records.close()
-	s.records = codec
+	s.records = newBlockCodec(dict)
 	return s.share(fw, format.KindDictionary, 0, dict)
 }
 
@@ -179,9 +174,8 @@ func openStore(r *format.Reader) (*store, error) {
 			return nil, err
 		}
 	}
-	var err error
-	s.records, err = newBlockCodec(dict)
-	return s, err
+	s.records = newBlockCodec(dict)
+	return s, nil
 }
 
 func (s *store) openTokens(r *format.Reader) (err error) {

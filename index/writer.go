@@ -47,10 +47,6 @@ func (w *Writer) load(fw *format.Writer) error {
 	s := *base.store
 	s.opts.Duplicates, s.opts.SegmentBytes, s.opts.FS = w.opts.Duplicates, w.opts.SegmentBytes, w.opts.FS
 	s.opts.QueryMean = w.opts.QueryMean
-	if s.records, err = newBlockCodec(base.store.records.dict); err != nil {
-		base.release()
-		return err
-	}
 	a := newAppender(fw, &s)
 	a.man, a.base = fw.Manifest().Clone(), base
 	a.man.Shared = nil
@@ -125,7 +121,6 @@ func (w *Writer) Close() error {
 
 // close lets go of what the appender reads.
 func (a *appender) close() {
-	a.store.records.close()
 	if a.base != nil {
 		a.base.release()
 	}

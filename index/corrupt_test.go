@@ -1,0 +1,191 @@
+package index_test
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/format/formattest"
+	"github.com/aladin-go/aladin/index"
+)
+
+// specimens are small files with every kind of section, made once.
+var specimens = sync.OnceValue(func() [][]byte {
+	var files [][]byte
+	for _, o := range []index.BuildOptions{
+		{Match: index.Int8, Regions: index.Int8},
+		{Match: index.Bits, Regions: index.TwoBit},
+		{Match: index.F16, Regions: index.F16},
+	} {
+		disk := formattest.New()
+		o.FS, o.SegmentBytes = disk, 4000
+		s := newSynth(30, 64, 64)
+		items := images(s, 40)
+		items = append(items, index.Item{ID: "c1", Encoding: s.caption(4)}, index.Item{ID: "c2", Encoding: s.caption(2)})
+		err := func() error {
+			b, err := index.NewBuilder("f", &o)
+			if err != nil {
+				return err
+			}
+			for _, it := range items {
+				if err := b.Add(it); err != nil {
+					return err
+				}
+			}
+			if err := b.Finish(); err != nil {
+				return err
+			}
+			w, err := index.OpenWriter("f", &o)
+			if err != nil {
+				return err
+			}
+			if err := w.Compact(context.Background(), &index.CompactOptions{Cells: 3}); err != nil {
+				return err
+			}
+			if err := w.Delete(items[2].ID); err != nil {
+				return err
+			}
+			if err := w.Commit(); err != nil {
+				return err
+			}
+			return w.Close()
+		}()
+		if err != nil {
+			panic(err)
+		}
+		b, err := disk.ReadFile("f")
+		if err != nil {
+			panic(err)
+		}
+		files = append(files, b)
+	}
+	return files
+})
+
+// sign makes the checksums of both meta slots and their manifests right again, so
+// that a change gets past them.
+func sign(b []byte) {
+	le := binary.LittleEndian
+	for slot := range 2 {
+		if m := b[slot*format.MetaPage:]; le.Uint64(m[16:]) != 0 {
+			off, n := le.Uint64(m[24:]), le.Uint64(m[32:])
+			if off <= uint64(len(b)) && n <= uint64(len(b))-off {
+				le.PutUint32(m[48:], format.Checksum(b[off:off+n]))
+			}
+			le.PutUint32(m[60:], format.Checksum(m[:60]))
+		}
+	}
+}
+
+// exercise does all that can be done with a file. Errors are fine, crashes are not.
+func exercise(b []byte) {
+	ctx := context.Background()
+	disk := formattest.New()
+	disk.WriteFile("f", b)
+	s := newSynth(31, 64, 64)
+	queries := []*index.Encoding{s.caption(3), s.image(3), s.caption(5)}
+	ix, err := index.Open("f", &index.Options{FS: disk, Threads: 1})
+	if err != nil {
+		return
+	}
+	defer ix.Close()
+	_, _ = ix.Info()
+	_ = ix.Verify(ctx, nil)
+	for id, err := range ix.IDs() {
+		if err != nil {
+			break
+		}
+		_, _ = ix.Item(id)
+		_, _ = ix.Fields(id)
+	}
+	_, _ = ix.MatchBatch(ctx, queries, index.Query{K: 5})
+	for _, q := range queries {
+		for _, query := range []index.Query{
+			{K: 50}, {K: 5, Probe: 1}, {K: 5, Exact: true, Tags: index.Or(index.Tag("t1"), index.Not(index.Tag("even")))},
+			{K: 5, IDs: []string{"0003.jpg", "c1"}}, {K: 5, Kinds: []index.Kind{index.Caption}},
+		} {
+			hits, err := ix.Match(ctx, q, query)
+			if err != nil {
+				continue
+			}
+			_, _ = ix.Align(ctx, q, hits)
+			_, _ = ix.Explain(ctx, q, hits)
+		}
+	}
+	_, _ = ix.Duplicates(ctx, nil)
+	w, err := index.OpenWriter("f", &index.BuildOptions{FS: disk})
+	if err != nil {
+		return
+	}
+	defer w.Close()
+	if w.Add(index.Item{ID: "new", Encoding: s.image(3)}) == nil && w.Delete("0005.jpg") == nil && w.Commit() == nil {
+		_ = w.Compact(ctx, &index.CompactOptions{Cells: 2})
+	}
+}
+
+func TestDamagedFiles(t *testing.T) {
+	rng := rand.New(rand.NewPCG(40, 1))
+	rounds := 250
+	if testing.Short() {
+		rounds = 50
+	}
+	for _, file := range specimens() {
+		for range rounds {
+			b := append([]byte(nil), file...)
+			for range 1 + rng.IntN(4) {
+				at := rng.IntN(len(b))
+				switch rng.IntN(3) {
+				case 0:
+					b[at] ^= 1 << rng.IntN(8)
+				case 1:
+					b[at] = byte(rng.IntN(256))
+				default: // a run: lengths and offsets that are far off
+					for i := at; i < min(at+8, len(b)); i++ {
+						b[i] = []byte{0, 0xff, 0x7f}[rng.IntN(3)]
+					}
+				}
+			}
+			sign(b)
+			exercise(b)
+		}
+	}
+}
+
+func FuzzFile(f *testing.F) {
+	f.Add(uint8(0), uint32(9000), []byte{1, 2, 3})
+	f.Add(uint8(1), uint32(8200), []byte{0xff, 0xff, 0xff, 0xff})
+	for i, file := range specimens() { // the manifest of each
+		f.Add(uint8(i), uint32(len(file)-400), []byte{4, 0, 0, 0})
+	}
+	f.Fuzz(func(t *testing.T, which uint8, at uint32, patch []byte) {
+		files := specimens()
+		b := append([]byte(nil), files[int(which)%len(files)]...)
+		copy(b[int(at)%len(b):], patch)
+		sign(b)
+		exercise(b)
+	})
+}
+
+// Every flipped byte of a file is found by Open or by Verify.
+func TestVerifyFindsFlips(t *testing.T) {
+	file := specimens()[0]
+	rng := rand.New(rand.NewPCG(41, 1))
+	disk := formattest.New()
+	for range 400 {
+		at := rng.IntN(len(file))
+		b := append([]byte(nil), file...)
+		b[at] ^= 1 << rng.IntN(8)
+		disk.WriteFile("f", b)
+		ix, err := index.Open("f", &index.Options{FS: disk})
+		if err == nil {
+			err = ix.Verify(context.Background(), nil)
+			require.NoError(t, ix.Close())
+		}
+		require.ErrorIs(t, err, index.ErrCorrupt, "flip at %d", at)
+	}
+}
