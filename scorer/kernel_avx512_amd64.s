@@ -2284,7 +2284,7 @@ values:
 	RET
 
 // func hammingAVX512(q *uint64, rows *byte, words int, n int, out *int32)
-// Requires: AVX, AVX2, AVX512F, AVX512VPOPCNTDQ, BMI2
+// Requires: AVX, AVX2, AVX512F, AVX512VPOPCNTDQ, BMI2, MMX+
 TEXT ·hammingAVX512(SB), NOSPLIT, $0-40
 	MOVQ  q+0(FP), AX
 	MOVQ  rows+8(FP), CX
@@ -2304,15 +2304,21 @@ TEXT ·hammingAVX512(SB), NOSPLIT, $0-40
 	JL    rest
 
 four:
-	MOVQ   AX, DX
-	MOVQ   CX, R10
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   R9, R11
-	TESTQ  R11, R11
-	JZ     tail4
+	MOVQ       AX, DX
+	MOVQ       CX, R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	PREFETCHT0 3072(R10)
+	PREFETCHT0 3136(R10)
+	PREFETCHT0 3200(R10)
+	PREFETCHT0 3264(R10)
+	PREFETCHT0 3328(R10)
+	PREFETCHT0 3392(R10)
+	MOVQ       R9, R11
+	TESTQ      R11, R11
+	JZ         tail4
 
 words4:
 	VMOVDQU64 (DX), Z4
