@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/input"
+	"github.com/aladin-go/aladin/internal/mapped"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/tokenizer"
@@ -36,11 +36,14 @@ func (m *Model) Save(dir string) (*bundle.Bundle, error) {
 		bundle.ImageFile: func() (*onnx.Model, error) { return nn.ImageModel(m.Net, m.Params) },
 		bundle.AlignFile: func() (*onnx.Model, error) { return nn.AlignModel(m.Net) },
 	} {
-		model, err := build()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		files[name] = func(w io.Writer) error {
+			model, err := build()
+			if err != nil {
+				return err
+			}
+			_, err = model.WriteTo(w)
+			return err
 		}
-		files[name] = func(w io.Writer) error { _, err := w.Write(model.Marshal()); return err }
 	}
 	var vocab bytes.Buffer
 	if err := tokenizer.WriteVocab(&vocab, m.Text.Tokenizer.Vocab()); err != nil {
@@ -131,11 +134,12 @@ func (m *Model) readParams(b *bundle.Bundle, name string) error {
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(path)
+	file, err := mapped.Open(path)
 	if err != nil {
 		return err
 	}
-	model, err := onnx.Unmarshal(data)
+	defer file.Close()
+	model, err := onnx.Unmarshal(file.Bytes())
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

@@ -1,6 +1,9 @@
 package train
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // An Optimizer applies gradients to parameters by name, with clipping to a global norm.
 type Optimizer struct {
@@ -44,6 +47,26 @@ func (o *Optimizer) Apply(params *Params, res *Result, lr float64) float64 {
 	}
 	o.adam.Apply(updates, scale)
 	return norm
+}
+
+// Restore sets the optimiser's state: the number of steps done, and for each parameter its first and second
+// moments (nil where it has none yet). The moments are copied.
+func (o *Optimizer) Restore(step int64, moments func(name string) (m, v []float32)) error {
+	for i, name := range o.names {
+		m, v := moments(name)
+		if m == nil && v == nil {
+			clear(o.adam.M[i])
+			clear(o.adam.V[i])
+			continue
+		}
+		if len(m) != len(o.adam.M[i]) || len(v) != len(o.adam.V[i]) {
+			return fmt.Errorf("%w: %s has %d values, its moments %d and %d", ErrState, name, len(o.adam.M[i]), len(m), len(v))
+		}
+		copy(o.adam.M[i], m)
+		copy(o.adam.V[i], v)
+	}
+	o.adam.Step = step
+	return nil
 }
 
 // decays tells whether weight decay applies: to matrices, not to biases, normalisations and scales.

@@ -3,9 +3,6 @@ package train
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"math"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/aladin-go/aladin/internal/nn"
@@ -69,36 +66,12 @@ func (p *Params) Values(want nn.Param) ([]float32, error) {
 	return t.Data, nil
 }
 
-// ensure adds a parameter with its start if it is not there. The values depend on the seed and the name
-// alone, not on the order.
+// ensure adds a parameter with its start if it is not there.
 func (p *Params) ensure(want nn.Param, seed uint64) error {
 	if p.byName[want.Name] != nil {
 		_, err := p.Values(want)
 		return err
 	}
-	n := 1
-	for _, d := range want.Shape {
-		n *= d
-	}
-	data := make([]float32, n)
-	h := fnv.New64a()
-	h.Write([]byte(want.Name))
-	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	switch want.Init.Random {
-	case nn.Normal:
-		for i := range data {
-			data[i] = float32(rng.NormFloat64() * 0.02)
-		}
-	case nn.Glorot:
-		limit := math.Sqrt(6 / float64(want.Shape[0]+n/want.Shape[0]))
-		for i := range data {
-			data[i] = float32((2*rng.Float64() - 1) * limit)
-		}
-	default:
-		for i := range data {
-			data[i] = want.Init.Value
-		}
-	}
-	p.Set(want.Name, want.Shape, data)
+	p.Set(want.Name, want.Shape, want.Start(seed))
 	return nil
 }

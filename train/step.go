@@ -133,7 +133,7 @@ func frozenParam(cfg *Config, name string) bool {
 		return true
 	}
 	return cfg.Model.FreezeTeran && (strings.Contains(name, "oscar_model.") || strings.Contains(name, "transformer_encoder_") ||
-		strings.Contains(name, "align_"))
+		strings.Contains(name, "align_") || strings.Contains(name, "model_alignment.") || strings.Contains(name, "feature_fusion."))
 }
 
 // forward builds the network's two passes and the losses; the parts come out as one vector "losses",

@@ -65,14 +65,14 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 	b := n.B
 	masked := b.Mul(b.Mul(s.values, s.region), s.word)
 	overRegions := func() *onnx.Value { // [I, C, W]: each word's best region
-		best := b.ReduceMax(n.forMax(s.values, s.region, s.word, pad), false, 1)
+		best := n.maximum(n.forMax(s.values, s.region, s.word, pad), 1)
 		if n.ReleasedAlignment {
 			return best // padded words are 0 already
 		}
 		return b.Mul(best, s.weight)
 	}
 	overWords := func() *onnx.Value { // [I, R, C]: each region's best word
-		best := b.ReduceMax(n.forMax(s.values, s.word, s.region, pad), false, 3)
+		best := n.maximum(n.forMax(s.values, s.word, s.region, pad), 3)
 		return b.Mul(best, b.Reshape(s.region, s.region.Shape[0], s.region.Shape[1], onnx.D(1)))
 	}
 	switch n.Alignment {
@@ -97,6 +97,18 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 		return n.crossAttention(s, image, text)
 	}
 	return b.ReduceSum(overRegions(), false, 2) // MrSw
+}
+
+// maximum is the largest along an axis, or its soft version.
+func (n *Net) maximum(x *onnx.Value, axis int) *onnx.Value {
+	b := n.B
+	if n.Softness == nil {
+		return b.ReduceMax(x, false, axis)
+	}
+	top := b.StopGradient(b.ReduceMax(x, true, axis)) // only for range: its gradient cancels
+	sum := b.ReduceSum(b.Exp(b.Div(b.Sub(x, top), n.Softness)), true, axis)
+	soft := b.Add(top, b.Mul(n.Softness, b.Log(sum)))
+	return b.Reshape(soft, append(append(onnx.Shape(nil), x.Shape[:axis]...), x.Shape[axis+1:]...)...)
 }
 
 // forMax prepares similarities for a maximum along the axis that along masks.

@@ -26,6 +26,11 @@ var ErrConfig = errors.New("nn: invalid configuration")
 // MwSr; and scan-sentences, stacked cross attention (Lee et al., ECCV 2018).
 var AlignmentModes = []string{"sum", "mean", "MrSw", "MrAVGw", "MwSr", "symm", "scan-sentences"}
 
+var aggregations = []string{"", "gated", "mean"}
+
+// DeticDim is how many features Detic gives a region: 1024 and the six box numbers.
+const DeticDim = 1030
+
 // A Config is the shape of a network. The zero value of an option is what published ALADIN models use.
 type Config struct {
 	Layers       int     `json:"layers"`        // encoder layers
@@ -40,6 +45,11 @@ type Config struct {
 	RegionDim          int     `json:"region_dim"` // F
 	RegionLayerNorm    bool    `json:"region_layer_norm"`
 	RegionLayerNormEps float32 `json:"region_layer_norm_eps"`
+	// DeticIn and DeticHidden give regions of a second detector, those with nothing but zeros past the
+	// first DeticDim features, two layers of their own (ALADIN-2.0's detic_to_oscar_img): DeticIn features
+	// to DeticHidden, ReLU, to Hidden. 0 = none.
+	DeticIn     int `json:"detic_in,omitempty"`
+	DeticHidden int `json:"detic_hidden,omitempty"`
 
 	MatchLayers int `json:"match_layers"` // "tern-layers": of the matching head, shared by both sides
 	MatchHeads  int `json:"match_heads"`  // 4 in published models
@@ -49,6 +59,9 @@ type Config struct {
 	SeparateAlign    bool   `json:"separate_align,omitempty"`
 	PostLayers       int    `json:"post_layers,omitempty"`       // before depth aggregation, old configurations
 	DepthAggregation string `json:"depth_aggregation,omitempty"` // of the matching head: "", "gated" or "mean"
+	// AlignDepthAggregation likewise before the alignment head, of all states but the last, which a
+	// learned weight then mixes with the last; without DepthAggregation the matching head gets that, too.
+	AlignDepthAggregation string `json:"align_depth_aggregation,omitempty"`
 
 	// Alignment is one of AlignmentModes.
 	Alignment string `json:"alignment"`
@@ -60,11 +73,14 @@ type Config struct {
 	// on a straight path. Sublayers then start as nothing (zero output weights), and a network whose
 	// embeddings start from canonical correlation analysis starts as that analysis.
 	PreNorm bool `json:"pre_norm,omitempty"`
-	// MeanPool makes the matching vector of a side the mean of its token states, weighted by gates where
-	// WordGates is set, in place of the state at position 0.
+	// MeanPool makes the matching vector of a side the mean of its token states ([CLS] and [SEP] left
+	// out) in place of the state at position 0.
 	MeanPool bool `json:"mean_pool,omitempty"`
-	// WordGates learns a weight ≥ 0 for every word piece, in the alignment score and in MeanPool.
+	// WordGates learns a weight ≥ 0 for every word piece in the alignment score.
 	WordGates bool `json:"word_gates,omitempty"`
+	// Standardise subtracts a mean from every region feature and divides by a deviation, both fixed
+	// parameters that the trainer takes from its data.
+	Standardise bool `json:"standardise,omitempty"`
 	// AlignProjection puts a linear layer a side between the encoder and the alignment head.
 	AlignProjection bool `json:"align_projection,omitempty"`
 	// MatchProjection likewise before the matching head.
@@ -86,8 +102,14 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: feed-forward widths %d and %d", ErrConfig, c.FF, c.MatchFF)
 	case !slices.Contains(AlignmentModes, c.Alignment):
 		return fmt.Errorf("%w: alignment mode %q, known are %q", ErrConfig, c.Alignment, AlignmentModes)
-	case !slices.Contains([]string{"", "gated", "mean"}, c.DepthAggregation):
-		return fmt.Errorf("%w: depth aggregation %q, known are gated and mean", ErrConfig, c.DepthAggregation)
+	case !slices.Contains(aggregations, c.DepthAggregation) || !slices.Contains(aggregations, c.AlignDepthAggregation):
+		return fmt.Errorf("%w: depth aggregations %q and %q, known are gated and mean", ErrConfig, c.DepthAggregation, c.AlignDepthAggregation)
+	case (c.DepthAggregation == "gated" || c.AlignDepthAggregation == "gated") && (c.MatchHeads <= 0 || c.Hidden%c.MatchHeads != 0):
+		return fmt.Errorf("%w: depth aggregation: hidden size %d with %d heads", ErrConfig, c.Hidden, c.MatchHeads)
+	case c.AlignDepthAggregation != "" && c.Layers == 0:
+		return fmt.Errorf("%w: depth aggregation without layers", ErrConfig)
+	case c.DeticHidden < 0 || c.DeticHidden > 0 && (c.DeticIn <= 0 || c.DeticIn > c.RegionDim || c.RegionDim <= DeticDim):
+		return fmt.Errorf("%w: Detic's layers read %d of %d features a region", ErrConfig, c.DeticIn, c.RegionDim)
 	}
 	return nil
 }

@@ -52,9 +52,9 @@ func (n *Net) EncodeImage(ids, types, tokens, regions, regionMask *onnx.Value) S
 func (n *Net) embedTokens(ids, types *onnx.Value) *onnx.Value {
 	b, p := n.B, bertPrefix+"embeddings."
 	x := b.Gather(n.Param(p+"word_embeddings.weight", InitNormal, n.Vocab, n.Hidden), ids)
-	positions := n.Param(p+"position_embeddings.weight", InitNormal, n.MaxPositions, n.Hidden)
+	positions := n.Param(p+"position_embeddings.weight", n.residual(InitNormal), n.MaxPositions, n.Hidden)
 	x = b.Add(x, b.Gather(positions, b.Range(ids.Shape[1])))
-	table := n.Param(p+"token_type_embeddings.weight", InitNormal, n.Types, n.Hidden)
+	table := n.Param(p+"token_type_embeddings.weight", n.residual(InitNormal), n.Types, n.Hidden)
 	if types == nil {
 		types = b.Int(0)
 	}
@@ -69,7 +69,16 @@ func (n *Net) embedTokens(ids, types *onnx.Value) *onnx.Value {
 // among the features.
 func (n *Net) embedRegions(regions *onnx.Value) *onnx.Value {
 	b := n.B
+	if n.Standardise {
+		mean := n.Param(RegionMean, InitZero, n.RegionDim)
+		scale := n.Param(RegionScale, InitOne, n.RegionDim)
+		regions = b.Mul(b.Sub(regions, mean), scale)
+	}
+	regions = n.drop(regions, "feature")
 	x := n.linear(n.rows(regions), bertPrefix+"img_embedding", InitNormal, n.RegionDim, n.Hidden)
+	if n.DeticHidden > 0 {
+		x = n.deticRegions(x, n.rows(regions))
+	}
 	if n.RegionLayerNorm {
 		x = n.layerNorm(x, bertPrefix+"LayerNorm", n.RegionLayerNormEps)
 	}

@@ -15,12 +15,14 @@ type Side struct {
 func (n *Net) Text(s States) Side {
 	var side Side
 	n.B.Scope("text", func() {
-		side.Weights = n.inner(s.mask.tokens, n.dropLast())
+		s = n.fuseDepth(s)
+		words := n.inner(s.mask.tokens, n.dropLast())
+		side.Weights = words
 		if n.WordGates {
-			side.Weights = n.B.Mul(side.Weights, n.gates(s.ids))
+			side.Weights = n.B.Mul(words, n.gates(s.ids))
 		}
 		side.Tokens = n.alignTokens(s, "text", "transformer_encoder_1")
-		side.Matching = n.matching(s, "text", side.Weights)
+		side.Matching = n.matching(s, "text", words)
 	})
 	return side
 }
@@ -29,6 +31,7 @@ func (n *Net) Text(s States) Side {
 func (n *Net) Image(s States) Side {
 	var side Side
 	n.B.Scope("image", func() {
+		s = n.fuseDepth(s)
 		stack := "transformer_encoder_1"
 		if n.SeparateAlign {
 			stack = "transformer_encoder_2"
@@ -60,7 +63,7 @@ func (n *Net) inner(m *onnx.Value, last int64) *onnx.Value {
 	return b.Pad(rest, 1, b.Ints(1), b.Ints(last), m.Shape[1])
 }
 
-// gates are the learned weights of the word pieces, softplus of a table that starts at 1.
+// gates are the learned weights of the word pieces: the softplus of a table, 1 where the table is 0.
 func (n *Net) gates(ids *onnx.Value) *onnx.Value {
 	b := n.B
 	g := b.Gather(n.Param(encPrefix+"word_gates.weight", InitZero, n.Vocab, 1), ids)
@@ -84,7 +87,7 @@ func (n *Net) matching(s States, side string, weights *onnx.Value) *onnx.Value {
 	b := n.B
 	x := s.Last
 	if n.DepthAggregation != "" {
-		x = n.aggregateDepth(s)
+		x = n.matchingDepth(s)
 	}
 	if n.MatchProjection {
 		x = b.Reshape(n.linear(n.rows(x), encPrefix+"match_"+side+"_proj", InitGlorot, n.Hidden, n.Hidden), x.Shape...)
@@ -97,35 +100,4 @@ func (n *Net) matching(s States, side string, weights *onnx.Value) *onnx.Value {
 		v = b.Reshape(b.Slice(x, 1, 0, 1, onnx.D(1)), x.Shape[0], onnx.D(n.Hidden))
 	}
 	return b.L2Normalize(v, 1e-12)
-}
-
-// aggregateDepth mixes the states of all layers into one per token, as old configurations do: their
-// mean, or a sum in which every state is weighted by a gate that attends over its layer's sequence. (The
-// released code pairs the sequences of a batch with each other's padding there; this does not.)
-func (n *Net) aggregateDepth(s States) *onnx.Value {
-	b := n.B
-	hidden := s.Hidden
-	if n.PostLayers > 0 {
-		hidden = append(append([]*onnx.Value(nil), hidden...), n.stack(s.Last, s.mask, "post_oscar_transformer", n.PostLayers))
-	}
-	const name = encPrefix + "depth_aggregator_model_matching."
-	kind := n.headKind()
-	var sum *onnx.Value
-	for _, h := range hidden {
-		if n.DepthAggregation == "gated" {
-			rows := n.attention(n.rows(h), h.Shape, s.mask, layerNames{joined: name + "self_attn.in_proj_"}, kind)
-			rows = n.linear(rows, name+"self_attn.out_proj", kind.init, n.Hidden, n.Hidden)
-			gate := b.Sigmoid(n.linear(rows, name+"gate_ffn", InitGlorot, n.Hidden, 1))
-			h = b.Mul(h, b.Reshape(gate, h.Shape[0], h.Shape[1], onnx.D(1)))
-		}
-		if sum == nil {
-			sum = h
-		} else {
-			sum = b.Add(sum, h)
-		}
-	}
-	if n.DepthAggregation == "mean" {
-		sum = b.MulS(sum, 1/float32(len(hidden)))
-	}
-	return sum
 }

@@ -29,6 +29,19 @@ const (
 	Glorot
 )
 
+// Names of the fixed parameters of Config.Standardise, [F] each: mean and one over the deviation.
+const (
+	RegionMean  = encPrefix + "region_mean"
+	RegionScale = encPrefix + "region_scale"
+)
+
+// Names of the embeddings that a trainer may start from its data: words [V, H], and regions [H, F].
+const (
+	WordEmbeddings   = bertPrefix + "embeddings.word_embeddings.weight"
+	RegionEmbeddings = bertPrefix + "img_embedding.weight"
+	WordGateTable    = encPrefix + "word_gates.weight"
+)
+
 // The usual starts.
 var (
 	InitZero   = Init{}
@@ -55,9 +68,12 @@ type Params interface {
 type Net struct {
 	Config
 	B *onnx.Builder
-	// Dropout, when set, is applied to hidden states and attention weights where BERT does; rate is the
-	// configured one of the place: "hidden", "attention" or "head".
+	// Dropout, when set, is applied to hidden states and attention weights where BERT does; place is
+	// "hidden", "attention", "head" or "feature" (of the regions).
 	Dropout func(x *onnx.Value, place string) *onnx.Value
+	// Softness, when set, is a temperature τ > 0 (one element): maxima of the alignment head become
+	// τ·log Σ exp(x/τ), through which more than the winner learns. For training.
+	Softness *onnx.Value
 
 	params Params
 	made   map[string]*onnx.Value

@@ -7,6 +7,8 @@ import (
 	"math"
 	"runtime"
 	"strings"
+
+	"github.com/aladin-go/aladin/internal/elem"
 )
 
 // ErrGraph is returned when operands do not fit an op or a graph is put together wrongly.
@@ -20,8 +22,9 @@ type Builder struct {
 	inits   []*Tensor
 	inputs  []*Value
 	outputs []*Value
-	names   map[string]int
-	consts  map[string]*Value // small constants by content
+	names   map[string]int     // times used: a name may be made only once
+	tensors map[*Value]*Tensor // of the constants
+	consts  map[string]*Value  // small constants by content
 	dims    map[string]dimSource
 	scope   string
 	err     error
@@ -52,7 +55,7 @@ type dimSource struct {
 
 // NewBuilder starts an empty graph.
 func NewBuilder() *Builder {
-	return &Builder{names: map[string]int{}, consts: map[string]*Value{}, dims: map[string]dimSource{}}
+	return &Builder{names: map[string]int{}, tensors: map[*Value]*Tensor{}, consts: map[string]*Value{}, dims: map[string]dimSource{}}
 }
 
 // Err is the first mistake made so far.
@@ -79,9 +82,7 @@ func (b *Builder) Scope(name string, fn func()) {
 // Input declares a graph input. Its symbolic dimensions become known: shapes may name them.
 func (b *Builder) Input(name string, t Type, shape Shape) *Value {
 	v := &Value{Name: name, Type: t, Shape: shape, b: b}
-	if b.names[name]++; b.names[name] > 1 {
-		b.fail("input %q declared twice", name)
-	}
+	b.claim("input", name)
 	b.inputs = append(b.inputs, v)
 	for i, d := range shape {
 		if _, ok := b.dims[d.Name]; !ok && !d.Fixed() {
@@ -97,8 +98,7 @@ func (b *Builder) Output(name string, v *Value) {
 		b.outputs = append(b.outputs, v)
 		return
 	}
-	if b.names[name]++; b.names[name] > 1 {
-		b.fail("output %q declared twice", name)
+	if !b.claim("output", name) {
 		return
 	}
 	out := &Value{Name: name, Type: v.Type, Shape: v.Shape, b: b}
@@ -108,14 +108,19 @@ func (b *Builder) Output(name string, v *Value) {
 	b.outputs = append(b.outputs, out)
 }
 
-// Weights adds an initialiser: a named constant of the graph. data is raw little-endian or any of the
-// numeric slices; its length must be the shape's.
-func (b *Builder) Weights(name string, data []float32, dims ...int) *Value {
-	raw := make([]byte, 4*len(data))
-	for i, f := range data {
-		binary.LittleEndian.PutUint32(raw[4*i:], math.Float32bits(f))
+// claim takes a name for a value; a graph must not have it twice.
+func (b *Builder) claim(what, name string) bool {
+	if b.names[name]++; b.names[name] > 1 {
+		b.fail("%s %q: the name is taken", what, name)
+		return false
 	}
-	return b.initializer(name, Float, raw, dims)
+	return true
+}
+
+// Weights adds an initialiser: a named constant of the graph. Its length must be the shape's. The model
+// keeps data, without a copy on little-endian machines: it must not change while the model is in use.
+func (b *Builder) Weights(name string, data []float32, dims ...int) *Value {
+	return b.initializer(name, Float, elem.Bytes(data), dims)
 }
 
 // Ints is a constant int64 vector; Scalar and ConstOf are the other small constants.
@@ -139,6 +144,7 @@ func (b *Builder) Scalar(f float32) *Value {
 
 // Raw is a constant of any type from its little-endian bytes.
 func (b *Builder) Raw(name string, t Type, raw []byte, dims ...int) *Value {
+	b.claim("constant", name)
 	return b.initializer(name, t, raw, dims)
 }
 
@@ -164,10 +170,8 @@ func (b *Builder) initializer(name string, t Type, raw []byte, dims []int) *Valu
 	if want := n * int64(elemSize(t)); want != int64(len(raw)) {
 		b.fail("constant %q: %d bytes for %v of %v (want %d)", name, len(raw), v.Shape, t, want)
 	}
-	if b.names[name]++; b.names[name] > 1 && !strings.Contains(name, "const") {
-		b.fail("constant %q declared twice", name)
-	}
 	b.inits = append(b.inits, ten)
+	b.tensors[v] = ten
 	return v
 }
 
@@ -204,13 +208,20 @@ func (b *Builder) one(kind string, t Type, shape Shape, attrs []*Attr, in ...*Va
 	return b.Node(kind, "", in, attrs, Value{Type: t, Shape: shape})[0]
 }
 
+// unique makes a name that no value bears yet. Its count lives under a key that no value can have.
 func (b *Builder) unique(kind string) string {
-	name := b.scope + kind
-	b.names[name]++
-	if n := b.names[name]; n > 1 || b.scope == "" {
-		return fmt.Sprintf("%s_%d", name, n)
+	base := b.scope + kind
+	for {
+		b.names["\x00"+base]++
+		name := base
+		if n := b.names["\x00"+base]; n > 1 || b.scope == "" {
+			name = fmt.Sprintf("%s_%d", base, n)
+		}
+		if b.names[name] == 0 {
+			b.names[name] = 1
+			return name
+		}
 	}
-	return name
 }
 
 // fail keeps the first mistake and the first caller's line outside this package.
@@ -330,16 +341,18 @@ func (o *Op) Attr(name string) *Attr {
 	return nil
 }
 
+// Constant is the tensor behind a constant; nil if v is not one. It must not be changed.
+func (b *Builder) Constant(v *Value) *Tensor { return b.tensors[v] }
+
 // ConstInts reads back a constant made by Ints or Int; nil if v is not one.
 func (b *Builder) ConstInts(v *Value) []int64 {
-	for _, t := range b.inits {
-		if t.Name == v.Name && t.Type == Int64 {
-			out := make([]int64, len(t.Raw)/8)
-			for i := range out {
-				out[i] = int64(binary.LittleEndian.Uint64(t.Raw[8*i:]))
-			}
-			return out
-		}
+	t := b.tensors[v]
+	if t == nil || t.Type != Int64 {
+		return nil
 	}
-	return nil
+	out := make([]int64, len(t.Raw)/8)
+	for i := range out {
+		out[i] = int64(binary.LittleEndian.Uint64(t.Raw[8*i:]))
+	}
+	return out
 }

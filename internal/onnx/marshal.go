@@ -1,44 +1,92 @@
 package onnx
 
 import (
+	"fmt"
+	"io"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Marshal writes the ModelProto. The same model gives the same bytes.
-func (m *Model) Marshal() []byte {
-	size := 1 << 12
-	for _, t := range m.Graph.Initializers {
-		size += len(t.Raw) + 64
+// maxModel is where protobuf ends: no runtime reads a larger message.
+const maxModel = math.MaxInt32
+
+// inlineRaw is the size up to which a tensor's bytes are copied beside the fields around them.
+const inlineRaw = 1 << 12
+
+// Marshal is the ModelProto. The same model gives the same bytes.
+func (m *Model) Marshal() []byte { return slices.Concat(m.pieces()...) }
+
+// WriteTo writes what Marshal gives, without a copy of the tensors' bytes. Models that protobuf cannot
+// hold are refused.
+func (m *Model) WriteTo(w io.Writer) (int64, error) {
+	pieces := m.pieces()
+	if n := total(pieces); n > maxModel {
+		return 0, fmt.Errorf("%w: %d bytes; an ONNX file ends at 2 GiB", ErrModel, n)
 	}
-	b := make([]byte, 0, size)
-	b = appendInt(b, 1, m.IRVersion)
-	b = appendString(b, 2, m.Producer)
-	b = appendMessage(b, 7, m.Graph.marshal(nil))
+	var done int64
+	for _, p := range pieces {
+		n, err := w.Write(p)
+		done += int64(n)
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// pieces are the parts whose concatenation is the ModelProto; big ones are the tensors' own bytes.
+func (m *Model) pieces() [][]byte {
+	var head, tail []byte
+	head = appendInt(head, 1, m.IRVersion)
+	head = appendString(head, 2, m.Producer)
+	graph := m.Graph.pieces()
+	head = protowire.AppendTag(head, 7, protowire.BytesType)
+	head = protowire.AppendVarint(head, uint64(total(graph)))
 	for _, o := range m.Opsets {
 		var s []byte
 		s = appendString(s, 1, o.Domain)
 		s = appendInt(s, 2, o.Version)
-		b = appendMessage(b, 8, s)
+		tail = appendMessage(tail, 8, s)
 	}
 	for _, e := range m.Metadata {
-		b = appendMessage(b, 14, e.marshal())
+		tail = appendMessage(tail, 14, e.marshal())
 	}
-	return append(b, m.unknown...)
+	return append(append([][]byte{head}, graph...), append(tail, m.unknown...))
+}
+
+func total(pieces [][]byte) int64 {
+	var n int64
+	for _, p := range pieces {
+		n += int64(len(p))
+	}
+	return n
 }
 
 func (e Entry) marshal() []byte {
 	return appendString(appendString(nil, 1, e.Key), 2, e.Value)
 }
 
-func (g *Graph) marshal(b []byte) []byte {
+func (g *Graph) pieces() [][]byte {
+	var pieces [][]byte
+	var b []byte
 	for _, n := range g.Nodes {
 		b = appendMessage(b, 1, n.marshal())
 	}
 	b = appendString(b, 2, g.Name)
 	for _, t := range g.Initializers {
-		b = appendMessage(b, 5, t.marshal())
+		head, tail := t.around()
+		b = protowire.AppendTag(b, 5, protowire.BytesType)
+		b = protowire.AppendVarint(b, uint64(len(head)+len(t.Raw)+len(tail)))
+		b = append(b, head...)
+		if len(t.Raw) <= inlineRaw {
+			b = append(b, t.Raw...)
+		} else {
+			pieces = append(pieces, b, t.Raw)
+			b = nil
+		}
+		b = append(b, tail...)
 	}
 	for _, v := range g.Inputs {
 		b = appendMessage(b, 11, v.marshal())
@@ -49,7 +97,7 @@ func (g *Graph) marshal(b []byte) []byte {
 	for _, v := range g.Values {
 		b = appendMessage(b, 13, v.marshal())
 	}
-	return append(b, g.unknown...)
+	return append(pieces, append(b, g.unknown...))
 }
 
 func (n *Node) marshal() []byte {
@@ -100,23 +148,29 @@ func (a *Attr) marshal() []byte {
 }
 
 func (t *Tensor) marshal() []byte {
-	b := make([]byte, 0, len(t.Raw)+64)
+	head, tail := t.around()
+	return slices.Concat(head, t.Raw, tail)
+}
+
+// around is the TensorProto before and after its raw bytes.
+func (t *Tensor) around() (head, tail []byte) {
 	for _, d := range t.Dims {
-		b = protowire.AppendTag(b, 1, protowire.VarintType)
-		b = protowire.AppendVarint(b, uint64(d))
+		head = protowire.AppendTag(head, 1, protowire.VarintType)
+		head = protowire.AppendVarint(head, uint64(d))
 	}
-	b = appendInt(b, 2, int64(t.Type))
-	b = appendString(b, 8, t.Name)
+	head = appendInt(head, 2, int64(t.Type))
+	head = appendString(head, 8, t.Name)
 	if t.Raw != nil {
-		b = appendMessage(b, 9, t.Raw)
+		head = protowire.AppendTag(head, 9, protowire.BytesType)
+		head = protowire.AppendVarint(head, uint64(len(t.Raw)))
 	}
 	for _, e := range t.External {
-		b = appendMessage(b, 13, e.marshal())
+		tail = appendMessage(tail, 13, e.marshal())
 	}
 	if len(t.External) > 0 {
-		b = appendInt(b, 14, 1) // DataLocation EXTERNAL
+		tail = appendInt(tail, 14, 1) // DataLocation EXTERNAL
 	}
-	return append(b, t.unknown...)
+	return head, append(tail, t.unknown...)
 }
 
 func (v *ValueInfo) marshal() []byte {

@@ -1,0 +1,389 @@
+package published
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"github.com/aladin-go/aladin/internal/nn"
+	"github.com/aladin-go/aladin/internal/tokenizer"
+	"github.com/aladin-go/aladin/internal/torch"
+)
+
+// Options say what to read and what to do differently from the files.
+type Options struct {
+	// Checkpoint is ALADIN's checkpoint; "" reads the backbone alone.
+	Checkpoint string
+	// Backbone is the folder with config.json and the vocabulary; without a Checkpoint also the weights.
+	Backbone string
+
+	// MaxCaption, MaxLabels and MaxRegions are the longest sequences; 0 takes those of the checkpoint's opt,
+	// or 50, 50 and 34.
+	MaxCaption, MaxLabels, MaxRegions int
+	// Alignment is an alignment mode in place of the checkpoint's.
+	Alignment string
+	// Released makes a model from a backbone alone score as the released code does. A checkpoint always is.
+	Released bool
+	// RegionDim gives a backbone alone a fresh region layer for that many features; 0 keeps its own, or
+	// makes one of 2054 for a plain BERT.
+	RegionDim int
+	// MatchLayers is the depth of a fresh matching head; 0 means 2.
+	MatchLayers int
+	// StartMissing lets tensors that a checkpoint lacks start from nothing, too.
+	StartMissing bool
+	// Seed starts what is fresh.
+	Seed uint64
+}
+
+// A Spare is a tensor that the network does not use; Why is "" where the name tells nothing.
+type Spare struct {
+	Name  string `json:"name"`
+	Shape []int  `json:"shape"`
+	Why   string `json:"why,omitempty"`
+}
+
+// A Model is a published model, read. It is safe for concurrent use until Close.
+type Model struct {
+	Net                               nn.Config
+	MaxCaption, MaxLabels, MaxRegions int
+	Tokenizer                         *tokenizer.WordPiece
+	// FirstLabel is the token before an image's labels: [UNK] in published checkpoints, else [CLS].
+	FirstLabel string
+
+	// Params are the network's parameters, Fresh those that started from nothing, Unused the tensors that
+	// are in the file for no use.
+	Params []nn.Param
+	Fresh  []nn.Param
+	Unused []Spare
+	// Notes are remarks for people.
+	Notes []string
+
+	opts     Options
+	backbone *backbone
+	file     *torch.File // of the checkpoint
+	value    any         // its content
+	weights  *weights
+	found    map[string]*torch.Tensor
+}
+
+// Read opens a published model. Close it when its values have been used.
+func Read(o Options) (_ *Model, err error) {
+	m := &Model{opts: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.Close())
+		}
+	}()
+	if m.backbone, err = readBackbone(o.Backbone); err != nil {
+		return nil, err
+	}
+	m.Net = m.backbone.net
+	l := lengths{defaultMaxCaption, defaultMaxCaption, defaultMaxRegions}
+	if o.Checkpoint != "" {
+		l, err = m.readCheckpoint()
+	} else {
+		err = m.readAlone()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := m.readTokenizer(); err != nil {
+		return nil, err
+	}
+	if err := m.setLengths(l); err != nil {
+		return nil, err
+	}
+	return m, m.fit()
+}
+
+// readCheckpoint opens the checkpoint and completes the network by what it says.
+func (m *Model) readCheckpoint() (l lengths, err error) {
+	path := m.opts.Checkpoint
+	if m.file, err = torch.Open(path); err != nil {
+		return l, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	m.value = m.file.Value()
+	if m.weights, err = checkpointWeights(path, m.value); err != nil {
+		return l, err
+	}
+	config, err := torch.Lookup(m.value, "config")
+	if err != nil {
+		return l, fmt.Errorf("%w: %s has no training configuration: %w (is it a checkpoint.pth.tar of ALADIN?)", ErrCheckpoint, path, err)
+	}
+	s, err := plainSettings(path+": config", config)
+	if err != nil {
+		return l, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	m.Net.ReleasedAlignment = true
+	m.FirstLabel = "[UNK]"
+	m.regionLayer()
+	if err := applyConfig(&m.Net, s); err != nil {
+		return l, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	if err := m.ownConfig(s); err != nil {
+		return l, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	if kind := s.text("detection_type", ""); kind == "det" && m.Net.RegionDim != nn.DeticDim {
+		m.note("detection_type is det, but the region layer reads %d features, not Detic's %d", m.Net.RegionDim, nn.DeticDim)
+	}
+	opt, err := torch.Lookup(m.value, "opt")
+	if err != nil {
+		m.note("%s has no opt: lengths are %d, %d and %d", filepath.Base(path), defaultMaxCaption, defaultMaxCaption, defaultMaxRegions)
+		opt = torch.NewDict()
+	}
+	if s, err = plainSettings(path+": opt", opt); err == nil {
+		l, err = optLengths(s)
+	}
+	if err != nil {
+		return l, fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	return l, nil
+}
+
+// ownConfig reads what Export adds to the configuration of a model that the released code does not know.
+func (m *Model) ownConfig(s settings) error {
+	if text := s.text(networkKey, ""); text != "" {
+		net := m.Net
+		if err := json.Unmarshal([]byte(text), &net); err != nil {
+			return fmt.Errorf("%s: %s: %w", s.where, networkKey, err)
+		}
+		if err := net.Validate(); err != nil {
+			return fmt.Errorf("%s: %s: %w", s.where, networkKey, err)
+		}
+		m.Net = net
+	}
+	m.FirstLabel = s.text(firstLabelKey, m.FirstLabel)
+	if m.FirstLabel != "[UNK]" && m.FirstLabel != "[CLS]" {
+		s.fail(firstLabelKey, m.FirstLabel, "[UNK] or [CLS]")
+	}
+	return *s.err
+}
+
+// regionLayer takes the number of features from the region layer itself: config.json speaks of the
+// backbone's, which ALADIN-2.0 replaces, and opt of a default.
+func (m *Model) regionLayer() {
+	shape := func(name string) []int {
+		if t := m.weights.byName[bertPrefix+name]; t != nil && len(t.Shape) == 2 && t.Shape[1] <= maxInt && t.Shape[0] <= maxInt {
+			return t.Shape
+		}
+		return nil
+	}
+	if s := shape("img_embedding.weight"); s != nil && s[1] > 0 {
+		if s[1] != m.Net.RegionDim {
+			m.note("the region layer reads %d features, where config.json says %d", s[1], m.Net.RegionDim)
+		}
+		m.Net.RegionDim = s[1]
+	}
+	if s := shape("detic_to_oscar_img.0.weight"); s != nil && m.Net.RegionDim > nn.DeticDim {
+		m.Net.DeticHidden, m.Net.DeticIn = s[0], s[1]
+		m.note("regions of Detic pass through detic_to_oscar_img with a ReLU between its two layers")
+	}
+}
+
+// readAlone opens the backbone's own weights and gives them fresh heads.
+func (m *Model) readAlone() (err error) {
+	if m.weights, err = folderWeights(m.opts.Backbone); err != nil {
+		return err
+	}
+	layers := m.opts.MatchLayers
+	if layers == 0 {
+		layers = 2
+	}
+	m.Net.MatchLayers, m.Net.MatchHeads, m.Net.MatchFF = layers, 4, m.Net.Hidden
+	m.Net.Alignment = "MrSw"
+	m.FirstLabel = "[CLS]"
+	if m.opts.Released {
+		m.Net.ReleasedAlignment = true
+		m.FirstLabel = "[UNK]"
+	}
+	if dim := m.opts.RegionDim; dim > 0 && dim != m.Net.RegionDim {
+		m.Net.RegionDim = dim
+		for _, name := range []string{"img_embedding.weight", "img_embedding.bias"} {
+			delete(m.weights.byName, bertPrefix+name)
+		}
+		m.note("the region layer is fresh: the backbone's has another number of features than %d", dim)
+	}
+	return nil
+}
+
+func (m *Model) note(format string, args ...any) {
+	m.Notes = append(m.Notes, fmt.Sprintf(format, args...))
+}
+
+func (m *Model) readTokenizer() (err error) {
+	path := filepath.Join(m.opts.Backbone, vocabFile)
+	if m.Tokenizer, err = tokenizer.LoadWordPiece(path, &tokenizer.Options{Cased: m.backbone.cased}); err != nil {
+		return fmt.Errorf("%w: %w", ErrBackbone, err)
+	}
+	if n := m.Tokenizer.Size(); n > m.Net.Vocab {
+		return fmt.Errorf("%w: %s has %d pieces, the encoder knows %d (config.json: vocab_size)", ErrBackbone, path, n, m.Net.Vocab)
+	}
+	if _, ok := m.Tokenizer.ID(m.FirstLabel); !ok {
+		return fmt.Errorf("%w: %s has no %s", ErrBackbone, path, m.FirstLabel)
+	}
+	return nil
+}
+
+func (m *Model) setLengths(l lengths) error {
+	for _, x := range []struct {
+		name      string
+		dst       *int
+		over, own int
+		low       int
+	}{
+		{"caption", &m.MaxCaption, m.opts.MaxCaption, l.caption, 4},
+		{"labels", &m.MaxLabels, m.opts.MaxLabels, l.labels, 3},
+		{"regions", &m.MaxRegions, m.opts.MaxRegions, l.regions, 1},
+	} {
+		*x.dst = x.own
+		if x.over != 0 {
+			*x.dst = x.over
+		}
+		if *x.dst < x.low || x.name != "regions" && *x.dst > m.Net.MaxPositions {
+			return fmt.Errorf("%w: at most %d tokens of %s; the encoder has positions for %d, and at least %d are needed",
+				ErrBackbone, *x.dst, x.name, m.Net.MaxPositions, x.low)
+		}
+	}
+	return nil
+}
+
+// fit matches tensors and parameters.
+func (m *Model) fit() (err error) {
+	if m.opts.Alignment != "" {
+		m.Net.Alignment = m.opts.Alignment
+	}
+	if m.Params, err = nn.Parameters(m.Net); err != nil {
+		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	mayStart := freshable
+	if m.opts.Checkpoint != "" {
+		mayStart = func(string) bool { return m.opts.StartMissing }
+	}
+	if m.found, m.Fresh, err = m.weights.fit(m.Params, mayStart); err != nil {
+		return err
+	}
+	for _, t := range m.weights.list {
+		if m.found[t.name] == nil {
+			m.Unused = append(m.Unused, Spare{Name: t.source, Shape: t.tensor.Shape, Why: spareReason(t.name)})
+		}
+	}
+	return nil
+}
+
+// Values implements nn.Weights. The slice may alias the file: it is read-only and ends with Close.
+func (m *Model) Values(p nn.Param) ([]float32, error) {
+	t := m.found[p.Name]
+	if t == nil {
+		for _, f := range m.Fresh {
+			if f.Name == p.Name {
+				return f.Start(m.opts.Seed), nil
+			}
+		}
+		return nil, fmt.Errorf("%w: %s: %s %v is missing", ErrTensors, m.weights.path, p.Name, p.Shape)
+	}
+	v, err := t.Float32()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %s: %w", ErrTensors, m.weights.path, p.Name, err)
+	}
+	for i, x := range v {
+		if d := x - x; d != 0 { // NaN or infinite
+			return nil, fmt.Errorf("%w: %s: %s: value %d is %v", ErrTensors, m.weights.path, p.Name, i, x)
+		}
+	}
+	if len(v) != p.Len() {
+		return nil, fmt.Errorf("%w: %s: %s has %d values, the network wants %v", ErrTensors, m.weights.path, p.Name, len(v), p.Shape)
+	}
+	return v, nil
+}
+
+// Training are the tensors that only training reads (logit scales, weights of losses), by name.
+func (m *Model) Training() map[string][]float32 {
+	out := map[string][]float32{}
+	for _, t := range m.weights.list {
+		if spareReason(t.name) == "of training" {
+			if v, err := t.tensor.Float32(); err == nil {
+				out[t.name] = append([]float32(nil), v...)
+			}
+		}
+	}
+	return out
+}
+
+// Origin is a record of where the model comes from, for model.json.
+func (m *Model) Origin() map[string]any {
+	o := map[string]any{"backbone": filepath.Base(filepath.Clean(m.opts.Backbone))}
+	if m.opts.Checkpoint == "" {
+		o["fresh_seed"] = m.opts.Seed
+		return o
+	}
+	o["checkpoint"] = filepath.Base(m.opts.Checkpoint)
+	for key, name := range map[string]string{"config": "config", "epoch": "epoch", "steps": "Eiters"} {
+		if v, err := torch.Lookup(m.value, name); err == nil && jsonable(torch.ToPlain(v)) {
+			o[key] = torch.ToPlain(v)
+		}
+	}
+	return o
+}
+
+// jsonable tells whether encoding/json takes a plain value: no tensors in it, and finite numbers.
+func jsonable(v any) bool {
+	switch v := v.(type) {
+	case nil, bool, string, int64:
+		return true
+	case float64:
+		return !math.IsNaN(v) && !math.IsInf(v, 0)
+	case []any:
+		for _, x := range v {
+			if !jsonable(x) {
+				return false
+			}
+		}
+		return true
+	case map[string]any:
+		for _, x := range v {
+			if !jsonable(x) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// Name is a short name for the model: the checkpoint's folder, or the backbone's.
+func (m *Model) Name() string {
+	path := m.opts.Backbone
+	if m.opts.Checkpoint != "" {
+		path = filepath.Dir(m.opts.Checkpoint)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		abs = path
+	}
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+-", r) {
+			return r
+		}
+		return '-'
+	}, filepath.Base(abs))
+	name = strings.TrimLeft(name, "._+-")
+	if name == "" {
+		return "imported"
+	}
+	return name[:min(len(name), 100)]
+}
+
+// Close unmaps the files.
+func (m *Model) Close() error {
+	var errs []error
+	if m.file != nil {
+		errs = append(errs, m.file.Close())
+	}
+	if m.weights != nil {
+		errs = append(errs, m.weights.Close())
+	}
+	return errors.Join(errs...)
+}
