@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/viterin/vek/vek32"
 
@@ -16,6 +17,8 @@ import (
 type aligner interface {
 	eval.Scores
 	eval.PairScorer
+	// block scores all pairs of some images and captions, row-major by image.
+	block(images []int, captions []int32, dst []float32) error
 	// fingerprint identifies the tokens and the precision.
 	fingerprint() [32]byte
 }
@@ -42,28 +45,38 @@ type plainAligner struct{ images, captions *tokens }
 // Dims implements eval.Scores.
 func (a *plainAligner) Dims() (images, captions int) { return a.images.items(), a.captions.items() }
 
-// captionTile captions are scored with a block of images while their words are in the cache.
+// captionTile captions are scored with a few images while their words are in the cache.
 const captionTile = 8
 
-// Rows implements eval.Scores.
-func (a *plainAligner) Rows(images []int, dst []float32) error {
-	m := a.captions.items()
+// block implements aligner.
+func (a *plainAligner) block(images []int, captions []int32, dst []float32) error {
+	m := len(captions)
 	for from := 0; from < m; from += captionTile {
 		for k, i := range images {
 			for c := from; c < min(m, from+captionTile); c++ {
-				dst[k*m+c] = a.pair(i, c, nil)
+				dst[k*m+c] = a.pair(i, int(captions[c]), nil)
 			}
 		}
 	}
 	return nil
 }
 
+// Rows implements eval.Scores.
+func (a *plainAligner) Rows(images []int, dst []float32) error {
+	return a.block(images, numbered(a.captions.items()), dst)
+}
+
 // Pairs implements eval.PairScorer.
 func (a *plainAligner) Pairs(image int, captions []int32, dst []float32) error {
-	for k, c := range captions {
-		dst[k] = a.pair(image, int(c), nil)
+	return a.block([]int{image}, captions, dst)
+}
+
+func numbered(n int) []int32 {
+	out := make([]int32, n)
+	for k := range out {
+		out[k] = int32(k)
 	}
-	return nil
+	return out
 }
 
 // best is the region that a word matches best; region −1: the word takes no part or there is no region.
@@ -106,54 +119,94 @@ func (a *plainAligner) pair(image, caption int, bests *[]best) float32 {
 
 func (a *plainAligner) fingerprint() [32]byte { return fingerprint("f32", a.images, a.captions) }
 
-// codedAligner scores with the kernels of an index.
+// codedAligner scores with the kernels of an index. For whole rows the words of a caption are prepared
+// once for a block of images; for chosen pairs the regions of an image are, for all its captions.
+// Both ways give the same score: where they would not, only the first is used.
 type codedAligner struct {
 	images   *tokens
 	captions *tokens
 	layout   *scorer.Tokens
-	blocks   [][]byte    // words of every caption
-	weights  [][]float32 // of every caption's words
+	regions  [][]byte                    // blocks of every image
+	words    func() (*codedWords, error) // made when first needed
+}
+
+type codedWords struct {
+	blocks  [][]byte    // of every caption
+	weights [][]float32 // of their words
 }
 
 func newCodedAligner(images, captions *tokens, layout *scorer.Tokens) (*codedAligner, error) {
 	a := &codedAligner{images: images, captions: captions, layout: layout}
-	a.blocks = make([][]byte, captions.items())
-	a.weights = make([][]float32, captions.items())
-	for c := range a.blocks {
+	a.words = sync.OnceValues(func() (*codedWords, error) {
+		blocks, err := encodeBlocks("caption", layout, captions)
+		if err != nil {
+			return nil, err
+		}
+		w := &codedWords{blocks, make([][]float32, len(blocks))}
+		for c := range w.weights {
+			w.weights[c] = captions.weightsOf(c)
+		}
+		return w, nil
+	})
+	var err error
+	a.regions, err = encodeBlocks("image", layout, images)
+	return a, err
+}
+
+func encodeBlocks(what string, layout *scorer.Tokens, t *tokens) ([][]byte, error) {
+	out := make([][]byte, t.items())
+	for k := range out {
 		var err error
-		a.weights[c] = captions.weightsOf(c)
-		if a.blocks[c], err = layout.AppendBlock(nil, captions.rows(c), a.weights[c]); err != nil {
-			return nil, fmt.Errorf("caption %d: %w", c, err)
+		if out[k], err = layout.AppendBlock(nil, t.rows(k), t.weightsOf(k)); err != nil {
+			return nil, fmt.Errorf("%s %d: %w", what, k, err)
 		}
 	}
-	return a, nil
+	return out, nil
 }
 
 // Dims implements eval.Scores.
-func (a *codedAligner) Dims() (images, captions int) { return a.images.items(), a.captions.items() }
+func (a *codedAligner) Dims() (images, captions int) { return len(a.regions), a.captions.items() }
 
-// Rows implements eval.Scores.
-func (a *codedAligner) Rows(images []int, dst []float32) error {
-	m := len(a.blocks)
+// block implements aligner.
+func (a *codedAligner) block(images []int, captions []int32, dst []float32) error {
+	blocks, scores := make([][]byte, len(images)), make([]float32, len(images))
 	for k, i := range images {
-		s, err := scorer.NewMaxSim(a.layout, a.images.rows(i), a.images.weightsOf(i))
+		blocks[k] = a.regions[i]
+	}
+	for j, c := range captions {
+		s, err := scorer.NewMaxSim(a.layout, a.captions.rows(int(c)), a.captions.weightsOf(int(c)))
 		if err != nil {
 			return err
 		}
-		s.ScoreReverse(a.blocks, a.weights, dst[k*m:(k+1)*m])
+		s.Score(blocks, scores)
+		for k, v := range scores {
+			dst[k*len(captions)+j] = v
+		}
 	}
 	return nil
 }
 
+// Rows implements eval.Scores.
+func (a *codedAligner) Rows(images []int, dst []float32) error {
+	return a.block(images, numbered(a.captions.items()), dst)
+}
+
 // Pairs implements eval.PairScorer.
 func (a *codedAligner) Pairs(image int, captions []int32, dst []float32) error {
+	if a.layout.Codec() == scorer.F16 { // codes one side only, so that the other way would give another score
+		return a.block([]int{image}, captions, dst)
+	}
+	words, err := a.words()
+	if err != nil {
+		return err
+	}
 	s, err := scorer.NewMaxSim(a.layout, a.images.rows(image), a.images.weightsOf(image))
 	if err != nil {
 		return err
 	}
 	blocks, weights := make([][]byte, len(captions)), make([][]float32, len(captions))
 	for k, c := range captions {
-		blocks[k], weights[k] = a.blocks[c], a.weights[c]
+		blocks[k], weights[k] = words.blocks[c], words.weights[c]
 	}
 	s.ScoreReverse(blocks, weights, dst)
 	return nil
@@ -215,16 +268,29 @@ type withinAligner struct {
 func (w *withinAligner) Rows(images []int, dst []float32) error {
 	_, m := w.Dims()
 	clear(dst[:len(images)*m])
-	for k, i := range images {
-		scores := make([]float32, len(w.captions[i]))
-		if err := w.Pairs(i, w.captions[i], scores); err != nil {
+	for from := 0; from < len(images); {
+		captions := w.captions[images[from]]
+		to := from + 1 // images of the same gallery
+		for to < len(images) && same(captions, w.captions[images[to]]) {
+			to++
+		}
+		scores := make([]float32, (to-from)*len(captions))
+		if err := w.block(images[from:to], captions, scores); err != nil {
 			return err
 		}
-		for j, c := range w.captions[i] {
-			dst[k*m+int(c)] = scores[j]
+		for k := from; k < to; k++ {
+			for j, c := range captions {
+				dst[k*m+int(c)] = scores[(k-from)*len(captions)+j]
+			}
 		}
+		from = to
 	}
 	return nil
+}
+
+// same tells whether two galleries' lists are one.
+func same(a, b []int32) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 func (w *withinAligner) fingerprint() [32]byte { return w.sum }

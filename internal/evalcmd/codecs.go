@@ -161,14 +161,11 @@ func (e *evaluation) regionCodec(ctx context.Context, name string) (*codecRow, e
 	if err != nil {
 		return nil, err
 	}
-	a := &indexAligner{blocks: make([][]byte, regions.items()), captions: make([]*scorer.MaxSim, words.items())}
-	bytes := 0.0
-	for i := range a.blocks {
-		if a.blocks[i], err = layout.AppendBlock(nil, regions.rows(i), regions.weightsOf(i)); err != nil {
-			return nil, err
-		}
-		bytes += float64(len(a.blocks[i])) / float64(len(a.blocks))
+	a := &indexAligner{captions: make([]*scorer.MaxSim, words.items())}
+	if a.blocks, err = encodeBlocks("image", layout, regions); err != nil {
+		return nil, err
 	}
+	bytes := meanLength(a.blocks)
 	for c := range a.captions {
 		if a.captions[c], err = scorer.NewMaxSim(layout, words.rows(c), words.weightsOf(c)); err != nil {
 			return nil, err
@@ -212,6 +209,14 @@ func (e *evaluation) regionCodec(ctx context.Context, name string) (*codecRow, e
 		times = append(times, time.Since(began))
 	}
 	return &codecRow{"regions", name, bytes, quantilesOf(times).P50, out.Retrieval()}, nil
+}
+
+func meanLength(blocks [][]byte) float64 {
+	total := 0
+	for _, b := range blocks {
+		total += len(b)
+	}
+	return float64(total) / float64(max(1, len(blocks)))
 }
 
 // sampleTokens is up to n tokens spread over all items, null tokens left out.

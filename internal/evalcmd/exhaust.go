@@ -25,7 +25,7 @@ import (
 const (
 	stateMagic   = "ALADIN-EVAL-01\r\n"
 	stateHeader  = 64 // magic 16, images u32, captions u32, reserved 8, fingerprint 32
-	imagesAtOnce = 8
+	imagesAtOnce = 256 // a caption's words, once prepared, serve so many
 )
 
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
@@ -75,20 +75,21 @@ func exhaust(ctx context.Context, a aligner, state string, budget int64, threads
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
+	step := max(1, min(imagesAtOnce, len(todo)/(4*threads)))
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
-	for range min(threads, (len(todo)+imagesAtOnce-1)/imagesAtOnce) {
+	for range threads {
 		g.Go(func() error {
-			rows := make([]float32, imagesAtOnce*m)
+			rows := make([]float32, step*m)
 			for {
-				from := int(next.Add(imagesAtOnce)) - imagesAtOnce
+				from := int(next.Add(int64(step))) - step
 				if from >= len(todo) {
 					return nil
 				}
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				images := todo[from:min(from+imagesAtOnce, len(todo))]
+				images := todo[from:min(from+step, len(todo))]
 				if err := a.Rows(images, rows); err != nil {
 					return err
 				}

@@ -87,13 +87,10 @@ func (e *evaluation) measure(ctx context.Context) error {
 		if layout, err = scorer.NewTokens(scorer.Int8, d.imageTokens.dim); err != nil {
 			return err
 		}
-		blocks = make([][]byte, len(d.images))
-		for i := range blocks {
-			if blocks[i], err = layout.AppendBlock(nil, d.imageTokens.rows(i), d.imageTokens.weightsOf(i)); err != nil {
-				return err
-			}
-			bytes += float64(len(blocks[i])) / float64(len(blocks))
+		if blocks, err = encodeBlocks("image", layout, d.imageTokens); err != nil {
+			return err
 		}
+		bytes += meanLength(blocks)
 	}
 	e.doc.Speed.IndexBytesPerItem = bytes
 	most := 10
@@ -173,25 +170,26 @@ func (e *evaluation) wholeQuery(match []time.Duration, align [][]time.Duration) 
 }
 
 // kernelSpeed is the pairs a second of the alignment kernel alone: every thread scores the same few
-// captions, which stay in its cache, with one image, over and over.
+// images and captions, which stay in its cache, over and over.
 func (e *evaluation) kernelSpeed() float64 {
 	const long = 300 * time.Millisecond
-	captions := make([]int32, min(256, len(e.d.captions)))
-	for c := range captions {
-		captions[c] = int32(c)
+	captions := numbered(min(16, len(e.d.captions)))
+	images := make([]int, min(64, len(e.d.images)))
+	for i := range images {
+		images[i] = i
 	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	total := 0.0
-	for t := range e.threadCount() {
+	for range e.threadCount() {
 		wg.Go(func() {
-			scores := make([]float32, len(captions))
+			scores := make([]float32, len(images)*len(captions))
 			pairs, began := 0, time.Now()
 			for time.Since(began) < long {
-				if e.aligner.Pairs(t%len(e.d.images), captions, scores) != nil {
+				if e.aligner.block(images, captions, scores) != nil {
 					return
 				}
-				pairs += len(captions)
+				pairs += len(scores)
 			}
 			mu.Lock()
 			total += float64(pairs) / time.Since(began).Seconds()
