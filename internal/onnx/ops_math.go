@@ -93,6 +93,10 @@ func (b *Builder) ReduceMin(x *Value, keep bool, axes ...int) *Value {
 }
 
 func (b *Builder) reduce(kind string, x *Value, keep bool, axes []int) *Value {
+	if len(axes) == 0 { // to ONNX an empty list means all axes
+		b.fail("%s of %v (%s): no axes", kind, x.Shape, x.Name)
+		return x
+	}
 	drop := map[int]bool{}
 	idx := make([]int64, 0, len(axes))
 	for _, a := range axes {
@@ -169,6 +173,10 @@ func (b *Builder) ScatterElements(data, indices, updates *Value, axis int, add b
 
 // ScatterRows adds updates [I… …] to the rows of data [V …] that indices [I…] name.
 func (b *Builder) ScatterRows(data, indices, updates *Value) *Value {
+	if len(data.Shape) == 0 || !updates.Shape.Equal(append(append(Shape(nil), indices.Shape...), data.Shape[1:]...)) || updates.Type != data.Type || indices.Type != Int64 {
+		b.fail("ScatterRows: %v %v (%s) by %v %v, %v %v", data.Type, data.Shape, data.Name, indices.Type, indices.Shape, updates.Type, updates.Shape)
+		return data
+	}
 	return b.one("ScatterND", data.Type, data.Shape, []*Attr{stringAttr("reduction", "add")},
 		data, b.Unsqueeze(indices, -1), updates)
 }

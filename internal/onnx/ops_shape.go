@@ -96,6 +96,10 @@ func (b *Builder) Transpose(x *Value, perm ...int) *Value {
 
 // Concat joins values along an axis; the other dimensions must agree.
 func (b *Builder) Concat(axis int, xs ...*Value) *Value {
+	if len(xs) == 0 {
+		b.fail("Concat of nothing")
+		return b.Scalar(0)
+	}
 	if len(xs) == 1 {
 		return xs[0]
 	}
@@ -143,11 +147,20 @@ func (b *Builder) SliceV(x *Value, axis int, start, end *Value, dim Dim) *Value 
 	}
 	s := append(Shape(nil), x.Shape...)
 	s[a] = dim
-	return b.one("Slice", x.Type, s, nil, x, start, end, b.Ints(int64(a)))
+	out := b.one("Slice", x.Type, s, nil, x, start, end, b.Ints(int64(a)))
+	b.DefineDim(dim, out, a)
+	return out
 }
 
 // DimVector is dimension axis of x as an int64 vector of one.
-func (b *Builder) DimVector(x *Value, axis int) *Value { return b.dimValue(x, x.Shape[axis]) }
+func (b *Builder) DimVector(x *Value, axis int) *Value {
+	a, ok := x.Shape.axis(axis)
+	if !ok {
+		b.fail("DimVector: no axis %d in %v (%s)", axis, x.Shape, x.Name)
+		return b.Ints(1)
+	}
+	return b.dimValue(x, x.Shape[a])
+}
 
 // Expand repeats x by broadcasting to a shape.
 func (b *Builder) Expand(x *Value, dims ...Dim) *Value {
@@ -201,7 +214,9 @@ func (b *Builder) Pad(x *Value, axis int, before, after *Value, dim Dim) *Value 
 	}
 	s := append(Shape(nil), x.Shape...)
 	s[a] = dim
-	return b.one("Pad", x.Type, s, nil, x, b.Concat(0, before, after), b.Scalar(0), b.Ints(int64(a)))
+	out := b.one("Pad", x.Type, s, nil, x, b.Concat(0, before, after), b.Scalar(0), b.Ints(int64(a)))
+	b.DefineDim(dim, out, a)
+	return out
 }
 
 // Range is 0, 1, … n−1 as int64, where n is a dimension.

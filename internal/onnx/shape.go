@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -52,19 +53,30 @@ func (d Dim) Mul(e Dim) Dim {
 	return product(fixed, syms)
 }
 
-// factors splits "4*B*T" into 4 and [B T].
+// factors splits "4*B*T" into 4 and [B T]. What stands in brackets, the sum that a Concat made, is one
+// factor.
 func (d Dim) factors() (fixed int64, syms []string) {
-	fixed = 1
 	if d.Fixed() {
 		return d.Size, nil
 	}
-	for _, p := range strings.Split(d.Name, "*") {
-		var n int64
-		if _, err := fmt.Sscanf(p, "%d", &n); err == nil {
+	fixed = 1
+	depth, from := 0, 0
+	for i := 0; i <= len(d.Name); i++ {
+		if i < len(d.Name) && (d.Name[i] != '*' || depth > 0) {
+			switch d.Name[i] {
+			case '(':
+				depth++
+			case ')':
+				depth--
+			}
+			continue
+		}
+		if n, err := strconv.ParseInt(d.Name[from:i], 10, 64); err == nil {
 			fixed *= n
 		} else {
-			syms = append(syms, p)
+			syms = append(syms, d.Name[from:i])
 		}
+		from = i + 1
 	}
 	return fixed, syms
 }

@@ -26,8 +26,13 @@ func init() {
 			t.add(op.In[0], func() *onnx.Value { return t.Div(dy, op.In[1]) })
 			t.add(op.In[1], func() *onnx.Value { return t.Neg(t.Div(t.Mul(dy, op.Out[0]), op.In[1])) })
 		},
-		"Max":   extremum((*onnx.Builder).GreaterEqual),
-		"Min":   extremum(func(b *onnx.Builder, x, y *onnx.Value) *onnx.Value { return b.GreaterEqual(y, x) }),
+		"Max": extremum((*onnx.Builder).GreaterEqual),
+		"Min": extremum(func(b *onnx.Builder, x, y *onnx.Value) *onnx.Value { return b.GreaterEqual(y, x) }),
+		"Pow": func(t *tape, op *onnx.Op, dy *onnx.Value) {
+			x, y := op.In[0], op.In[1]
+			t.add(x, func() *onnx.Value { return t.Mul(dy, t.Mul(y, t.Pow(x, t.AddS(y, -1)))) })
+			t.add(y, func() *onnx.Value { return t.Mul(dy, t.Mul(op.Out[0], t.Log(x))) })
+		},
 		"Where": where,
 		"Neg":   one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value { return t.Neg(dy) }),
 		"Exp":   one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value { return t.Mul(dy, y) }),
@@ -56,9 +61,11 @@ func init() {
 		"Expand":          one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value { return dy }),
 		"Concat":          concat,
 		"Slice":           slice,
+		"Pad":             pad,
 		"Gather":          gather,
 		"GatherElements":  gatherElements,
 		"ScatterElements": scatterElements,
+		"ScatterND":       scatterRows,
 
 		"MatMul":             matMul,
 		"Gemm":               gemm,

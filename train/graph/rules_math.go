@@ -1,6 +1,10 @@
 package graph
 
-import "github.com/aladin-go/aladin/internal/onnx"
+import (
+	"fmt"
+
+	"github.com/aladin-go/aladin/internal/onnx"
+)
 
 // matMul: for Z = X·Y, dX = dZ·Yᵀ and dY = Xᵀ·dZ, summed over broadcast batches. A matrix Y under a
 // batch of X is one product of the flattened batch.
@@ -117,9 +121,13 @@ func reduceMean(t *tape, op *onnx.Op, dy *onnx.Value) {
 // reduceExtremum passes the gradient to the first of the extreme values along one axis.
 func reduceExtremum(arg func(b *onnx.Builder, x *onnx.Value, axis int) *onnx.Value) rule {
 	return func(t *tape, op *onnx.Op, dy *onnx.Value) {
-		x := op.In[0]
+		x, axes := op.In[0], t.ConstInts(op.In[1])
+		if len(axes) != 1 {
+			t.err = fmt.Errorf("%w: %s over %d axes (%s): reduce one after the other", ErrNoGradient, op.Kind, len(axes), op.Out[0].Name)
+			return
+		}
 		t.add(x, func() *onnx.Value {
-			axis := int(t.ConstInts(op.In[1])[0])
+			axis := int(axes[0])
 			return t.ScatterElements(t.Zeros(x.Shape...), arg(t.Builder, x, axis), t.kept(op, dy), axis, false)
 		})
 	}

@@ -43,10 +43,21 @@ func slice(t *tape, op *onnx.Op, dy *onnx.Value) {
 		n, zero := t.DimVector(x, axis), t.Ints(0)
 		absolute := func(i *onnx.Value) *onnx.Value { // as Slice reads its bounds: negative from the end, clamped
 			i = t.Where(t.Less(i, zero), t.Add(i, n), i)
+			i = t.Where(t.Less(i, zero), zero, i)
 			return t.Where(t.Less(n, i), n, i)
 		}
 		start, end := absolute(op.In[1]), absolute(op.In[2])
+		end = t.Where(t.Less(end, start), start, end) // nothing was taken
 		return t.Pad(dy, axis, start, t.Sub(n, end), x.Shape[axis])
+	})
+}
+
+// pad passes on what lies between the padding.
+func pad(t *tape, op *onnx.Op, dy *onnx.Value) {
+	x, axis := op.In[0], int(t.ConstInts(op.In[3])[0])
+	t.add(x, func() *onnx.Value {
+		before := t.Slice(op.In[1], 0, 0, 1, onnx.D(1))
+		return t.SliceV(dy, axis, before, t.Add(before, t.DimVector(x, axis)), x.Shape[axis])
 	})
 }
 
@@ -82,4 +93,10 @@ func scatterElements(t *tape, op *onnx.Op, dy *onnx.Value) {
 		return t.ScatterElements(dy, indices, t.Zeros(updates.Shape...), axis, false)
 	})
 	t.add(updates, func() *onnx.Value { return t.GatherElements(dy, indices, axis) })
+}
+
+// scatterRows adds rows to a table: both pass the gradient on.
+func scatterRows(t *tape, op *onnx.Op, dy *onnx.Value) {
+	t.add(op.In[0], func() *onnx.Value { return dy })
+	t.add(op.In[2], func() *onnx.Value { return t.Gather(dy, t.Squeeze(op.In[1], -1)) })
 }
