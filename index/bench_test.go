@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -263,4 +264,67 @@ func (f sparseFile) WriteAt(b []byte, off int64) (int, error) {
 		err = f.Truncate(end)
 	}
 	return len(b), err
+}
+
+// BenchmarkCells shows what probing cells gains and costs: time relative to the
+// exact scan, and recall@100 against it.
+func BenchmarkCells(b *testing.B) {
+	ctx := context.Background()
+	path := filepath.Join(b.TempDir(), "cells.aladin")
+	data, err := os.ReadFile(big(b))
+	require.NoError(b, err)
+	require.NoError(b, os.WriteFile(path, data, 0o666))
+	data = nil
+	w, err := index.OpenWriter(path, nil)
+	require.NoError(b, err)
+	require.NoError(b, w.Compact(ctx, nil))
+	require.NoError(b, w.Close())
+	ix := open(b, path, nil)
+	info, err := ix.Info()
+	require.NoError(b, err)
+	b.Logf("%d items, %d cells, %d segments", info.Items, info.Cells, info.Segments)
+
+	f := newFast(2000, benchDim) // the same centres, other items
+	for range 1000 {
+		f.next()
+	}
+	var qs []*index.Encoding
+	for range 40 {
+		q := &index.Encoding{Matching: make([]float32, benchDim)}
+		f.vector(q.Matching)
+		qs = append(qs, q)
+	}
+	var want []map[string]bool
+	var exact time.Duration
+	for _, q := range qs {
+		start := time.Now()
+		hits, err := ix.Match(ctx, q, index.Query{K: 100, Exact: true})
+		require.NoError(b, err)
+		exact += time.Since(start)
+		set := map[string]bool{}
+		for _, h := range hits {
+			set[h.ID] = true
+		}
+		want = append(want, set)
+	}
+	for _, probe := range []int{0, 1, 4, 16, 64, 256} {
+		b.Run(fmt.Sprintf("probe=%d", probe), func(b *testing.B) {
+			found, n := 0, 0
+			for b.Loop() {
+				q := n % len(qs)
+				hits, err := ix.Match(ctx, qs[q], index.Query{K: 100, Probe: probe})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, h := range hits {
+					if want[q][h.ID] {
+						found++
+					}
+				}
+				n++
+			}
+			b.ReportMetric(float64(found)/float64(100*n), "recall")
+			b.ReportMetric(float64(exact)/float64(len(qs))/(float64(b.Elapsed())/float64(n)), "x-exact")
+		})
+	}
 }
