@@ -109,3 +109,48 @@ func BenchmarkMaxSim(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkMaxSimReverse(b *testing.B) {
+	const dim, regions, words = 768, 34, 16
+	v := unit(rand.New(rand.NewPCG(3, 3)), 512, dim)
+	for _, c := range []Codec{Int8, Residual2} {
+		t, err := NewTokens(c, dim)
+		if err != nil {
+			if t, err = TrainTokens(b.Context(), c, dim, v, &TrainOptions{Centroids: 256, Iterations: 1}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		block, _ := t.AppendBlock(nil, v[:words*dim], nil)
+		blocks := make([][]byte, 1000)
+		for i := range blocks {
+			blocks[i] = block
+		}
+		m, _ := NewMaxSim(t, v[:regions*dim], nil)
+		scores := make([]float32, len(blocks))
+		b.Run(c.String(), func(b *testing.B) {
+			for b.Loop() {
+				m.ScoreReverse(blocks, nil, scores)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e6, "ms/1000")
+		})
+	}
+}
+
+func BenchmarkEncodeTokens(b *testing.B) {
+	const dim, regions = 768, 34
+	v := unit(rand.New(rand.NewPCG(3, 3)), 2048, dim)
+	for _, c := range tokenCodecs {
+		t, err := NewTokens(c, dim)
+		if err != nil {
+			if t, err = TrainTokens(b.Context(), c, dim, v, &TrainOptions{Centroids: 1024, Iterations: 1}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.Run(c.String(), func(b *testing.B) {
+			var block []byte
+			for b.Loop() {
+				block, _ = t.AppendBlock(block[:0], v[:regions*dim], nil)
+			}
+		})
+	}
+}

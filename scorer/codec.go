@@ -168,20 +168,20 @@ func int8Scale(v []float32) (inv float64, scale float32) {
 	return 127 / float64(m), float32(float64(m) / 127)
 }
 
+// roundInt8 rounds x·inv to an integer, halves to even. Adding 1.5·2⁵² leaves no bits
+// for a fraction, so the addition rounds and the low bits are the integer.
 func roundInt8(x float32, inv float64) int {
-	if x != x {
-		return 0
-	}
-	r := math.RoundToEven(float64(x) * inv)
+	const shift = 3 << 51
+	r := float64(float64(x) * inv)
 	switch {
 	case r > 127:
 		return 127
 	case r < -127:
 		return -127
-	case r != r: // infinity times an all-infinite vector's inverse of zero
+	case r != r: // x is not a number, or infinite beside nothing finite
 		return 0
 	}
-	return int(r)
+	return int(int32(math.Float64bits(r + shift)))
 }
 
 // SignedFromOffset writes Int8 codes to dst as the signed integers they stand

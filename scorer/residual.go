@@ -12,10 +12,11 @@ import (
 // inner products with int8 words stay integer sums.
 type residual struct {
 	bits      int
-	levels    [16]int8 // ascending; 4 of them for 2 bits
-	table     [16]byte // levels+128, repeated to fill a register
-	n         int      // centroids
-	centroids []byte   // n × stride offset codes
+	levels    [16]int8  // ascending; 4 of them for 2 bits
+	steps     [509]byte // see nearest
+	table     [16]byte  // levels+128, repeated to fill a register
+	n         int       // centroids
+	centroids []byte    // n × stride offset codes
 	scales    []float32
 }
 
@@ -45,6 +46,7 @@ func newResidual(codec Codec, stride, n int) *residual {
 		copy(r.levels[:], levels2[:])
 		clear(r.levels[4:])
 	}
+	r.steps = nearestSteps(r.levels[:1<<r.bits])
 	for i := range r.table {
 		r.table[i] = byte(int(r.levels[i&(1<<r.bits-1)]) + 128)
 	}
@@ -192,7 +194,7 @@ func (r *residual) fit(level []byte, rest []float32) (scale float64) {
 		}
 		for d, x := range rest {
 			l := r.nearest(float64(x) * inv)
-			level[d] = byte(l)
+			level[d] = l
 			q := float64(r.levels[l])
 			dot += float64(float64(x) * q)
 			norm += q * q
@@ -208,18 +210,22 @@ func (r *residual) fit(level []byte, rest []float32) (scale float64) {
 	return sum / dot
 }
 
-// nearest returns the number of the level nearest to x, halves upward.
-func (r *residual) nearest(x float64) int {
-	lo, hi := 0, 1<<r.bits-1
-	for lo < hi {
-		m := (lo + hi) / 2
-		if x*2 >= float64(int(r.levels[m])+int(r.levels[m+1])) {
-			lo = m + 1
-		} else {
-			hi = m
+// nearest returns the number of the level nearest to x, halves upward. Half-way points
+// are multiples of ½, so a table of half steps decides exactly.
+func (r *residual) nearest(x float64) byte {
+	return r.steps[int(math.Floor(2*min(max(x, -127), 127)))+254]
+}
+
+// nearestSteps is the table of nearest: element i is for x in [i/2−127, i/2−126.5).
+func nearestSteps(levels []int8) (steps [509]byte) {
+	l := 0
+	for i := range steps {
+		for l+1 < len(levels) && i-254 >= int(levels[l])+int(levels[l+1]) {
+			l++
 		}
+		steps[i] = byte(l)
 	}
-	return lo
+	return steps
 }
 
 // packLevels packs level numbers, 64 values a group. With 2 bits, byte i of the

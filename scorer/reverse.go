@@ -67,34 +67,41 @@ func (m *MaxSim) reverse(s *maxScratch, block, next []byte, weights []float32) (
 // it if it beats those of the groups before. Regions of the bests are numbers of
 // lanes until the last group is done.
 func (s *maxScratch) across(m *MaxSim, g, n int) {
-	scale := &m.packs[g].scale
-	used := min(lanes, len(m.used)-g*lanes)
+	var (
+		scale = &m.packs[g].scale
+		used  = min(lanes, len(m.used)-g*lanes)
+		sims  [lanes]float32
+	)
 	for i := range n {
 		rowScale := s.scales[i]
 		if rowScale != rowScale {
 			continue
 		}
+		switch {
+		case m.tokens.codec == F16:
+			for l, f := range (*[lanes]float32)(s.floats[i*lanes:]) {
+				sims[l] = f * rowScale
+			}
+		case m.tables != nil:
+			table := (*[lanes]float32)(m.tables[g][int(s.centroids[i])*lanes:])
+			for l, d := range (*[lanes]int32)(s.dots[i*lanes:]) {
+				sims[l] = (float32(float32(d)*rowScale) + table[l]) * scale[l]
+			}
+		default:
+			// In the order of forward: the region's scale, then the word's.
+			for l, d := range (*[lanes]int32)(s.dots[i*lanes:]) {
+				sims[l] = float32(float32(d)*scale[l]) * rowScale
+			}
+		}
 		best, at := s.bests[i].Similarity, s.bests[i].Region
-		for l := range used {
-			var v float32
-			switch {
-			case m.tokens.codec == F16:
-				v = s.floats[i*lanes+l] * rowScale
-			case m.tables != nil:
-				v = float32(float32(s.dots[i*lanes+l])*rowScale) + m.tables[g][int(s.centroids[i])*lanes+l]
-			default:
-				v = float32(s.dots[i*lanes+l])
-			}
-			if m.tables == nil && m.tokens.codec != F16 {
-				// The same order as forward: region scale, then word scale.
-				v = float32(v*scale[l]) * rowScale
-			} else {
-				v *= scale[l]
-			}
-			if at < 0 || v > best {
+		if at < 0 {
+			best, at = sims[0], g*lanes
+		}
+		for l, v := range sims[:used] {
+			if v > best {
 				best, at = v, g*lanes+l
 			}
 		}
-		s.bests[i].Similarity, s.bests[i].Region = best, at
+		s.bests[i] = Best{at, best}
 	}
 }
