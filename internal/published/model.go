@@ -81,7 +81,8 @@ func Read(o Options) (_ *Model, err error) {
 		return nil, err
 	}
 	m.Net = m.backbone.net
-	l := lengths{defaultMaxCaption, defaultMaxCaption, defaultMaxRegions}
+	words := min(defaultMaxCaption, m.Net.MaxPositions)
+	l := lengths{words, words, defaultMaxRegions}
 	if o.Checkpoint != "" {
 		l, err = m.readCheckpoint()
 	} else {
@@ -146,7 +147,7 @@ func (m *Model) readCheckpoint() (l lengths, err error) {
 // ownConfig reads what Export adds to the configuration of a model that the released code does not know.
 func (m *Model) ownConfig(s settings) error {
 	if text := s.text(networkKey, ""); text != "" {
-		net := m.Net
+		var net nn.Config
 		if err := json.Unmarshal([]byte(text), &net); err != nil {
 			return fmt.Errorf("%s: %s: %w", s.where, networkKey, err)
 		}
@@ -243,8 +244,8 @@ func (m *Model) setLengths(l lengths) error {
 			*x.dst = x.over
 		}
 		if *x.dst < x.low || x.name != "regions" && *x.dst > m.Net.MaxPositions {
-			return fmt.Errorf("%w: at most %d tokens of %s; the encoder has positions for %d, and at least %d are needed",
-				ErrBackbone, *x.dst, x.name, m.Net.MaxPositions, x.low)
+			return fmt.Errorf("%w: %s: at most %d tokens of %s; the encoder has positions for %d, and at least %d are needed",
+				ErrBackbone, filepath.Join(m.opts.Backbone, configFile), *x.dst, x.name, m.Net.MaxPositions, x.low)
 		}
 	}
 	return nil

@@ -1,0 +1,93 @@
+package traincmd
+
+import (
+	"context"
+	"flag"
+	"fmt"
+
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/published"
+	"github.com/aladin-go/aladin/train"
+)
+
+var exportVerb = verb{
+	name: "export", summary: "write a bundle as a checkpoint for PyTorch",
+	usage: `
+Usage: aladin-train export BUNDLE --pth FILE [--vinvl DIR]
+
+Writes a model in the published layout: FILE as the released code saves its checkpoints (model, config,
+opt, epoch), DIR as VinVL's backbone folder (config.json, vocab.txt, training_args.bin, pytorch_model.bin).
+A model that was imported gets its names, types and unused tensors back.
+
+  aladin-train export aladin.model --pth checkpoint.pth.tar --vinvl backbone
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		pth := f.String("pth", "", "checkpoint `file` to write")
+		vinvl := f.String("vinvl", "", "backbone `folder` to write")
+		return func(_ context.Context, env environment, args []string) error {
+			args, err := interspersed(f, args)
+			switch {
+			case err != nil:
+				return err
+			case len(args) != 1:
+				return fmt.Errorf("%w: one bundle is wanted, have %q", errUsage, args)
+			case *pth == "" && *vinvl == "":
+				return fmt.Errorf("%w: --pth or --vinvl is missing: what to write", errUsage)
+			}
+			return exportBundle(env, args[0], *pth, *vinvl)
+		}
+	},
+}
+
+// interspersed lets flags stand behind arguments, as in "export BUNDLE --pth FILE".
+func interspersed(f *flag.FlagSet, args []string) (positional []string, err error) {
+	for len(args) > 0 {
+		positional = append(positional, args[0])
+		if err := f.Parse(args[1:]); err != nil {
+			return nil, fmt.Errorf("%w: %v", errUsage, err)
+		}
+		args = f.Args()
+	}
+	return positional, nil
+}
+
+func exportBundle(env environment, dir, pth, vinvl string) error {
+	m, err := train.LoadModel(dir)
+	if err != nil {
+		return err
+	}
+	s := published.Source{Net: m.Net, MaxCaption: m.Text.MaxCaption, MaxLabels: m.Text.MaxLabels, MaxRegions: m.MaxRegions,
+		Tokenizer: m.Text.Tokenizer, FirstLabel: m.Text.Tokenizer.Piece(m.Text.FirstLabel), Weights: m.Params}
+	if _, ok := m.RegionFiles[published.KeptFile]; ok {
+		b, err := bundle.Open(dir)
+		if err != nil {
+			return err
+		}
+		path, err := b.Path(published.KeptFile)
+		if err != nil {
+			return err
+		}
+		kept, file, err := published.OpenKept(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		s.Kept = kept
+	}
+	for _, what := range published.Strange(m.Net) {
+		fmt.Fprintf(env.stderr, "note: the released code does not know %s\n", what)
+	}
+	if pth != "" {
+		if err := published.Export(pth, s); err != nil {
+			return err
+		}
+		fmt.Fprintln(env.stdout, pth)
+	}
+	if vinvl != "" {
+		if err := published.ExportBackbone(vinvl, s); err != nil {
+			return err
+		}
+		fmt.Fprintln(env.stdout, vinvl)
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package traincmd
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/input"
+	"github.com/aladin-go/aladin/internal/published"
+	"github.com/aladin-go/aladin/train"
+)
+
+var importVerb = verb{
+	name: "import", summary: "make a bundle of a published checkpoint, of VinVL's backbone or of BERT",
+	usage: `
+Usage: aladin-train import [--checkpoint FILE.pth.tar] --vinvl DIR --out BUNDLE [options]
+
+Makes a bundle of a published model. With --checkpoint it is ALADIN's, ready for aladin-index and
+aladin-eval, with everything that the released code does kept. Without, it is the encoder in DIR with
+heads that are yet to be trained: VinVL's folder (checkpoint-0132780), or a Hugging Face folder with BERT
+in it (config.json, vocab.txt, and model.safetensors or pytorch_model.bin).
+
+  aladin-train import --checkpoint model_best_rsum.pth.tar --vinvl checkpoint-0132780 --out aladin.model
+  aladin-train import --vinvl checkpoint-0132780 --out start.model
+  aladin-train import --vinvl bert-base-uncased --region-dim 1030 --out start.model
+
+Nothing in the files is executed. Tensors that are missing or of another shape are named, and so are those
+that the network has no use for; the bundle keeps them for aladin-train export.
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		var o published.Options
+		f.StringVar(&o.Checkpoint, "checkpoint", "", "ALADIN's `checkpoint`: checkpoint.pth.tar or model_best_rsum.pth.tar")
+		f.StringVar(&o.Backbone, "vinvl", "", "`folder` of the backbone: config.json, vocab.txt and, without --checkpoint, its weights")
+		out := f.String("out", "", "`bundle` to write; one that is there is replaced when the new one is whole")
+		name := f.String("name", "", "the model's `name`; the folder's if not given")
+		f.IntVar(&o.MaxCaption, "max-caption", 0, "longest caption in `tokens`, the two special ones included (default the checkpoint's, else 50)")
+		f.IntVar(&o.MaxLabels, "max-labels", 0, "likewise of an image's object labels, in `tokens`")
+		f.IntVar(&o.MaxRegions, "max-regions", 0, "most `regions` of an image (default the checkpoint's, else 34)")
+		f.StringVar(&o.Alignment, "alignment-mode", "", "alignment `mode` in place of the checkpoint's: MrSw, MrAVGw, MwSr, symm, sum, mean, scan-sentences")
+		f.IntVar(&o.RegionDim, "region-dim", 0, "`features` a region, of a fresh region layer (without --checkpoint; default the backbone's, else 2054)")
+		f.BoolVar(&o.Released, "released", false, "without --checkpoint: labels and alignment as in the released code")
+		f.BoolVar(&o.StartMissing, "start-missing", false, "start tensors that the checkpoint lacks from nothing instead of failing")
+		f.Uint64Var(&o.Seed, "seed", 88, "`seed` of what starts from nothing")
+		asJSON := f.Bool("json", false, "what was imported, as JSON")
+		return func(_ context.Context, env environment, args []string) error {
+			switch {
+			case len(args) > 0:
+				return fmt.Errorf("%w: import takes no arguments, have %q", errUsage, args)
+			case o.Backbone == "":
+				return fmt.Errorf("%w: --vinvl is missing: the folder with config.json and vocab.txt", errUsage)
+			case *out == "":
+				return fmt.Errorf("%w: --out is missing: the bundle to write", errUsage)
+			case o.Checkpoint != "" && (o.RegionDim != 0 || o.Released):
+				return fmt.Errorf("%w: --region-dim and --released are for an encoder without --checkpoint", errUsage)
+			}
+			m, err := published.Read(o)
+			if err != nil {
+				return err
+			}
+			defer m.Close()
+			if *name == "" {
+				*name = m.Name()
+			}
+			b, err := saveImported(m, *name, *out)
+			if err != nil {
+				return err
+			}
+			return reportImport(env, m, b, *asJSON)
+		}
+	},
+}
+
+// saveImported writes the bundle. Parameters go from file to file.
+func saveImported(m *published.Model, name, dir string) (*bundle.Bundle, error) {
+	params := train.NewParams()
+	for _, p := range m.Params {
+		v, err := m.Values(p)
+		if err != nil {
+			return nil, err
+		}
+		params.Set(p.Name, p.Shape, v)
+	}
+	first, _ := m.Tokenizer.ID(m.FirstLabel) // Read has seen to it
+	kept := m.Kept()
+	model := &train.Model{
+		Name: name, Net: m.Net, Params: params, MaxRegions: m.MaxRegions,
+		Text:        input.Text{Tokenizer: m.Tokenizer, MaxCaption: m.MaxCaption, MaxLabels: m.MaxLabels, FirstLabel: first},
+		Regions:     bundle.Regions{Kind: bundle.Precomputed},
+		RegionFiles: map[string]func(io.Writer) error{published.KeptFile: kept.Write},
+		Training:    map[string]any{"imported": m.Origin()},
+	}
+	return model.Save(dir)
+}
+
+// An importReport says what came of an import.
+type importReport struct {
+	Bundle     string            `json:"bundle"`
+	Model      string            `json:"model"`
+	Parameters int               `json:"parameters"`
+	Tensors    int               `json:"tensors"`
+	Lengths    bundle.Lengths    `json:"lengths"`
+	Dims       bundle.Dims       `json:"dims"`
+	Alignment  string            `json:"alignment"`
+	Quirks     bundle.Quirks     `json:"quirks"`
+	Fresh      []string          `json:"fresh"`
+	Unused     []published.Spare `json:"unused"`
+	Notes      []string          `json:"notes"`
+}
+
+func reportImport(env environment, m *published.Model, b *bundle.Bundle, asJSON bool) error {
+	man := b.Manifest
+	r := importReport{Bundle: b.Dir(), Model: b.Fingerprint(), Tensors: len(m.Params), Lengths: man.Lengths, Dims: man.Dims,
+		Alignment: man.Alignment, Quirks: man.Quirks, Fresh: []string{}, Unused: m.Unused, Notes: m.Notes}
+	for _, p := range m.Params {
+		r.Parameters += p.Len()
+	}
+	for _, p := range m.Fresh {
+		r.Fresh = append(r.Fresh, p.Name)
+	}
+	if asJSON {
+		return json.NewEncoder(env.stdout).Encode(r)
+	}
+	w := env.stdout
+	fmt.Fprintf(w, "%s: %s\n", r.Bundle, r.Model)
+	fmt.Fprintf(w, "  %d tensors, %d parameters; embeddings of %d, regions of %d features\n", r.Tensors, r.Parameters, r.Dims.Embed, r.Dims.Region)
+	fmt.Fprintf(w, "  captions of %d tokens, labels of %d, %d regions; alignment %s\n", r.Lengths.Caption, r.Lengths.Labels, r.Lengths.Regions, r.Alignment)
+	if man.Quirks != (bundle.Quirks{}) {
+		fmt.Fprintf(w, "  as released: labels begin with %s, last word piece left out: %v, null region: %v\n",
+			man.Quirks.FirstToken(), man.Quirks.DropLastPiece, man.Quirks.NullRegion)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "  note: %s\n", n)
+	}
+	for _, n := range r.Fresh {
+		fmt.Fprintf(w, "  fresh: %s\n", n)
+	}
+	for _, u := range r.Unused {
+		why := u.Why
+		if why == "" {
+			why = "unknown to this network"
+		}
+		fmt.Fprintf(w, "  unused: %s %v (%s)\n", u.Name, u.Shape, why)
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package traincmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/vision"
+)
+
+var initVerb = verb{
+	name: "init", summary: "make a bundle around models that turn photos into regions",
+	usage: `
+Usage: aladin-train init --regions FILE.json --out BUNDLE [--models DIR]
+
+Makes a bundle skeleton around an extractor of regions: your detector and backbone as ONNX, described by
+FILE.json, or one of the ready-made descriptions. The models are tried once, copied into the bundle, and
+trained for with aladin-train run. --print shows a ready-made description as a start for your own.
+
+  aladin-train init --regions mobilenet-yolox --models models --out photos.skeleton
+  aladin-train init --regions mobilenet-yolox --print > mine.json
+  aladin-train init --regions mine.json --models models --out mine.skeleton
+
+Ready-made: ` + strings.Join(vision.Presets(), ", ") + `.
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		regions := f.String("regions", "", "`description` of the extractor: a JSON file, or the name of a ready-made one")
+		models := f.String("models", "", "`folder` of the models that the description names (default the description's own)")
+		out := f.String("out", "", "`bundle` to write")
+		name := f.String("name", "", "the model's `name`; the description's if not given")
+		show := f.Bool("print", false, "print the description and stop")
+		asJSON := f.Bool("json", false, "what was made, as JSON")
+		return func(ctx context.Context, env environment, args []string) error {
+			switch {
+			case len(args) > 0:
+				return fmt.Errorf("%w: init takes no arguments, have %q", errUsage, args)
+			case *regions == "":
+				return fmt.Errorf("%w: --regions is missing: a JSON file, or one of %s", errUsage, strings.Join(vision.Presets(), ", "))
+			case *out == "" && !*show:
+				return fmt.Errorf("%w: --out is missing: the bundle to write", errUsage)
+			}
+			cfg, dir, err := readRegions(*regions, *models)
+			if err != nil {
+				return err
+			}
+			if *show {
+				e := json.NewEncoder(env.stdout)
+				e.SetIndent("", "  ")
+				return e.Encode(cfg)
+			}
+			b, err := makeSkeleton(cfg, dir, *name, *out)
+			if err != nil {
+				return err
+			}
+			if *asJSON {
+				return json.NewEncoder(env.stdout).Encode(map[string]any{"bundle": b.Dir(), "model": b.Fingerprint(),
+					"region_dim": b.Manifest.Dims.Region, "files": b.Files()})
+			}
+			fmt.Fprintf(env.stdout, "%s: %s, regions of %d features\n", b.Dir(), b.Fingerprint(), b.Manifest.Dims.Region)
+			return nil
+		}
+	},
+}
+
+// readRegions reads a description and says where its models lie.
+func readRegions(what, models string) (cfg *vision.Config, dir string, err error) {
+	cfg, err = vision.ReadConfig(what)
+	dir = filepath.Dir(what)
+	if errors.Is(err, fs.ErrNotExist) && slices.Contains(vision.Presets(), what) {
+		cfg, err = vision.Preset(what)
+	}
+	if models != "" {
+		dir = models
+	}
+	return cfg, dir, err
+}
+
+// makeSkeleton tries the extractor and writes it as a bundle, in which all files lie side by side.
+func makeSkeleton(cfg *vision.Config, dir, name, out string) (*bundle.Bundle, error) {
+	x, err := vision.Open(cfg, dir, nil)
+	if err != nil {
+		return nil, err
+	}
+	dim := x.Dim()
+	if err := x.Close(); err != nil {
+		return nil, err
+	}
+	files := map[string]func(io.Writer) error{}
+	from := map[string]string{}
+	flat := cfg.Clone()
+	move := func(file *string) error {
+		path := filepath.Join(dir, filepath.FromSlash(*file))
+		base := filepath.Base(path)
+		if other, ok := from[base]; ok && other != path {
+			return fmt.Errorf("%s and %s bear one name; a bundle's files lie side by side", other, path)
+		}
+		*file, from[base], files[base] = base, path, bundle.FromFile(path)
+		return nil
+	}
+	for i := range flat.Models {
+		if err := move(&flat.Models[i].File); err != nil {
+			return nil, err
+		}
+	}
+	if flat.Standardise != "" {
+		if err := move(&flat.Standardise); err != nil {
+			return nil, err
+		}
+	}
+	text, err := json.Marshal(flat)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		name = cfg.Name
+	}
+	if name == "" {
+		name = "regions"
+	}
+	return bundle.Create(out, bundle.Manifest{Name: name, Dims: bundle.Dims{Region: dim},
+		Regions: bundle.Regions{Kind: cfg.Kind, Config: text}}, files)
+}
