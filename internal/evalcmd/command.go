@@ -15,7 +15,10 @@ import (
 	"strings"
 	"syscall"
 
+	aladin "github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/progress"
+	"github.com/aladin-go/aladin/internal/source"
 )
 
 // Exit codes.
@@ -29,6 +32,7 @@ const (
 const (
 	defaultResamples  = 1000
 	defaultCandidates = "200"
+	skipsShown        = 10 // of what a source left out; the rest is counted
 )
 
 // errUsage is the class of errors that a better command line would not have.
@@ -42,6 +46,10 @@ const usage = `Usage: aladin-eval (--model BUNDLE SOURCE | --embeddings FILE.npz
 Evaluates image–text retrieval in both directions: by matching vectors, by alignment of words with
 regions, and by matching re-ranked with alignment.
 
+  aladin-eval --model photos.model --images photos --captions captions.tsv --report report.html
+  aladin-eval --model photos.model --scenes 1000 --candidates 10,50,200
+  aladin-eval --model photos.model --index photos.aladin --images photos --captions captions.tsv
+  aladin-eval --model coco.model --features features --coco-ir coco_ir --split test --protocol 5fold
   aladin-eval --embeddings other-model.npz --json > other.json
   aladin-eval --embeddings mine.npz --compare other.json --report report.html
   aladin-eval --embeddings mine.npz --candidates 10,50,200,1000 --plot trade-off.svg
@@ -59,22 +67,26 @@ Exit status: 0 done, 1 failed, 2 misused, 130 interrupted.
 // options are the command line.
 type options struct {
 	settings
-	embeddings string
-	keys       string
-	json       bool
-	quiet      bool
-	out        string
-	perQuery   string
-	compare    string
-	dump       string
-	dumpTokens bool
-	plot       string
-	report     string
-	photos     string
-	title      string
-	candidates string
-	codecs     string
-	memoryMB   int
+	model        string
+	device       string
+	source       source.Flags
+	index        string
+	captionIndex string
+	embeddings   string
+	galleryFile  string
+	json         bool
+	quiet        bool
+	out          string
+	perQuery     string
+	compare      string
+	dump         string
+	dumpTokens   bool
+	plot         string
+	report       string
+	title        string
+	candidates   string
+	codecs       string
+	memoryMB     int
 }
 
 // Main runs the command and returns its exit code.
@@ -121,12 +133,16 @@ func (o *options) parse(args []string) (help [3]string, err error) {
 	number := func(p *int, name string, value int, help string) { f.IntVar(p, name, value, help); add(name) }
 	yes := func(p *bool, name, help string) { f.BoolVar(p, name, false, help); add(name) }
 
+	text(&o.model, "model", "", "`bundle` that encodes the source")
+	text(&o.device, "device", "", "`device` to encode on: cpu, cuda, cuda:N or auto")
+	text(&o.index, "index", "", "index `file` from which the images are taken, as its codecs left them")
+	text(&o.captionIndex, "caption-index", "", "index `file` of captions with ids IMAGE#n; with --index, no model is needed")
 	text(&o.embeddings, "embeddings", "", "encodings in an `.npz`: image_ids, caption_ids, image_matching, caption_matching and, as far as there are, alignment, caption_image, caption_texts, image_tokens with image_counts, caption_tokens with caption_counts, …")
-	text(&o.keys, "keys", "", "`file` with the ids of a 1k gallery, one a line (with --protocol 1k)")
-	text(&o.photos, "images", "", "`folder` with the photos, for the report: image ids are paths in it")
+	text(&o.galleryFile, "gallery", "", "`file` with the ids of a 1k gallery, one a line (with --protocol 1k; --keys serves too)")
+	o.source.Register(f, "")
 
 	at = 1
-	text(&o.protocol, "protocol", "full", "`gallery`: full; 1k (the images of --keys); 5fold (five equal parts, averaged); 5k")
+	text(&o.protocol, "protocol", "full", "`gallery`: full; 1k (the images of --keys or --gallery); 5fold (five equal parts, averaged); 5k")
 	text(&o.candidates, "candidates", defaultCandidates, "`numbers` of candidates that alignment re-ranks, such as 10,50,200; 0 for none")
 	text(&o.alignment, "alignment", "exhaustive", "`how much` to align: exhaustive (every pair), candidates, none")
 	text(&o.precision, "align-codec", "f32", "`precision` of alignment: f32 (reference), f16, int8 (fastest)")
@@ -225,8 +241,8 @@ func (o *options) check() error {
 	if o.plot != "" && !strings.HasSuffix(o.plot, ".svg") && !strings.HasSuffix(o.plot, ".png") {
 		return fmt.Errorf("%w: --plot %s: want a name that ends in .svg or .png", errUsage, o.plot)
 	}
-	if o.embeddings == "" {
-		return fmt.Errorf("%w: what is to be evaluated? Give --embeddings FILE.npz", errUsage)
+	if err := o.checkSource(); err != nil {
+		return err
 	}
 	if o.state == "" && o.dump != "" && o.alignment == "exhaustive" {
 		o.state = o.dump + ".state"
@@ -236,19 +252,56 @@ func (o *options) check() error {
 	return nil
 }
 
+// checkSource settles where encodings come from.
+func (o *options) checkSource() error {
+	switch {
+	case o.embeddings != "":
+		if o.model != "" || o.index != "" || o.captionIndex != "" {
+			return fmt.Errorf("%w: --embeddings needs no --model and no index", errUsage)
+		}
+		if o.galleryFile == "" {
+			o.galleryFile = o.source.Keys
+		}
+		return nil
+	case o.captionIndex != "":
+		if o.index == "" || o.model != "" {
+			return fmt.Errorf("%w: --caption-index goes with --index and without --model", errUsage)
+		}
+		return nil
+	case o.model == "":
+		return fmt.Errorf("%w: what is to be evaluated? Give --model BUNDLE with a source, --index with --caption-index, or --embeddings FILE.npz", errUsage)
+	}
+	if o.protocol == "1k" && o.source.Features != "" && o.source.Keys == "" && o.galleryFile == "" {
+		o.source.Keys = "test_img_keys_1k.tsv"
+	}
+	if err := o.source.Check(); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if o.source.Images != "" && o.source.Captions == "" {
+		return fmt.Errorf("%w: --images needs --captions FILE.tsv: without captions nothing can be evaluated", errUsage)
+	}
+	if o.source.Features != "" && o.source.CocoIR == "" {
+		return fmt.Errorf("%w: --features needs --coco-ir DIR: without captions nothing can be evaluated", errUsage)
+	}
+	return nil
+}
+
 func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	tell := teller(func(what string, total int) *progress.Task { return progress.New(stderr, what, total) })
 	if o.quiet {
 		tell = func(string, int) *progress.Task { return nil }
 	}
-	if o.keys != "" {
-		if o.gallery, err = readList(o.keys); err != nil {
+	if o.galleryFile != "" {
+		if o.gallery, err = readList(o.galleryFile); err != nil {
 			return err
 		}
 	}
-	d, err := o.open(ctx, tell)
+	d, err := o.open(ctx, stderr, tell)
 	if err != nil {
 		return err
+	}
+	if o.protocol == "1k" && o.gallery == nil && o.source.Keys != "" {
+		o.gallery = d.images // the source took only those that its list names
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	e := &evaluation{settings: &o.settings, d: d, tell: tell}
@@ -270,21 +323,55 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	return nil
 }
 
-// open reads what is to be evaluated.
-func (o *options) open(_ context.Context, _ teller) (*data, error) {
-	d, err := readDump(o.embeddings)
+// open reads or makes what is to be evaluated.
+func (o *options) open(ctx context.Context, stderr io.Writer, tell teller) (*data, error) {
+	switch {
+	case o.embeddings != "":
+		d, err := readDump(o.embeddings)
+		if err == nil {
+			err = o.addPhotos(d)
+		}
+		return d, err
+	case o.captionIndex != "":
+		d, err := readIndexes(ctx, o.index, o.captionIndex, tell)
+		if err == nil {
+			err = o.addPhotos(d)
+		}
+		return d, err
+	}
+	m, err := aladin.OpenModel(o.model, &aladin.Options{Device: o.device, Threads: o.threads, CacheTexts: -1})
 	if err != nil {
 		return nil, err
 	}
-	if o.photos != "" {
-		root, err := os.OpenRoot(o.photos) // ids cannot lead out of the folder
-		if err != nil {
-			return nil, err
-		}
-		d.photo = func(i int) ([]byte, error) { return root.ReadFile(filepath.FromSlash(d.images[i])) }
-		d.close = append(d.close, root.Close)
+	src, err := o.source.Open(ctx, &source.Options{Split: "test", MaxRegions: m.MaxRegions(), Dim: m.RegionDim()})
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
 	}
-	return d, nil
+	if err := src.Skipped.Report(stderr, skipsShown); err != nil {
+		return nil, errors.Join(err, src.Close(), m.Close())
+	}
+	var ix *index.Index
+	if o.index != "" {
+		if ix, err = index.Open(o.index, nil); err != nil {
+			return nil, errors.Join(err, src.Close(), m.Close())
+		}
+		defer ix.Close()
+	}
+	return encode(ctx, m, src, ix, o.latency, tell)
+}
+
+// addPhotos lets the report show the photos of --images.
+func (o *options) addPhotos(d *data) error {
+	if o.source.Images == "" {
+		return nil
+	}
+	root, err := os.OpenRoot(o.source.Images) // ids cannot lead out of the folder
+	if err != nil {
+		return err
+	}
+	d.photo = func(i int) ([]byte, error) { return root.ReadFile(filepath.FromSlash(d.images[i])) }
+	d.close = append(d.close, root.Close)
+	return nil
 }
 
 // leave writes the files that were asked for.

@@ -34,7 +34,8 @@ type data struct {
 	mentions  [][]mention                 // of every caption; nil if unknown
 	unique    *float64                    // share of captions that fit one image only
 
-	cost  cost // of encoding
+	notes []string // for the document
+	cost  cost     // of encoding
 	close []func() error
 }
 

@@ -107,6 +107,7 @@ func (e *evaluation) prepare() error {
 		Images: len(d.images), Captions: len(d.captions), Protocol: e.protocol,
 		Source: d.source, Model: d.model, UniqueCaptions: d.unique, Speed: &speed{},
 	}
+	e.doc.Warnings = slices.Clone(d.notes)
 	var err error
 	if e.split, err = e.splitImages(); err != nil {
 		return err

@@ -24,7 +24,7 @@ import (
 
 const (
 	stateMagic   = "ALADIN-EVAL-01\r\n"
-	stateHeader  = 64 // magic 16, images u32, captions u32, reserved 8, fingerprint 32
+	stateHeader  = 64  // magic 16, images u32, captions u32, reserved 8, fingerprint 32
 	imagesAtOnce = 256 // a caption's words, once prepared, serve so many
 )
 

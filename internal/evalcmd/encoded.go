@@ -1,0 +1,467 @@
+package evalcmd
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	aladin "github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/npy"
+	"github.com/aladin-go/aladin/internal/region"
+	"github.com/aladin-go/aladin/internal/source"
+)
+
+const (
+	imagesPerCall   = 32
+	captionsPerCall = 512
+	timedImages     = 10 // encoded one at a time, to know how long one takes
+)
+
+// gathering collects the encodings of one side. Tokens go to a file as they come, which is then mapped:
+// those of a large collection need not fit in memory.
+type gathering struct {
+	path    string
+	file    *npy.Writer
+	dim     int
+	start   []int
+	weights []float32
+	vectors []float32
+	words   [][]word
+	boxes   [][]region.Box
+	labels  [][]string
+}
+
+func newGathering(folder, name string) *gathering {
+	return &gathering{path: filepath.Join(folder, name+".npy"), start: []int{0}}
+}
+
+func (g *gathering) add(enc *index.Encoding) error {
+	if g.file == nil {
+		g.dim = len(enc.Matching)
+		var err error
+		if g.file, err = npy.Create[float32](g.path, g.dim); err != nil {
+			return err
+		}
+	}
+	if len(enc.Matching) != g.dim || len(enc.Tokens)%g.dim != 0 {
+		return fmt.Errorf("%w: an encoding of %d dimensions with %d token values among those of %d", errData, len(enc.Matching), len(enc.Tokens), g.dim)
+	}
+	g.vectors = append(g.vectors, enc.Matching...)
+	n := len(enc.Tokens) / g.dim
+	if n > 0 {
+		if err := g.file.Append(enc.Tokens); err != nil {
+			return err
+		}
+	}
+	g.start = append(g.start, g.start[len(g.start)-1]+n)
+	for k := range n {
+		w := float32(1)
+		if enc.Weights != nil {
+			w = enc.Weights[k]
+		}
+		g.weights = append(g.weights, w)
+	}
+	words := make([]word, len(enc.Words))
+	for k, w := range enc.Words {
+		words[k] = word{w.Text, w.Start, w.End}
+	}
+	g.words = append(g.words, words)
+	boxes := make([]region.Box, len(enc.Boxes))
+	for k, b := range enc.Boxes {
+		boxes[k] = region.Box(b)
+	}
+	g.boxes = append(g.boxes, boxes)
+	g.labels = append(g.labels, enc.Labels)
+	return nil
+}
+
+// finish closes the file and maps it; tokens are nil if no item had any.
+func (g *gathering) finish(d *data) (eval.Vectors, *tokens, error) {
+	if g.file == nil {
+		return eval.Vectors{}, nil, fmt.Errorf("%w: nothing was encoded", errData)
+	}
+	if err := g.file.Close(); err != nil {
+		return eval.Vectors{}, nil, err
+	}
+	vectors := eval.Vectors{Dim: g.dim, Data: g.vectors}.Normalised()
+	if g.start[len(g.start)-1] == 0 {
+		return vectors, nil, nil
+	}
+	m, err := npy.OpenMatrix(g.path)
+	if err != nil {
+		return eval.Vectors{}, nil, err
+	}
+	d.close = append(d.close, m.Close)
+	values, ok := m.Float32s()
+	if !ok { // a machine that stores numbers the other way round
+		a, err := npy.ReadFile(g.path)
+		if err != nil {
+			return eval.Vectors{}, nil, err
+		}
+		if values, err = a.Float32s(); err != nil {
+			return eval.Vectors{}, nil, err
+		}
+	}
+	return vectors, &tokens{dim: g.dim, start: g.start, data: values, weights: g.weights}, nil
+}
+
+// install makes the two sides the data's.
+func (d *data) install(images, captions *gathering) error {
+	var err error
+	if d.imageVectors, d.imageTokens, err = images.finish(d); err != nil {
+		return err
+	}
+	if d.captionVectors, d.captionTokens, err = captions.finish(d); err != nil {
+		return err
+	}
+	if d.imageTokens == nil || d.captionTokens == nil {
+		d.imageTokens, d.captionTokens = nil, nil
+	}
+	d.boxes, d.labels = images.boxes, images.labels
+	d.words = func(c int) []word { return captions.words[c] }
+	return d.validate()
+}
+
+// newFolder is a folder for token files that goes when the data is closed.
+func (d *data) newFolder() (string, error) {
+	folder, err := os.MkdirTemp("", "aladin-eval-")
+	if err == nil {
+		d.close = append(d.close, func() error { return os.RemoveAll(folder) })
+	}
+	return folder, err
+}
+
+// encode makes the data of a source with a model. Images come from ix where it is not nil.
+func encode(ctx context.Context, m *aladin.Model, src *source.Source, ix *index.Index, timed int, tell teller) (_ *data, err error) {
+	d := &data{model: m.Fingerprint()}
+	d.close = append(d.close, m.Close, src.Close)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	folder, err := d.newFolder()
+	if err != nil {
+		return nil, err
+	}
+	images := newGathering(folder, "images")
+	e := &encoding{m: m, d: d, tell: tell}
+	if src, err = e.images(ctx, src, ix, images, timed); err != nil {
+		return nil, err
+	}
+	if len(src.Captions) == 0 {
+		return nil, fmt.Errorf("%w: no caption is left of %s", errData, src.Name)
+	}
+	for _, c := range src.Captions {
+		d.captions, d.texts, d.owner = append(d.captions, c.ID), append(d.texts, c.Text), append(d.owner, c.Image)
+	}
+	captions := newGathering(folder, "captions")
+	if err := e.captions(ctx, captions, timed); err != nil {
+		return nil, err
+	}
+	d.source, d.photo = src.Name, src.Photo
+	if len(src.Skipped) > 0 {
+		d.notes = append(d.notes, fmt.Sprintf("left out of the source: %v", src.Skipped))
+	}
+	if err := e.truths(ctx, src); err != nil {
+		return nil, err
+	}
+	return d, d.install(images, captions)
+}
+
+// encoding is a call of encode.
+type encoding struct {
+	m    *aladin.Model
+	d    *data
+	tell teller
+}
+
+// images encodes the pictures and returns the source without those that could not be.
+func (e *encoding) images(ctx context.Context, src *source.Source, ix *index.Index, to *gathering, timed int) (*source.Source, error) {
+	d := e.d
+	if ix != nil {
+		return src, e.indexed(ctx, src, ix, to)
+	}
+	for k := range min(timedImages+1, len(src.Items), timed) {
+		in, err := input(src, k)
+		if err != nil {
+			continue // counted below
+		}
+		began := time.Now()
+		if _, err := e.m.Encode(ctx, in); err == nil {
+			d.cost.imageCalls = append(d.cost.imageCalls, time.Since(began))
+		} else if inputErr := (*aladin.InputError)(nil); !errors.As(err, &inputErr) {
+			return nil, err
+		}
+	}
+	p := e.tell("encoding images", len(src.Items))
+	defer p.Done()
+	began := time.Now()
+	var bad source.Skips
+	for from := 0; from < len(src.Items); from += imagesPerCall {
+		var ins []aladin.Input
+		var at []int
+		skip := func(i int, err error) {
+			bad = append(bad, source.Skip{What: "photo", ID: src.Items[i].ID, Name: fmt.Sprintf("%q", src.Items[i].ID), Err: err})
+			p.Note("left out %q: %v", src.Items[i].ID, err)
+		}
+		for i := from; i < min(from+imagesPerCall, len(src.Items)); i++ {
+			in, err := input(src, i)
+			if err != nil {
+				skip(i, err)
+				continue
+			}
+			ins, at = append(ins, in), append(at, i)
+		}
+		encs, err := e.m.EncodeBatch(ctx, ins)
+		if encs == nil && err != nil {
+			return nil, err
+		}
+		for k, enc := range encs {
+			i := at[k]
+			if enc == nil {
+				skip(i, reason(err, k))
+				continue
+			}
+			if err := to.add(enc); err != nil {
+				return nil, err
+			}
+			d.images = append(d.images, src.Items[i].ID)
+			key, err := pictureKey(src, i, enc)
+			if err != nil {
+				return nil, err
+			}
+			d.imageKeys = append(d.imageKeys, key)
+		}
+		p.Set(min(from+imagesPerCall, len(src.Items)), 0)
+	}
+	d.cost.images, d.cost.imageTime = len(d.images), time.Since(began)
+	if len(bad) > 0 {
+		src = src.Without(bad)
+		d.notes = append(d.notes, fmt.Sprintf("could not be encoded: %v", bad))
+	}
+	return src, nil
+}
+
+// input is item i as the model reads it.
+func input(src *source.Source, i int) (aladin.Input, error) {
+	if src.Precomputed() {
+		set, err := src.Set(i)
+		if err != nil {
+			return aladin.Input{}, err
+		}
+		r := &aladin.RegionSet{Features: set.Features, Dim: set.Dim, Labels: set.Labels, Tags: set.Tags}
+		for _, b := range set.Boxes {
+			r.Boxes = append(r.Boxes, aladin.Box(b))
+		}
+		return aladin.Regions(r), nil
+	}
+	if path := src.Items[i].Path; path != "" {
+		return aladin.ImageFile(path), nil
+	}
+	img, err := src.Image(i)
+	return aladin.Image(img), err
+}
+
+// reason is why input k of a batch failed.
+func reason(err error, k int) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, x := range joined.Unwrap() {
+			if in := (*aladin.InputError)(nil); errors.As(x, &in) && in.Index == k {
+				return in.Err
+			}
+		}
+	}
+	return err
+}
+
+// pictureKey is equal for equal pictures. Vectors would not do: the same picture in two batches may
+// differ in its last digits.
+func pictureKey(src *source.Source, i int, enc *index.Encoding) (string, error) {
+	if src.Items[i].Path != "" {
+		b, err := src.Photo(i)
+		sum := sha256.Sum256(b)
+		return string(sum[:]), err
+	}
+	if src.Precomputed() {
+		set, err := src.Set(i)
+		if err != nil {
+			return "", err
+		}
+		return vectorKey(set.Features), nil
+	}
+	return vectorKey(enc.Matching), nil
+}
+
+// indexed reads the images' encodings from an index. Items that the source does not have are
+// distractors.
+func (e *encoding) indexed(ctx context.Context, src *source.Source, ix *index.Index, to *gathering) error {
+	if ix.Model() != e.m.Fingerprint() {
+		return fmt.Errorf("%w: the index was made with %s, this is %s", aladin.ErrModelMismatch, ix.Model(), e.m.Fingerprint())
+	}
+	ids := make([]string, len(src.Items))
+	known := make(map[string]bool, len(ids))
+	for i, item := range src.Items {
+		ids[i] = item.ID
+		known[item.ID] = true
+	}
+	for id, err := range ix.IDs() {
+		if err != nil {
+			return err
+		}
+		if !known[id] {
+			ids = append(ids, id)
+		}
+	}
+	return e.d.readItems(ctx, ix, ids, index.Image, to, e.tell)
+}
+
+// readItems gathers items of an index. Their encodings are what the index's codecs left of them.
+func (d *data) readItems(ctx context.Context, ix *index.Index, ids []string, kind index.Kind, to *gathering, tell teller) error {
+	p := tell("reading the index", len(ids))
+	defer p.Done()
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		enc, err := ix.Encoding(id)
+		if err != nil {
+			return fmt.Errorf("%q: %w", id, err)
+		}
+		if enc.Kind != kind {
+			return fmt.Errorf("%w: item %q of the index is of kind %s, want %s", errData, id, enc.Kind, kind)
+		}
+		if err := to.add(enc); err != nil {
+			return err
+		}
+		if kind == index.Image {
+			d.images = append(d.images, id)
+		} else {
+			d.captions, d.texts = append(d.captions, id), append(d.texts, enc.Text)
+		}
+		p.Add(1)
+	}
+	return nil
+}
+
+func (e *encoding) captions(ctx context.Context, to *gathering, timed int) error {
+	d := e.d
+	for k := range min(timed+1, len(d.texts)) {
+		c := k * len(d.texts) / (timed + 1)
+		began := time.Now()
+		if _, err := e.m.Encode(ctx, aladin.Text(d.texts[c])); err != nil {
+			return fmt.Errorf("caption %s: %w", d.captions[c], err)
+		}
+		d.cost.captionCalls = append(d.cost.captionCalls, time.Since(began))
+	}
+	p := e.tell("encoding captions", len(d.texts))
+	defer p.Done()
+	began := time.Now()
+	for texts := range slices.Chunk(d.texts, captionsPerCall) {
+		ins := make([]aladin.Input, len(texts))
+		for k, t := range texts {
+			ins[k] = aladin.Text(t)
+		}
+		encs, err := e.m.EncodeBatch(ctx, ins)
+		if err != nil {
+			return err
+		}
+		for _, enc := range encs {
+			if err := to.add(enc); err != nil {
+				return err
+			}
+		}
+		p.Add(len(texts))
+	}
+	d.cost.captions, d.cost.captionTime = len(d.texts), time.Since(began)
+	return nil
+}
+
+// truths takes over what generated scenes know of themselves.
+func (e *encoding) truths(ctx context.Context, src *source.Source) error {
+	for _, c := range src.Captions {
+		var list []mention
+		for _, m := range c.Mentions {
+			list = append(list, mention{m.Start, m.End, m.Boxes})
+		}
+		if list != nil && e.d.mentions == nil {
+			e.d.mentions = make([][]mention, 0, len(src.Captions))
+		}
+		e.d.mentions = append(e.d.mentions, list)
+	}
+	unique, err := src.Unique(ctx)
+	if err != nil || unique == nil {
+		return err
+	}
+	n := 0
+	for _, u := range unique {
+		if u {
+			n++
+		}
+	}
+	share := float64(n) / float64(len(unique))
+	e.d.unique = &share
+	return nil
+}
+
+// readIndexes makes the data of two indexes, of images and of captions, without any model. Caption ids
+// are "IMAGE#n".
+func readIndexes(ctx context.Context, images, captions string, tell teller) (_ *data, err error) {
+	d := &data{source: images + " and " + captions}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	folder, err := d.newFolder()
+	if err != nil {
+		return nil, err
+	}
+	var sides [2]*gathering
+	for side, path := range []string{images, captions} {
+		ix, err := index.Open(path, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer ix.Close()
+		if d.model == "" {
+			d.model = ix.Model()
+		}
+		if ix.Model() != d.model {
+			return nil, fmt.Errorf("%w: %s was made with %s, %s with %s", index.ErrModelMismatch, images, d.model, path, ix.Model())
+		}
+		var ids []string
+		for id, err := range ix.IDs() {
+			if err != nil {
+				return nil, err
+			}
+			ids = append(ids, id)
+		}
+		kind := []index.Kind{index.Image, index.Caption}[side]
+		sides[side] = newGathering(folder, kind.String())
+		if err := d.readItems(ctx, ix, ids, kind, sides[side], tell); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	at := places(d.images)
+	for _, id := range d.captions {
+		image := id
+		if k := strings.LastIndexByte(id, '#'); k >= 0 {
+			image = id[:k]
+		}
+		i, ok := at[image]
+		if !ok {
+			return nil, fmt.Errorf("%w: caption %q belongs to no image of %s", errData, id, images)
+		}
+		d.owner = append(d.owner, i)
+	}
+	return d, d.install(sides[0], sides[1])
+}
