@@ -1,0 +1,323 @@
+package aladin
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/scorer"
+)
+
+// An Alignment says how well the words of a caption are found among the regions of an image.
+type Alignment struct {
+	// Score is the sum over words of weight times similarity. It grows with the number of words, so it
+	// ranks images for one caption, or captions of like length for one image.
+	Score float32
+	// Coverage is the mean similarity of words, 0…1, each by its weight: it can be compared between
+	// captions.
+	Coverage float32
+	// Words says for each word which region fits best. A word that was cut into several pieces has the sum
+	// of their weights, the weighted mean of their similarities, and the region of the piece that adds most.
+	Words []WordMatch
+}
+
+// Align compares the words of one encoding with the regions of another, in full precision. The words are
+// those of the caption; of two captions or two images, those of q.
+func (m *Model) Align(ctx context.Context, q, x *Encoding) (Alignment, error) {
+	if err := ctx.Err(); err != nil {
+		return Alignment{}, err
+	}
+	for _, e := range []*Encoding{q, x} {
+		if err := m.accepts(e); err != nil {
+			return Alignment{}, err
+		}
+	}
+	words, regions := q, x
+	if q.Kind == index.Image && x.Kind == index.Caption {
+		words, regions = x, q
+	}
+	best, err := bestRegions(words, regions)
+	if err != nil {
+		return Alignment{}, err
+	}
+	return explain(words, regions, best), nil
+}
+
+// accepts refuses an encoding of another model, or one that cannot be aligned.
+func (m *Model) accepts(e *Encoding) error {
+	if e == nil {
+		return fmt.Errorf("aladin: %w: no encoding", index.ErrInvalid)
+	}
+	if e.Model != m.Fingerprint() {
+		return mismatch(e.Model, m.Fingerprint())
+	}
+	n := e.N()
+	if n == 0 || len(e.Tokens) == 0 {
+		return fmt.Errorf("aladin: %v %.40q: %w", e.Kind, e.Text, ErrNoTokens)
+	}
+	if len(e.Tokens) != n*m.Dim() || e.Weights != nil && len(e.Weights) != n || e.Words != nil && len(e.Words) != n ||
+		e.Boxes != nil && len(e.Boxes) != n || e.Labels != nil && len(e.Labels) != n {
+		return fmt.Errorf("aladin: %w encoding: the parts of %d tokens do not fit each other", index.ErrInvalid, n)
+	}
+	return nil
+}
+
+// bestRegions finds the region for each word; a word of weight 0 has none.
+func bestRegions(words, regions *Encoding) ([]scorer.Best, error) {
+	dim := len(words.Tokens) / words.N()
+	rows, err := scorer.NewRows(scorer.F32, dim, regions.Tokens, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]scorer.Best, words.N())
+	for w := range out {
+		out[w] = scorer.Best{Region: -1}
+		if weight(words, w) == 0 {
+			continue
+		}
+		q, err := scorer.NewQuery(scorer.F32, words.Tokens[w*dim:(w+1)*dim], nil)
+		if err != nil {
+			return nil, err
+		}
+		for r := range rows.N {
+			if weight(regions, r) == 0 {
+				continue
+			}
+			if s := scorer.Score(rows, q, r); out[w].Region < 0 || s > out[w].Similarity {
+				out[w] = scorer.Best{Region: r, Similarity: s}
+			}
+		}
+	}
+	return out, nil
+}
+
+func weight(e *Encoding, i int) float32 {
+	if e.Weights == nil {
+		return 1
+	}
+	return e.Weights[i]
+}
+
+// explain joins the pieces of words and adds up the score.
+func explain(words, regions *Encoding, best []scorer.Best) Alignment {
+	var a Alignment
+	var good, total float32 // of words that are wanted
+	for i, b := range best {
+		w := weight(words, i)
+		if w == 0 {
+			continue
+		}
+		a.Score += w * b.Similarity
+		if w > 0 {
+			good, total = good+w*max(b.Similarity, 0), total+w
+		}
+		match := WordMatch{Region: b.Region, Similarity: b.Similarity, Weight: w}
+		if words.Words != nil {
+			match.Word, match.Start, match.End = words.Words[i].Text, words.Words[i].Start, words.Words[i].End
+		} else if words.Labels != nil {
+			match.Word = words.Labels[i]
+		}
+		if b.Region >= 0 {
+			if regions.Boxes != nil {
+				match.Box = regions.Boxes[b.Region]
+			}
+			if regions.Labels != nil {
+				match.Label = regions.Labels[b.Region]
+			}
+		}
+		a.Words = appendWord(a.Words, match, words.Words != nil)
+	}
+	if total > 0 {
+		a.Coverage = min(good/total, 1)
+	}
+	return a
+}
+
+// appendWord adds the match of a piece to that of its word.
+func appendWord(all []WordMatch, piece WordMatch, named bool) []WordMatch {
+	if !named || len(all) == 0 {
+		return append(all, piece)
+	}
+	last := &all[len(all)-1]
+	sum := last.Weight + piece.Weight
+	if last.Start != piece.Start || last.End != piece.End || last.Word != piece.Word || sum == 0 {
+		return append(all, piece)
+	}
+	before, gain := last.Weight*last.Similarity, piece.Weight*piece.Similarity
+	if piece.Region >= 0 && (last.Region < 0 || gain > before) {
+		last.Region, last.Box, last.Label = piece.Region, piece.Box, piece.Label
+	}
+	last.Similarity, last.Weight = (before+gain)/sum, sum
+	return all
+}
+
+// AlignScores are the alignment scores of every caption with every image: that of captions[i] and images[j]
+// at i·len(images)+j. It computes with int8 codes, as an index does: on the model's GPU, or by the CPU's
+// kernels. Scores agree with those of Align to about a hundredth of a word's weight.
+func (m *Model) AlignScores(ctx context.Context, captions, images []*Encoding) ([]float32, error) {
+	if err := m.enter(); err != nil {
+		return nil, err
+	}
+	defer m.calls.Done()
+	for _, side := range [][]*Encoding{captions, images} {
+		for i, e := range side {
+			if err := m.accepts(e); err != nil {
+				return nil, fmt.Errorf("encoding %d: %w", i, err)
+			}
+		}
+	}
+	out := make([]float32, len(captions)*len(images))
+	if len(out) == 0 {
+		return out, nil
+	}
+	if m.opts.Device != "" && m.opts.Device != "cpu" {
+		s, err := m.aligner.get()
+		if err != nil {
+			return nil, err
+		}
+		if s.Device() != "cpu" { // "auto" may have found no GPU
+			return out, m.alignGraph(ctx, s, captions, images, out)
+		}
+	}
+	return out, m.alignKernels(ctx, captions, images, out)
+}
+
+func (m *Model) alignKernels(ctx context.Context, captions, images []*Encoding, out []float32) error {
+	layout, err := scorer.NewTokens(scorer.Int8, m.Dim())
+	if err != nil {
+		return err
+	}
+	blocks := make([][]byte, len(images))
+	for j, x := range images {
+		if blocks[j], err = layout.AppendBlock(nil, x.Tokens, x.Weights); err != nil {
+			return err
+		}
+	}
+	for i, c := range captions {
+		pos, neg := split(c)
+		row := out[i*len(images) : (i+1)*len(images)]
+		if err := scoreAll(ctx, layout, c.Tokens, pos, blocks, row, m.opts.Threads); err != nil {
+			return err
+		}
+		if neg == nil {
+			continue
+		}
+		less := make([]float32, len(row))
+		if err := scoreAll(ctx, layout, c.Tokens, neg, blocks, less, m.opts.Threads); err != nil {
+			return err
+		}
+		for j := range row {
+			row[j] -= less[j]
+		}
+	}
+	return nil
+}
+
+func scoreAll(ctx context.Context, layout *scorer.Tokens, tokens, weights []float32, blocks [][]byte, scores []float32, workers int) error {
+	q, err := scorer.NewMaxSim(layout, tokens, weights)
+	if err != nil {
+		return err
+	}
+	return q.ScoreAll(ctx, blocks, scores, workers)
+}
+
+// split separates positive from negative weights; neg is nil if there are none.
+func split(e *Encoding) (pos, neg []float32) {
+	pos = make([]float32, e.N())
+	for i := range pos {
+		w := weight(e, i)
+		pos[i] = max(w, 0)
+		if w < 0 {
+			if neg == nil {
+				neg = make([]float32, len(pos))
+			}
+			neg[i] = -w
+		}
+	}
+	return pos, neg
+}
+
+// Sizes of a run of align.onnx: together they bound its largest array, of one float for each word and
+// region, to some 100 MB.
+const (
+	graphCaptions = 32
+	graphImages   = 512
+	graphCells    = 24_000_000
+)
+
+// alignGraph runs align.onnx on the session's device.
+func (m *Model) alignGraph(ctx context.Context, s *ort.Session, captions, images []*Encoding, out []float32) error {
+	for from := 0; from < len(images); from += graphImages {
+		g := newGraphRegions(images[from:min(from+graphImages, len(images))], m.Dim())
+		for at := 0; at < len(captions); {
+			n, words := 0, 1
+			for n < graphCaptions && at+n < len(captions) {
+				w := max(words, captions[at+n].N())
+				if n > 0 && (n+1)*w*g.n*g.rows > graphCells {
+					break
+				}
+				n, words = n+1, w
+			}
+			scores, err := g.run(ctx, s, captions[at:at+n], words)
+			if err != nil {
+				return err
+			}
+			for i := range n {
+				copy(out[(at+i)*len(images)+from:], scores[i*g.n:(i+1)*g.n])
+			}
+			at += n
+		}
+	}
+	return nil
+}
+
+// graphRegions are the regions of images as align.onnx takes them.
+type graphRegions struct {
+	n, rows, dim int
+	codes        []int8
+	scales, mask []float32
+}
+
+func newGraphRegions(images []*Encoding, dim int) *graphRegions {
+	g := &graphRegions{n: len(images), rows: 1, dim: dim}
+	for _, x := range images {
+		g.rows = max(g.rows, x.N())
+	}
+	g.codes = make([]int8, g.n*g.rows*dim)
+	g.scales, g.mask = make([]float32, g.n*g.rows), make([]float32, g.n*g.rows)
+	for i, x := range images {
+		for r := range x.N() {
+			at := i*g.rows + r
+			g.scales[at] = scorer.QuantizeInt8(g.codes[at*dim:(at+1)*dim], x.Tokens[r*dim:(r+1)*dim])
+			if weight(x, r) > 0 {
+				g.mask[at] = 1
+			}
+		}
+	}
+	return g
+}
+
+func (g *graphRegions) run(ctx context.Context, s *ort.Session, captions []*Encoding, words int) ([]float32, error) {
+	tokens, weights := make([]float32, len(captions)*words*g.dim), make([]float32, len(captions)*words)
+	for i, c := range captions {
+		copy(tokens[i*words*g.dim:], c.Tokens)
+		for w := range c.N() {
+			weights[i*words+w] = weight(c, w)
+		}
+	}
+	q, n, rows := int64(len(captions)), int64(g.n), int64(g.rows)
+	out, err := s.Run(ctx, map[string]*ort.Tensor{
+		"words": ort.Float32([]int64{q, int64(words), int64(g.dim)}, tokens), "word_weights": ort.Float32([]int64{q, int64(words)}, weights),
+		"regions":       ort.Int8([]int64{n, rows, int64(g.dim)}, g.codes),
+		"region_scales": ort.Float32([]int64{n, rows}, g.scales), "region_mask": ort.Float32([]int64{n, rows}, g.mask),
+	}, "scores")
+	if err != nil {
+		return nil, err
+	}
+	scores := out["scores"].Float32()
+	if len(scores) != len(captions)*g.n {
+		return nil, fmt.Errorf("%w: align.onnx gives %d scores for %d pairs", ErrCorrupt, len(scores), len(captions)*g.n)
+	}
+	return scores, nil
+}

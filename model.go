@@ -1,0 +1,180 @@
+package aladin
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/input"
+	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/tokenizer"
+	"github.com/aladin-go/aladin/internal/vision"
+)
+
+// A Model encodes texts and images. It is safe for concurrent use. Its parts are loaded when they are first
+// needed, so that a program which only searches by text never loads the image encoder.
+type Model struct {
+	bundle  *bundle.Bundle
+	opts    Options
+	text    input.Text
+	cache   *textCache
+	regions *vision.Config // nil: precomputed
+
+	texts, images, aligner lazy[*ort.Session]
+	extractor              lazy[vision.Extractor]
+
+	mu     sync.Mutex
+	closed bool
+	calls  sync.WaitGroup
+}
+
+// OpenModel opens the model in folder dir. Files are checked against their checksums when they are loaded.
+func OpenModel(dir string, opts *Options) (*Model, error) {
+	o, err := opts.normal()
+	if err != nil {
+		return nil, err
+	}
+	b, err := bundle.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{bundle: b, opts: o, cache: newTextCache(o.CacheTexts)}
+	if m.text, err = openText(b); err != nil {
+		return nil, err
+	}
+	if b.Manifest.Regions.Kind != bundle.Precomputed {
+		if m.regions, err = vision.ParseConfig(b.Manifest.Regions.Config); err != nil {
+			return nil, fmt.Errorf("%s: model.json: regions: %w", dir, err)
+		}
+	}
+	session := func(name string) func() (*ort.Session, error) {
+		return func() (*ort.Session, error) {
+			path, err := m.bundle.Path(name)
+			if err != nil {
+				return nil, err
+			}
+			return ort.Open(path, &ort.Options{Threads: o.Threads, Device: o.Device})
+		}
+	}
+	m.texts.open, m.images.open, m.aligner.open = session(bundle.TextFile), session(bundle.ImageFile), session(bundle.AlignFile)
+	m.extractor.open = m.openExtractor
+	return m, nil
+}
+
+func openText(b *bundle.Bundle) (t input.Text, err error) {
+	man := &b.Manifest
+	if !man.Encodes() {
+		return t, fmt.Errorf("%s: %w", b.Dir(), ErrNoEncoder)
+	}
+	if man.Tokenizer.Kind != bundle.WordPiece {
+		return t, fmt.Errorf("%s: texts are cut by the tokenizer %q, which cannot be run here yet", b.Dir(), man.Tokenizer.Kind)
+	}
+	path, err := b.Path(man.Tokenizer.File)
+	if err != nil {
+		return t, err
+	}
+	t = input.Text{MaxCaption: man.Lengths.Caption, MaxLabels: man.Lengths.Labels}
+	if t.Tokenizer, err = tokenizer.LoadWordPiece(path, &tokenizer.Options{Cased: !man.Tokenizer.Lowercase}); err != nil {
+		return t, err
+	}
+	for _, id := range []int{t.Tokenizer.PAD(), t.Tokenizer.CLS(), t.Tokenizer.SEP()} {
+		if id < 0 {
+			return t, fmt.Errorf("%w: %s lacks [PAD], [CLS] or [SEP]", ErrCorrupt, path)
+		}
+	}
+	var ok bool
+	if t.FirstLabel, ok = t.Tokenizer.ID(man.Quirks.FirstToken()); !ok {
+		return t, fmt.Errorf("%w: %s lacks %s", ErrCorrupt, path, man.Quirks.FirstToken())
+	}
+	return t, nil
+}
+
+func (m *Model) openExtractor() (vision.Extractor, error) {
+	if m.regions == nil {
+		return nil, fmt.Errorf("%s: %w; give it regions (aladin.Regions, --features)", m.bundle.Manifest.Name, ErrNoPixels)
+	}
+	for _, name := range m.regions.Files() {
+		if _, err := m.bundle.Path(name); err != nil { // checks the content
+			return nil, err
+		}
+	}
+	x, err := vision.Open(m.regions, m.bundle.Dir(), &ort.Options{Threads: m.opts.Threads, Device: m.opts.Device})
+	if err != nil {
+		return nil, err
+	}
+	if want := m.bundle.Manifest.Dims.Region; x.Dim() != want {
+		return nil, errors.Join(fmt.Errorf("%w: %s: the region source gives %d features, the encoder reads %d", ErrCorrupt, m.bundle.Dir(), x.Dim(), want), x.Close())
+	}
+	return x, nil
+}
+
+// Name is the model's name.
+func (m *Model) Name() string { return m.bundle.Manifest.Name }
+
+// Fingerprint identifies the model: encodings with the same one can be compared.
+func (m *Model) Fingerprint() string { return m.bundle.Fingerprint() }
+
+// Dim is the number of values of a vector.
+func (m *Model) Dim() int { return m.bundle.Manifest.Dims.Embed }
+
+// RegionDim is the number of features of a region.
+func (m *Model) RegionDim() int { return m.bundle.Manifest.Dims.Region }
+
+// MaxRegions is how many regions of a picture are read; 0 is all.
+func (m *Model) MaxRegions() int { return m.bundle.Manifest.Lengths.Regions }
+
+// ReadsPixels says whether the model encodes pictures, not only precomputed regions.
+func (m *Model) ReadsPixels() bool { return m.regions != nil }
+
+// Close waits for calls under way and frees the model. Closing twice is harmless.
+func (m *Model) Close() error {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.calls.Wait()
+	return errors.Join(m.texts.close(), m.images.close(), m.aligner.close(), m.extractor.close())
+}
+
+// enter begins a call, which ends with m.calls.Done.
+func (m *Model) enter() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	m.calls.Add(1)
+	return nil
+}
+
+// lazy is something that is opened when it is first needed. An open that failed is tried again.
+type lazy[T interface{ Close() error }] struct {
+	open func() (T, error)
+
+	mu    sync.Mutex
+	there bool
+	value T
+}
+
+func (l *lazy[T]) get() (T, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.there {
+		return l.value, nil
+	}
+	v, err := l.open()
+	if err == nil {
+		l.value, l.there = v, true
+	}
+	return v, err
+}
+
+func (l *lazy[T]) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.there {
+		return nil
+	}
+	l.there = false
+	return l.value.Close()
+}

@@ -1,0 +1,148 @@
+package aladin
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/scenes"
+	"github.com/aladin-go/aladin/internal/testmodel"
+)
+
+// collection is an index of 30 scenes and its query.
+func collection(t *testing.T, m *Model, captions bool, opts *index.BuildOptions) *index.Index {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "scenes.aladin")
+	b, err := index.NewBuilder(path, opts)
+	require.NoError(t, err)
+	defer b.Close()
+	gen := scenes.New(7, nil)
+	for i := range 30 {
+		s := gen.Scene(i)
+		in := Image(s.Image)
+		if captions {
+			in = Text(s.Captions[0].Text)
+		}
+		e, err := m.Encode(t.Context(), in)
+		require.NoError(t, err)
+		require.NoError(t, b.Add(index.Item{ID: s.ID, Encoding: e, Tags: []string{fmt.Sprint("floor ", s.Floor)}}))
+	}
+	require.NoError(t, b.Finish())
+	ix, err := index.Open(path, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ix.Close()) })
+	return ix
+}
+
+func TestSearch(t *testing.T) {
+	m := tiny(t, testmodel.Options{})
+	images, captions := collection(t, m, false, nil), collection(t, m, true, nil)
+	gen := scenes.New(7, nil)
+	picture := gen.Scene(4)
+	q, err := m.Encode(t.Context(), Text(picture.Captions[1].Text))
+	require.NoError(t, err)
+	x, err := m.Encode(t.Context(), Image(picture.Image))
+	require.NoError(t, err)
+
+	stages := map[Stage]bool{}
+	hits, err := Search(t.Context(), m, images, q, SearchOptions{K: 5, Timing: func(s Stage, _ time.Duration) { stages[s] = true }})
+	require.NoError(t, err)
+	require.Len(t, hits, 5)
+	assert.Len(t, stages, 3)
+	for i, h := range hits {
+		if i > 0 {
+			assert.LessOrEqual(t, h.Align, hits[i-1].Align)
+		}
+		e, err := images.Encoding(h.ID)
+		require.NoError(t, err)
+		a, err := m.Align(t.Context(), q, e)
+		require.NoError(t, err)
+		assert.InDelta(t, a.Score, h.Align, 0.05)
+		require.Len(t, h.Words, len(a.Words))
+	}
+
+	hits, err = Search(t.Context(), m, captions, x, SearchOptions{})
+	require.NoError(t, err)
+	require.Len(t, hits, 10)
+	assert.NotEmpty(t, hits[0].Words, "an image among captions is aligned")
+
+	hits, err = Search(t.Context(), m, images, x, SearchOptions{K: 3})
+	require.NoError(t, err)
+	assert.Equal(t, picture.ID, hits[0].ID)
+	assert.InDelta(t, 1, hits[0].Match, 0.01)
+	assert.Nil(t, hits[0].Words, "an image among images is only matched")
+
+	hits, err = Search(t.Context(), nil, images, q, SearchOptions{K: 3, MatchOnly: true, Exclude: []string{picture.ID}})
+	require.NoError(t, err)
+	require.Len(t, hits, 3)
+	assert.Zero(t, hits[0].Align)
+
+	hits, err = Search(t.Context(), m, images, q, SearchOptions{K: 30, Tags: index.Tag(fmt.Sprint("floor ", picture.Floor)), Relevance: index.Relevance{Min: -1}})
+	require.NoError(t, err)
+	assert.NotEmpty(t, hits)
+	assert.Less(t, len(hits), 30)
+
+	bare := collection(t, m, false, &index.BuildOptions{Regions: index.None})
+	hits, err = Search(t.Context(), m, bare, q, SearchOptions{K: 3})
+	require.NoError(t, err)
+	assert.Len(t, hits, 3)
+
+	other := tiny(t, testmodel.Options{Seed: 9})
+	_, err = Search(t.Context(), other, images, q, SearchOptions{})
+	require.ErrorIs(t, err, ErrModelMismatch)
+}
+
+func TestCombine(t *testing.T) {
+	m := tiny(t, testmodel.Options{})
+	images := collection(t, m, false, nil)
+	encode := func(in Input) *Encoding {
+		e, err := m.Encode(t.Context(), in)
+		require.NoError(t, err)
+		return e
+	}
+	q1, q2 := encode(Text("a red ball")), encode(Text("two dotted cubes"))
+	x := encode(Image(scenes.New(7, nil).Scene(2).Image))
+
+	sum, err := Combine(q1, 1, x, 0.5, q2, -0.7)
+	require.NoError(t, err)
+	assert.Equal(t, KindCaption, sum.Kind)
+	assert.Equal(t, "a red ball; two dotted cubes", sum.Text)
+	assert.InDelta(t, 1, norm(sum.Matching), 1e-5)
+	assert.Equal(t, q1.N()+x.N()+q2.N(), sum.N())
+	var total float32
+	for i, w := range sum.Words {
+		total += sum.Weights[i]
+		if w.End > 0 {
+			assert.Equal(t, w.Text, sum.Text[w.Start:w.End])
+		}
+	}
+	assert.InDelta(t, 1+0.5-0.7, total, 1e-5)
+	hits, err := Search(t.Context(), m, images, sum, SearchOptions{K: 4})
+	require.NoError(t, err)
+	require.Len(t, hits, 4)
+	assert.NotEmpty(t, hits[0].Words)
+	_, err = m.Align(t.Context(), sum, x)
+	require.NoError(t, err)
+
+	like, err := Combine(x, 1.0, encode(Image(scenes.New(7, nil).Scene(3).Image)), float32(-0.5))
+	require.NoError(t, err)
+	assert.Equal(t, KindImage, like.Kind)
+	assert.Equal(t, x.N(), like.N())
+	hits, err = Search(t.Context(), m, images, like, SearchOptions{K: 1})
+	require.NoError(t, err)
+	assert.Len(t, hits, 1)
+
+	for want, parts := range map[string][]any{
+		"pairs": {q1}, "argument 1 is a string": {"q", 1}, "argument 2": {q1, "much"}, "nothing": {}, "cancel": {q1, 1, q1, -1}, "no encoding": {(*Encoding)(nil), 1},
+	} {
+		_, err := Combine(parts...)
+		require.ErrorContains(t, err, want)
+	}
+	_, err = Combine(q1, 1, &Encoding{Model: "other@1", Matching: make([]float32, 32)}, 1)
+	require.ErrorIs(t, err, ErrModelMismatch)
+}
