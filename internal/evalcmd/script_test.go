@@ -1,6 +1,7 @@
 package evalcmd
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -15,14 +16,21 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	aladin "github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/region"
+	"github.com/aladin-go/aladin/internal/source"
+	"github.com/aladin-go/aladin/internal/testmodel"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"aladin-eval": func() { os.Exit(Main()) },
 		"mkdump":      mkdump,
+		"mkmodel":     mkmodel,
+		"mkindex":     mkindex,
 	})
 }
 
@@ -30,6 +38,18 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			if path, err := ort.Library(); err == nil { // scripts have no home to find it in
+				env.Setenv("ALADIN_ONNXRUNTIME", path)
+			}
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "ort" {
+				return ort.Available(), nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"json": jsonCommand,
 		},
@@ -124,12 +144,74 @@ func mkdump() {
 	for k, id := range d.images {
 		if bad == "" && without == "" {
 			if err := drawPhoto(filepath.FromSlash(id), k); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
+				exit(err)
 			}
 		}
 	}
-	if err := writeDump(os.Args[1], d, alignment, true); err != nil {
+	exit(writeDump(os.Args[1], d, alignment, true))
+}
+
+// mkmodel writes a model with random weights: mkmodel DIR [SEED].
+func mkmodel() {
+	var o testmodel.Options
+	if len(os.Args) > 2 {
+		o.Seed, _ = strconv.ParseUint(os.Args[2], 10, 64)
+	}
+	exit(testmodel.Write(os.Args[1], o))
+}
+
+// mkindex writes an index of scenes and one of their captions: mkindex MODEL SCENES IMAGES.aladin CAPTIONS.aladin.
+func mkindex() {
+	exit(func() error {
+		ctx := context.Background()
+		m, err := aladin.OpenModel(os.Args[1], nil)
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		n, _ := strconv.Atoi(os.Args[2])
+		src, err := (&source.Flags{Scenes: n}).Open(ctx, &source.Options{Split: "test"})
+		if err != nil {
+			return err
+		}
+		build := func(path string, ids []string, ins []aladin.Input) error {
+			b, err := index.NewBuilder(path, nil)
+			if err != nil {
+				return err
+			}
+			encs, err := m.EncodeBatch(ctx, ins)
+			if err != nil {
+				return err
+			}
+			for k, enc := range encs {
+				if err := b.Add(index.Item{ID: ids[k], Encoding: enc}); err != nil {
+					return err
+				}
+			}
+			return b.Finish()
+		}
+		var ids []string
+		var ins []aladin.Input
+		for i := range src.Items {
+			img, err := src.Image(i)
+			if err != nil {
+				return err
+			}
+			ids, ins = append(ids, src.Items[i].ID), append(ins, aladin.Image(img))
+		}
+		if err := build(os.Args[3], ids, ins); err != nil {
+			return err
+		}
+		ids, ins = nil, nil
+		for _, c := range src.Captions {
+			ids, ins = append(ids, c.ID), append(ins, aladin.Text(c.Text))
+		}
+		return build(os.Args[4], ids, ins)
+	}())
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
