@@ -15,7 +15,9 @@ import (
 
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/npy"
+	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/shareddata"
+	"github.com/aladin-go/aladin/internal/traincmd"
 )
 
 // The whole command on the encodings of the original code prints the original code's figures.
@@ -50,37 +52,60 @@ func TestOriginalDocument(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tiny.npz")
 	require.NoError(t, writeDump(path, d, scores, false))
 
-	run := func(args ...string) map[string]any {
-		var out, errs bytes.Buffer
-		code := Run(context.Background(), append([]string{"--embeddings", path, "--json", "--latency", "0", "--bootstrap", "20", "--candidates", "5"}, args...), &out, &errs)
-		require.Equal(t, exitDone, code, errs.String())
-		var doc map[string]any
-		require.NoError(t, json.Unmarshal(out.Bytes(), &doc))
-		return doc
+	checkOriginal(t, z, "metrics", evaluated(t, "--embeddings", path))
+	checkOriginal(t, z, "metrics_1k", evaluated(t, "--embeddings", path, "--protocol", "1k", "--keys", filepath.Join(dir, "coco_ir", "test_img_keys_1k.tsv")))
+}
+
+// So does the original checkpoint, imported and run on the original's files.
+func TestOriginalModel(t *testing.T) {
+	dir := shareddata.Dir(t, "aladin-tiny")
+	if !ort.Available() {
+		t.Skip("ONNX Runtime is not there")
 	}
-	check := func(doc map[string]any, head, prefix string) {
+	z, err := npy.OpenZ(filepath.Join(dir, "expected.npz"))
+	require.NoError(t, err)
+	defer z.Close()
+	model := filepath.Join(t.TempDir(), "tiny.model")
+	var out, errs bytes.Buffer
+	code := traincmd.Run(context.Background(), []string{"import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--out", model}, &out, &errs)
+	require.Zero(t, code, errs.String())
+	source := []string{"--model", model, "--features", filepath.Join(dir, "coco_ir", "features"), "--coco-ir", filepath.Join(dir, "coco_ir"), "--split", "test"}
+	checkOriginal(t, z, "metrics", evaluated(t, source...))
+	checkOriginal(t, z, "metrics_1k", evaluated(t, append(source, "--protocol", "1k")...))
+}
+
+// evaluated is the document of a run.
+func evaluated(t *testing.T, args ...string) map[string]any {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := Run(context.Background(), append(args, "--json", "--latency", "0", "--bootstrap", "20", "--candidates", "5"), &out, &errs)
+	require.Equal(t, exitDone, code, errs.String())
+	var doc map[string]any
+	require.NoError(t, json.Unmarshal(out.Bytes(), &doc))
+	return doc
+}
+
+// checkOriginal compares both heads with the figures of the original code.
+func checkOriginal(t *testing.T, z *npy.Archive, set string, doc map[string]any) {
+	t.Helper()
+	floats := func(name string) []float64 {
+		a, err := z.Read(name)
+		require.NoError(t, err)
+		v, err := a.Float64s()
+		require.NoError(t, err)
+		return v
+	}
+	for head, name := range map[string]string{"matching": "matching", "alignment": "alignment/MrSw"} {
+		prefix := set + "/" + name
 		figures := doc[head].(map[string]any)
 		for _, side := range []string{"i2t", "t2i"} {
-			a, err := z.Read(prefix + "/" + side)
-			require.NoError(t, err)
-			want, err := a.Float64s()
-			require.NoError(t, err)
+			want := floats(prefix + "/" + side)
 			for k, name := range []string{"r1", "r5", "r10", "medr", "meanr"} {
 				assert.Equal(t, want[k], figures[side].(map[string]any)[name], "%s %s %s", prefix, side, name)
 			}
 		}
-		a, err := z.Read(prefix + "/rsum")
-		require.NoError(t, err)
-		want, err := a.Float64s()
-		require.NoError(t, err)
-		assert.Equal(t, want[0], figures["rsum"], prefix)
+		assert.Equal(t, floats(prefix + "/rsum")[0], figures["rsum"], prefix)
 	}
-	full := run()
-	check(full, "matching", "metrics/matching")
-	check(full, "alignment", "metrics/alignment/MrSw")
-	list := run("--protocol", "1k", "--keys", filepath.Join(dir, "coco_ir", "test_img_keys_1k.tsv"))
-	check(list, "matching", "metrics_1k/matching")
-	check(list, "alignment", "metrics_1k/alignment/MrSw")
 }
 
 // A run that is interrupted says so, keeps what it has, and the next one goes on.
