@@ -87,6 +87,7 @@ type EncoderConfig struct {
 	FF              int     `yaml:"ff"`
 	HeadFF          int     `yaml:"head-ff"` // of the heads; 0 = hidden
 	RegionLayerNorm bool    `yaml:"region-layer-norm"`
+	Standardise     bool    `yaml:"standardise"` // region features, by the training data's statistics
 	PreNorm         bool    `yaml:"pre-norm"`
 	MeanPool        bool    `yaml:"mean-pool"`
 	WordGates       bool    `yaml:"word-gates"`
@@ -152,6 +153,9 @@ type TrainingConfig struct {
 	Accumulate          int     `yaml:"accumulate"`
 	ValEvery            int     `yaml:"val-every"`  // steps; 0 = each epoch
 	SaveEvery           int     `yaml:"save-every"` // steps
+	// Augment are further views of a picture that training draws from: flip (mirrored; never with captions
+	// that speak of left and right) and crop (four crops of 85 %).
+	Augment []string `yaml:"augment"`
 	// StartLR multiplies the learning rate of embeddings that start from CCA.
 	StartLR float64 `yaml:"start-lr"`
 }

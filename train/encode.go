@@ -92,7 +92,7 @@ func (e *encoder) captions(ctx context.Context, params *Params, texts []string, 
 		if err := e.run(ctx, e.texts, e.textParams, params, captionInputs(&c), out); err != nil {
 			return nil, err
 		}
-		report(progress, len(out.tokens), len(texts))
+		tell(progress, len(out.tokens), len(texts))
 	}
 	return out, nil
 }
@@ -122,12 +122,12 @@ func (e *encoder) images(ctx context.Context, params *Params, images Images, pro
 		if err := e.run(ctx, e.imgs, e.imgParams, params, imageInputs(&m), out); err != nil {
 			return nil, err
 		}
-		report(progress, len(out.tokens), n)
+		tell(progress, len(out.tokens), n)
 	}
 	return out, nil
 }
 
-func report(progress func(done, total int), done, total int) {
+func tell(progress func(done, total int), done, total int) {
 	if progress != nil {
 		progress(done, total)
 	}

@@ -26,6 +26,7 @@ type Model struct {
 	Regions     bundle.Regions
 	RegionFiles map[string]func(io.Writer) error // of the region source
 	Training    any                              // a record for people, as JSON
+	Dir         string                           // where it was loaded from
 }
 
 // Save writes the model as a bundle, replacing the one in dir only once it is whole.
@@ -91,7 +92,7 @@ func LoadModel(dir string) (*Model, error) {
 		return nil, err
 	}
 	man := b.Manifest
-	m := &Model{Name: man.Name, Description: man.Description, Params: NewParams(), MaxRegions: man.Lengths.Regions,
+	m := &Model{Dir: dir, Name: man.Name, Description: man.Description, Params: NewParams(), MaxRegions: man.Lengths.Regions,
 		Regions: man.Regions, RegionFiles: map[string]func(io.Writer) error{}}
 	if err := json.Unmarshal(man.Network, &m.Net); err != nil {
 		return nil, fmt.Errorf("%s: model.json: network: %w (only bundles made by aladin-train can be trained further)", dir, err)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/aladin-go/aladin/internal/input"
@@ -47,7 +48,7 @@ func statistics(ctx context.Context, images Images, maxRegions int, progress fun
 			}
 		}
 		total += rows
-		report(progress, i+1, n)
+		tell(progress, i+1, n)
 	}
 	mean, scale = make([]float32, f), make([]float32, f)
 	for k := range f {
@@ -100,32 +101,21 @@ func startFromCCA(cfg *Config, net nn.Config, params *Params, text input.Text, d
 	if !lx.Factorize(&cxx) || !ly.Factorize(cyy) {
 		return fmt.Errorf("%w: the data's covariance is singular; raise encoder.cca-ridge", ErrData)
 	}
-	// T = Lx⁻¹ Cxy Ly⁻ᵀ; its singular vectors are the whitened directions.
-	var lxt, lyt mat.TriDense
-	lx.LTo(&lxt)
-	ly.LTo(&lyt)
-	var half, t mat.Dense
-	if err := half.Solve(&lxt, cxy); err != nil {
-		return fmt.Errorf("%w: %v", ErrData, err)
-	}
-	if err := t.Solve(&lyt, half.T()); err != nil {
-		return fmt.Errorf("%w: %v", ErrData, err)
-	}
-	u, s := leading(&t, d) // u: v×d left directions of Tᵀ (words), s: correlations
-	var wv mat.Dense       // f×d right directions, Tᵀ… = t.T()·u / s
-	wv.Mul(t.T(), u)
-	for j := range s {
-		for i := range f {
-			wv.Set(i, j, wv.At(i, j)/max(s[j], 1e-9))
-		}
-	}
-	var a, b mat.Dense // unwhitened: words v×d, regions f×d
-	if err := a.Solve(lyt.T(), u); err != nil {
-		return fmt.Errorf("%w: %v", ErrData, err)
-	}
-	if err := b.Solve(lxt.T(), &wv); err != nil {
-		return fmt.Errorf("%w: %v", ErrData, err)
-	}
+	var ux, uy mat.TriDense
+	lx.UTo(&ux)
+	ly.UTo(&uy)
+	// T = Ly⁻¹ Cyx Lx⁻ᵀ; its singular vectors are the whitened directions, its singular values the
+	// correlations.
+	t := mat.DenseCopyOf(cxy.T())
+	forward(&uy, t)
+	t = mat.DenseCopyOf(t.T())
+	forward(&ux, t)
+	t = mat.DenseCopyOf(t.T()) // words × features
+	u, wv, s := leading(t, d)
+	// Unwhitened: a of words, b of features.
+	backward(&uy, u)
+	backward(&ux, wv)
+	a, b := u, wv
 	for j, c := range s {
 		w := math.Pow(c, e.CCAPower)
 		for i := range v {
@@ -136,7 +126,7 @@ func startFromCCA(cfg *Config, net nn.Config, params *Params, text input.Text, d
 		}
 	}
 	// Lengths: the words of a caption and the mean region of an image as long as start-norm asks.
-	ta, tb := rms(&a), projected(p.x, &b)
+	ta, tb := rms(a), projected(p.x, b)
 	table, region := params.Lookup(nn.WordEmbeddings), params.Lookup(nn.RegionEmbeddings)
 	scale := e.StartNorm * math.Sqrt(float64(d)) * 0.05
 	clear(table.Data) // pieces that no caption has start as nothing
@@ -154,7 +144,7 @@ func startFromCCA(cfg *Config, net nn.Config, params *Params, text input.Text, d
 }
 
 // startWords is how many pieces, the most frequent, the analysis looks at: its cost grows with the cube.
-const startWords = 5000
+const startWords = 2500
 
 // captionWords counts the pieces of each image's captions, weighted by idf (the logarithm of one plus the
 // share of images without them, inverted). Columns are the most frequent pieces, ids their numbers.
@@ -260,35 +250,79 @@ func ridge(c *mat.SymDense, share float64) {
 	}
 }
 
-// leading finds the d leading left singular vectors of t and their singular values, from the
-// eigenvectors of the smaller Gram matrix.
-func leading(t *mat.Dense, d int) (*mat.Dense, []float64) {
+// leading finds the d leading singular vectors of t, left and right, and the singular values, from the
+// eigenvectors of tᵀt.
+func leading(t *mat.Dense, d int) (left, right *mat.Dense, s []float64) {
 	rows, cols := t.Dims()
 	var gram mat.SymDense
-	gram.SymOuterK(1, t.T()) // cols × cols
+	gram.SymOuterK(1, t.T())
 	var eig mat.EigenSym
 	eig.Factorize(&gram, true)
 	values := eig.Values(nil) // ascending
 	var vectors mat.Dense
 	eig.VectorsTo(&vectors)
 	d = min(d, cols)
-	right := mat.NewDense(cols, d, nil)
-	s := make([]float64, d)
+	right, s = mat.NewDense(cols, d, nil), make([]float64, d)
 	for j := range d {
 		from := cols - 1 - j
-		s[j] = math.Sqrt(max(values[from], 0))
+		s[j] = math.Sqrt(max(values[from], 1e-12))
 		for i := range cols {
 			right.Set(i, j, vectors.At(i, from))
 		}
 	}
-	left := mat.NewDense(rows, d, nil)
+	left = mat.NewDense(rows, d, nil)
 	left.Mul(t, right)
-	for j := range d {
-		for i := range rows {
-			left.Set(i, j, left.At(i, j)/max(s[j], 1e-9))
+	for i := range rows {
+		row := left.RawRowView(i)
+		for j := range row {
+			row[j] /= s[j]
 		}
 	}
-	return left, s
+	return left, right, s
+}
+
+// solveBlock is how many right-hand sides a core works on at a time, so that they stay in its cache.
+const solveBlock = 64
+
+// forward solves Uᵀ·X = b in place of b, for the upper Cholesky factor U. (gonum's own solver works on
+// one core and is several times slower at these sizes.)
+func forward(u *mat.TriDense, b *mat.Dense) { solve(u, b, false) }
+
+// backward solves U·X = b in place of b.
+func backward(u *mat.TriDense, b *mat.Dense) { solve(u, b, true) }
+
+func solve(f *mat.TriDense, b *mat.Dense, back bool) {
+	t := f.RawTriangular()
+	n, cols := b.Dims()
+	raw := b.RawMatrix()
+	parallel((cols+solveBlock-1)/solveBlock, func(block int) {
+		from, to := block*solveBlock, min((block+1)*solveBlock, cols)
+		row := func(i int) blas64.Vector {
+			return blas64.Vector{N: to - from, Inc: 1, Data: raw.Data[i*raw.Stride+from : i*raw.Stride+to]}
+		}
+		// Row i of U serves both ways: Uᵀ's column i going forward, U's row i going back.
+		for k := range n {
+			i := k
+			if back {
+				i = n - 1 - k
+			}
+			ui := t.Data[i*t.Stride:]
+			x := row(i)
+			if back {
+				for j := i + 1; j < n; j++ {
+					blas64.Axpy(-ui[j], row(j), x)
+				}
+				blas64.Scal(1/ui[i], x)
+				continue
+			}
+			blas64.Scal(1/ui[i], x)
+			for j := i + 1; j < n; j++ {
+				if ui[j] != 0 {
+					blas64.Axpy(-ui[j], x, row(j))
+				}
+			}
+		}
+	})
 }
 
 // rms is the root mean square length of the rows.

@@ -202,7 +202,7 @@ func (a *alignment) Rows(images []int, dst []float32) error {
 			}
 		}
 		a.done += len(part)
-		report(a.progress, a.done, n)
+		tell(a.progress, a.done, n)
 	}
 	return nil
 }

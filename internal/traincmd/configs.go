@@ -1,0 +1,75 @@
+package traincmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/aladin-go/aladin/train"
+)
+
+var configsVerb = verb{
+	name: "configs", summary: "list the configurations that come with the command, or print one",
+	usage: `
+Usage: aladin-train configs [NAME]
+
+Lists the configurations, or prints one as a start for your own.
+
+  aladin-train configs
+  aladin-train configs photos > mine.yaml
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		asJSON := f.Bool("json", false, "the list as JSON")
+		return func(_ context.Context, env environment, args []string) error {
+			switch len(args) {
+			case 0:
+				return listConfigs(env, *asJSON)
+			case 1:
+				text, err := train.ConfigText(args[0])
+				if err != nil {
+					return err
+				}
+				_, err = env.stdout.Write(text)
+				return err
+			}
+			return fmt.Errorf("%w: one name at most, have %q", errUsage, args)
+		}
+	},
+}
+
+func listConfigs(env environment, asJSON bool) error {
+	type entry struct {
+		Name    string `json:"name"`
+		Summary string `json:"summary"`
+	}
+	var list []entry
+	for _, name := range train.ConfigNames() {
+		text, err := train.ConfigText(name)
+		if err != nil {
+			return err
+		}
+		list = append(list, entry{name, summary(text)})
+	}
+	if asJSON {
+		return json.NewEncoder(env.stdout).Encode(list)
+	}
+	for _, e := range list {
+		fmt.Fprintf(env.stdout, "%-52s %s\n", e.Name, e.Summary)
+	}
+	return nil
+}
+
+// summary is a configuration's first comment line.
+func summary(text []byte) string {
+	s := bufio.NewScanner(bytes.NewReader(text))
+	for s.Scan() {
+		if rest, ok := strings.CutPrefix(s.Text(), "#"); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}

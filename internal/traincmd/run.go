@@ -1,0 +1,264 @@
+package traincmd
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/source"
+	"github.com/aladin-go/aladin/internal/tokenizer"
+	"github.com/aladin-go/aladin/train"
+)
+
+var runVerb = verb{
+	name: "run", summary: "train a model",
+	usage: `
+Usage: aladin-train run --config NAME|FILE.yaml SOURCE [--val-… SOURCE] --out DIR [options]
+
+Trains on captioned photos, on published features or on generated scenes. DIR/model is the best model so
+far, DIR/last what --resume goes on from; DIR/metrics.jsonl, DIR/tensorboard and DIR/report.html tell how
+it went. Ctrl-C saves first.
+
+  aladin-train run --config scenes --scenes 4000 --val-scenes 200 --out build/run
+  aladin-train run --config photos --regions extractor.json --images photos --captions train.tsv \
+      --val-images photos --val-captions dev.tsv --out run
+  aladin-train run --config alad-alignment-and-matching-distill --teacher vinvl.model \
+      --features features --coco-ir coco_ir --split train --val-features features \
+      --val-coco-ir coco_ir --val-split minival --out run
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		o := &runOptions{}
+		o.data.Register(f, "")
+		o.val.Register(f, "val-")
+		f.StringVar(&o.config, "config", "", "configuration: a `name` from aladin-train configs, or a YAML file")
+		f.StringVar(&o.out, "out", "", "`folder` for everything the run leaves")
+		f.IntVar(&o.epochs, "epochs", 0, "`number` of epochs, in place of the configuration's")
+		f.IntVar(&o.batch, "batch-size", 0, "pairs a `batch`, in place of the configuration's")
+		f.BoolVar(&o.resume, "resume", false, "go on where the run in --out stopped")
+		f.StringVar(&o.teacher, "teacher", "", "`model` to start from: a bundle, or a checkpoint (.pth.tar, with --vinvl)")
+		f.StringVar(&o.vinvl, "vinvl", "", "VinVL's backbone `folder`, for a checkpoint given as --teacher")
+		f.StringVar(&o.regions, "regions", "", "where regions come from: an extractor's .json, a bundle of aladin-train init, or a preset's `name` (default: patches)")
+		f.StringVar(&o.name, "name", "", "`name` of the model (default: the configuration's)")
+		f.StringVar(&o.device, "device", "cpu", "cpu, cuda[:N] or auto")
+		f.IntVar(&o.threads, "threads", 0, "cores to use (default: all)")
+		f.StringVar(&o.cache, "cache", "", "`folder` for extracted regions (default: in the user's cache)")
+		f.BoolVar(&o.quiet, "quiet", false, "no progress")
+		f.BoolVar(&o.json, "json", false, "the result as JSON on standard output")
+		return o.run
+	},
+}
+
+type runOptions struct {
+	data, val                                                 source.Flags
+	config, out, teacher, vinvl, regions, name, device, cache string
+	epochs, batch, threads                                    int
+	resume, quiet, json                                       bool
+}
+
+func (o *runOptions) run(ctx context.Context, env environment, args []string) error {
+	switch {
+	case len(args) > 0:
+		return fmt.Errorf("%w: what is %q?", errUsage, args[0])
+	case o.config == "":
+		return fmt.Errorf("%w: --config is missing", errUsage)
+	case o.out == "":
+		return fmt.Errorf("%w: --out is missing", errUsage)
+	}
+	if err := o.data.Check(); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	cfg, err := o.configure()
+	if err != nil {
+		return err
+	}
+	start, err := o.start(env)
+	if err != nil {
+		return err
+	}
+	w := &watcher{out: env.stderr, quiet: o.quiet}
+	defer w.done()
+	for _, n := range cfg.Notes {
+		w.note("%s: %s", o.config, n)
+	}
+	ext, err := openExtractor(o.regions, start, &o.data, cfg, o.threads, o.device)
+	if err != nil {
+		return err
+	}
+	defer ext.close()
+	data, err := o.open(ctx, w, &o.data, ext, cfg, "train")
+	if err != nil {
+		return err
+	}
+	defer data.close()
+	run := &train.Run{Config: cfg, Data: data.train(), Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Observe: w.observe}
+	if o.val.Given() {
+		val, err := o.open(ctx, w, &o.val, ext.plain(), cfg, "val")
+		if err != nil {
+			return err
+		}
+		defer val.close()
+		run.Val = val.train()
+	}
+	if run.Model, err = o.model(cfg, start, ext, run.Data); err != nil {
+		return err
+	}
+	run.FromData = start == nil
+	best, err := run.Do(ctx)
+	if rerr := train.WriteReport(o.out); err == nil {
+		err = rerr
+	}
+	if err != nil {
+		return err
+	}
+	w.done()
+	return o.finish(env, best)
+}
+
+func (o *runOptions) configure() (*train.Config, error) {
+	cfg, err := train.LoadConfig(o.config)
+	if err != nil {
+		return nil, err
+	}
+	if o.epochs > 0 {
+		cfg.Training.Epochs = o.epochs
+	}
+	if o.batch > 0 {
+		cfg.Training.BatchSize = o.batch
+	}
+	if o.name == "" {
+		o.name = modelName(o.config)
+	}
+	return cfg, cfg.Validate()
+}
+
+// modelName is a configuration's name or its file's, without folder and suffix.
+func modelName(config string) string {
+	base := filepath.Base(config)
+	return base[:len(base)-len(filepath.Ext(base))]
+}
+
+// start loads what --teacher names.
+func (o *runOptions) start(env environment) (*train.Model, error) {
+	if o.teacher == "" {
+		return nil, nil
+	}
+	if st, err := os.Stat(o.teacher); err == nil && !st.IsDir() {
+		return loadCheckpoint(o.teacher, o.vinvl)
+	}
+	return train.LoadModel(o.teacher)
+}
+
+// model is what the run trains: the teacher with the heads that the configuration asks for, or a network
+// that starts from nothing with a vocabulary of the data's own.
+func (o *runOptions) model(cfg *train.Config, start *train.Model, ext *extractor, data *train.Data) (*train.Model, error) {
+	if start != nil {
+		m := start.WithHeads(cfg)
+		m.Name, m.Regions, m.RegionFiles = o.name, ext.manifest, ext.files
+		return m, nil
+	}
+	texts := func(yield func(string) bool) {
+		for _, c := range data.Captions {
+			if !yield(c.Text) {
+				return
+			}
+		}
+	}
+	vocab := tokenizer.BuildVocab(withTags(texts, ext.tags), cfg.Encoder.VocabSize, cfg.Encoder.MinCount)
+	m, err := train.NewModel(o.name, cfg, vocab, data.Images.Dim())
+	if err != nil {
+		return nil, err
+	}
+	m.Regions, m.RegionFiles = ext.manifest, ext.files
+	return m, nil
+}
+
+// withTags makes sure that the class names of a detector are words of the vocabulary.
+func withTags(texts func(func(string) bool), tags []string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for range tagRepeats {
+			for _, t := range tags {
+				if !yield(t) {
+					return
+				}
+			}
+		}
+		texts(yield)
+	}
+}
+
+// tagRepeats is how often a class name counts, so that it passes min-count.
+const tagRepeats = 5
+
+func (o *runOptions) finish(env environment, best *train.Validation) error {
+	if o.json {
+		return writeJSON(env.stdout, map[string]any{"model": filepath.Join(o.out, "model"), "validation": best})
+	}
+	fmt.Fprintf(env.stdout, "model: %s\n", filepath.Join(o.out, "model"))
+	if best != nil {
+		fmt.Fprintf(env.stdout, "best validation: %s\n", describe(best))
+	}
+	return nil
+}
+
+// A dataset is an opened source with its regions.
+type dataset struct{ set *source.TrainingSet }
+
+func (o *runOptions) open(ctx context.Context, w *watcher, flags *source.Flags, ext *extractor, cfg *train.Config, split string) (*dataset, error) {
+	src, err := flags.Open(ctx, &source.Options{Split: split, MaxRegions: cfg.Encoder.MaxRegions})
+	if err != nil {
+		if errors.Is(err, source.ErrUsage) {
+			err = fmt.Errorf("%w: %w", errUsage, err)
+		}
+		return nil, err
+	}
+	opts := &source.TrainingOptions{Dir: ext.dir, Views: ext.views, Progress: w.progress("extracting regions of " + split)}
+	if o.cache != "" {
+		opts.Cache = filepath.Join(o.cache, split+".features")
+	}
+	set, err := source.Training(ctx, src, ext.x, opts)
+	if err != nil {
+		return nil, errors.Join(err, src.Close())
+	}
+	for _, s := range set.Skipped {
+		w.note("left out: %v", s)
+	}
+	return &dataset{set}, nil
+}
+
+func (d *dataset) close() { d.set.Close() }
+
+// train is the data set as the trainer sees it.
+func (d *dataset) train() *train.Data {
+	out := &train.Data{Images: images{d.set}}
+	for _, c := range d.set.Captions {
+		out.Captions = append(out.Captions, train.Caption{Image: c.Image, Text: c.Text})
+	}
+	return out
+}
+
+// images adapts a TrainingSet to what the trainer asks for.
+type images struct{ *source.TrainingSet }
+
+func (m images) Views() []train.View {
+	views := m.TrainingSet.Views()
+	out := make([]train.View, len(views))
+	for i, v := range views {
+		out[i] = train.View{Flip: v.Flip}
+	}
+	return out
+}
+
+// regionFiles copies an extractor's files into a bundle.
+func regionFiles(dir string, names []string) map[string]func(io.Writer) error {
+	files := map[string]func(io.Writer) error{}
+	for _, n := range slices.Compact(slices.Sorted(slices.Values(names))) {
+		files[n] = bundle.FromFile(filepath.Join(dir, n))
+	}
+	return files
+}

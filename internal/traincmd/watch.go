@@ -1,0 +1,96 @@
+package traincmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/progress"
+	"github.com/aladin-go/aladin/train"
+)
+
+// A watcher shows a run on a terminal or in a log: one bar at a time.
+type watcher struct {
+	out   io.Writer
+	quiet bool
+	task  *progress.Task
+	what  string
+	at    int
+	loss  float64
+}
+
+// show moves the bar of a task to done, starting it if need be.
+func (w *watcher) show(what string, done, total int) {
+	if w.quiet {
+		return
+	}
+	if w.what != what {
+		w.done()
+		w.task, w.what, w.at = progress.New(w.out, what, total), what, 0
+	}
+	if done > w.at {
+		w.task.Add(done - w.at)
+		w.at = done
+	}
+	if done >= total {
+		w.done()
+	}
+}
+
+// progress is show as a callback.
+func (w *watcher) progress(what string) func(done, total int) {
+	return func(done, total int) { w.show(what, done, total) }
+}
+
+func (w *watcher) done() {
+	if w.task != nil {
+		w.task.Done()
+	}
+	w.task, w.what, w.at = nil, "", 0
+}
+
+func (w *watcher) note(format string, args ...any) {
+	switch {
+	case w.quiet:
+	case w.task != nil:
+		w.task.Note(format, args...)
+	default:
+		fmt.Fprintf(w.out, format+"\n", args...)
+	}
+}
+
+func (w *watcher) observe(e train.Event) {
+	switch e.Kind {
+	case "note":
+		w.note("%s", e.Note)
+	case "start":
+		w.show(e.Note, e.Done, e.Total)
+	case "step":
+		w.loss = e.Loss["total"]
+		if w.what == "" {
+			w.note("epoch %d, loss %.3f", e.Epoch+1, w.loss)
+		}
+		w.show("training", e.Step, e.Steps)
+	case "validation":
+		best := ""
+		if e.Best {
+			best = " (best so far)"
+		}
+		w.note("step %d, loss %.3f: %s%s", e.Step, w.loss, describe(e.Validation), best)
+	}
+}
+
+// describe is a validation in a line.
+func describe(v *train.Validation) string {
+	line := func(r eval.Retrieval) string {
+		return fmt.Sprintf("%.1f/%.1f/%.1f %.1f/%.1f/%.1f rsum %.1f", r.I2T.R1, r.I2T.R5, r.I2T.R10, r.T2I.R1, r.T2I.R5, r.T2I.R10, r.RSum)
+	}
+	return fmt.Sprintf("matching %s, alignment %s, re-ranked %s", line(v.Matching), line(v.Alignment), line(v.Rerank))
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

@@ -1,0 +1,62 @@
+package train
+
+import (
+	"fmt"
+
+	"github.com/aladin-go/aladin/internal/input"
+	"github.com/aladin-go/aladin/internal/nn"
+	"github.com/aladin-go/aladin/internal/tokenizer"
+)
+
+// NewModel is a network that starts from nothing, in the shape that a configuration gives, with a
+// WordPiece vocabulary and regions of a number of features.
+func NewModel(name string, cfg *Config, vocab []string, regionDim int) (*Model, error) {
+	wp, err := tokenizer.NewWordPiece(vocab, nil)
+	if err != nil {
+		return nil, err
+	}
+	e := &cfg.Encoder
+	net := nn.Config{
+		Layers: e.Layers, Hidden: e.Hidden, Heads: e.Heads, FF: e.FF, Vocab: wp.Size(),
+		MaxPositions: max(e.MaxCaption, e.MaxLabels, 4), Types: 2, LayerNormEps: 1e-12,
+		RegionDim: regionDim, RegionLayerNorm: e.RegionLayerNorm, RegionLayerNormEps: 1e-12,
+		PreNorm: e.PreNorm, MeanPool: e.MeanPool, WordGates: e.WordGates, Standardise: e.Standardise,
+		AlignProjection: e.AlignProjection, MatchProjection: e.MatchProjection,
+	}
+	m := &Model{
+		Name: name, Params: NewParams(), MaxRegions: e.MaxRegions,
+		Text: input.Text{Tokenizer: wp, MaxCaption: e.MaxCaption, MaxLabels: e.MaxLabels, FirstLabel: wp.CLS()},
+	}
+	m.Net = heads(net, cfg)
+	m.Net.ReleasedAlignment = cfg.Model.ReleasedAlignment
+	if err := m.Net.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return m, nil
+}
+
+// heads sets what the "model" and "training" sections say about a network's heads.
+func heads(net nn.Config, cfg *Config) nn.Config {
+	net.MatchLayers, net.AlignLayers = cfg.Model.TernLayers, cfg.Model.TeranLayers
+	net.SeparateAlign = cfg.Model.TeranLayers > 0 && !cfg.Model.SharedTransformer
+	net.PostLayers, net.DepthAggregation = cfg.Model.PostLayers, string(cfg.Model.DepthAggregationMatching)
+	net.Alignment = cfg.Training.AlignmentMode
+	if net.MatchHeads == 0 {
+		net.MatchHeads = 4
+	}
+	if net.MatchFF == 0 {
+		net.MatchFF = cfg.Encoder.HeadFF
+	}
+	if net.MatchFF == 0 {
+		net.MatchFF = net.Hidden
+	}
+	return net
+}
+
+// WithHeads is the model with the heads that a configuration asks for: parameters that fit are kept, heads
+// that the model lacks start anew. It shares the parameters.
+func (m *Model) WithHeads(cfg *Config) *Model {
+	out := *m
+	out.Net = heads(m.Net, cfg)
+	return &out
+}
