@@ -4,16 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 )
 
-// textBatch is how many texts run at once. They are sorted by length, so little of a batch is padding.
-const textBatch = 32
+const (
+	// textBatch and imageBatch are how many inputs run at once. Larger batches gain little on a CPU.
+	textBatch, imageBatch = 32, 16
+	// A window is what is prepared together: at most so many inputs, and imageBatch images. Its texts are
+	// sorted by length before they are cut into batches, so that little of a batch is padding.
+	window = 256
+)
 
 // Encode encodes one input. Texts that were encoded lately are remembered.
 func (m *Model) Encode(ctx context.Context, in Input) (*Encoding, error) {
@@ -36,125 +45,209 @@ func (m *Model) Encode(ctx context.Context, in Input) (*Encoding, error) {
 	return out[0], nil
 }
 
-// EncodeBatch encodes many inputs, texts and images mixed as you like, faster than one by one: inputs of
-// like length run together, and pictures are decoded while others run.
+// EncodeBatch encodes many inputs, texts and images mixed as you like, faster than one by one.
 //
 // An input that cannot be encoded leaves nil in its place, and an [InputError] in the error, which joins
 // those of all such inputs (errors.As finds the first). After any other error nothing is returned.
 func (m *Model) EncodeBatch(ctx context.Context, ins []Input) ([]*Encoding, error) {
-	if err := m.enter(); err != nil {
-		return nil, err
-	}
-	defer m.calls.Done()
-	b := &batch{m: m, ins: ins, out: make([]*Encoding, len(ins))}
-	var texts, sets, pictures []int
-	for i := range ins {
-		switch ins[i].kind {
-		case textInput:
-			texts = append(texts, i)
-		case regionInput:
-			sets = append(sets, i)
-		case fileInput, imageInput:
-			pictures = append(pictures, i)
-		default:
-			b.fail(i, errors.New("there is no input"))
-		}
-	}
-	for _, step := range []func() error{
-		func() error { return b.texts(ctx, texts) },
-		func() error { return b.sets(ctx, sets) },
-		func() error { return b.pictures(ctx, pictures) },
-	} {
-		if err := step(); err != nil {
+	out := make([]*Encoding, 0, len(ins))
+	var failed []error
+	for enc, err := range m.EncodeSeq(ctx, slices.Values(ins)) {
+		var bad *InputError
+		if errors.As(err, &bad) {
+			failed = append(failed, bad)
+		} else if err != nil {
 			return nil, err
 		}
+		out = append(out, enc)
 	}
-	slices.SortFunc(b.failed, func(a, c *InputError) int { return a.Index - c.Index })
-	errs := make([]error, len(b.failed))
-	for i, e := range b.failed {
-		errs[i] = e
+	return out, errors.Join(failed...)
+}
+
+// EncodeSeq encodes a stream of inputs in order, with a bounded number of them in memory: pictures are
+// decoded and regions extracted while the encoder works on those before, and texts of like length run
+// together. The stream is read from another goroutine.
+//
+// An input that cannot be encoded gives an [InputError], and the sequence goes on; any other error ends it.
+func (m *Model) EncodeSeq(ctx context.Context, ins iter.Seq[Input]) iter.Seq2[*Encoding, error] {
+	return func(yield func(*Encoding, error) bool) {
+		if err := m.enter(); err != nil {
+			yield(nil, err)
+			return
+		}
+		defer m.calls.Done()
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		g, ctx := errgroup.WithContext(ctx)
+		ready, done := make(chan []prepared), make(chan []prepared)
+		g.Go(func() error {
+			defer close(ready)
+			return m.prepareAll(ctx, ins, ready)
+		})
+		g.Go(func() error {
+			defer close(done)
+			for w := range ready {
+				if err := m.encodeWindow(ctx, w); err != nil {
+					return err
+				}
+				if err := send(ctx, done, w); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for w := range done {
+			for i := range w {
+				if !yield(w[i].result()) {
+					cancel()
+					for range done { // until both stages have ended
+					}
+					g.Wait() // nobody listens any more
+					return
+				}
+			}
+		}
+		if err := g.Wait(); err != nil {
+			yield(nil, err)
+		}
 	}
-	return b.out, errors.Join(errs...)
 }
 
-// batch is a call of EncodeBatch. Its methods run one after the other.
-type batch struct {
-	m      *Model
-	ins    []Input
-	out    []*Encoding
-	failed []*InputError
-}
-
-func (b *batch) fail(i int, err error) {
-	b.failed = append(b.failed, &InputError{Index: i, Input: b.ins[i].name(), Err: err})
-}
-
-// texts encodes the inputs with these indices.
-func (b *batch) texts(ctx context.Context, at []int) error {
-	if len(at) == 0 {
+func send[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
 		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	type prepared struct {
-		at   int
-		text string
-		caption
+}
+
+// A prepared input is ready to be encoded, or has failed, or is encoded.
+type prepared struct {
+	at      int // its place among all inputs
+	in      Input
+	caption input.Caption // of a text; the text itself, as it is read, is in.text
+	set     *region.Set   // of an image
+	enc     *Encoding
+	err     error
+}
+
+func (p *prepared) result() (*Encoding, error) {
+	if p.err != nil {
+		return nil, &InputError{Index: p.at, Input: p.in.name(), Err: p.err}
 	}
-	var all []prepared
-	for n, i := range at {
-		if n%256 == 0 && ctx.Err() != nil {
+	return p.enc, nil
+}
+
+// prepareAll cuts the stream into windows.
+func (m *Model) prepareAll(ctx context.Context, ins iter.Seq[Input], ready chan<- []prepared) error {
+	var w []prepared
+	images, at := 0, 0
+	flush := func() error {
+		if len(w) == 0 {
 			return ctx.Err()
 		}
-		text, err := checkText(b.ins[i].text)
-		if err != nil {
-			b.fail(i, err)
-			continue
+		if err := m.prepare(ctx, w); err != nil {
+			return err
 		}
-		all = append(all, prepared{i, text, b.m.text.Caption(text)})
+		err := send(ctx, ready, w)
+		w, images = nil, 0
+		return err
 	}
-	if len(all) == 0 {
+	for in := range ins {
+		if in.kind != textInput {
+			images++
+		}
+		w = append(w, prepared{at: at, in: in})
+		at++
+		if len(w) == window || images == imageBatch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// prepare cuts texts into tokens and makes regions of images.
+func (m *Model) prepare(ctx context.Context, w []prepared) error {
+	var images []*prepared
+	for i := range w {
+		p := &w[i]
+		switch p.in.kind {
+		case noInput:
+			p.err = errNoInput
+		case textInput:
+			var text string
+			if text, p.err = checkText(p.in.text); p.err == nil {
+				p.in.text, p.caption = text, m.text.Caption(text)
+			}
+		default:
+			images = append(images, p)
+		}
+	}
+	return m.prepareImages(ctx, images)
+}
+
+// encodeWindow encodes what is prepared.
+func (m *Model) encodeWindow(ctx context.Context, w []prepared) error {
+	var texts, images []*prepared
+	for i := range w {
+		switch p := &w[i]; {
+		case p.err != nil:
+		case p.in.kind == textInput:
+			texts = append(texts, p)
+		default:
+			images = append(images, p)
+		}
+	}
+	slices.SortStableFunc(texts, func(a, b *prepared) int { return len(a.caption.IDs) - len(b.caption.IDs) })
+	for part := range slices.Chunk(texts, textBatch) {
+		if err := m.encodeTexts(ctx, part); err != nil {
+			return err
+		}
+	}
+	if len(images) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(all, func(a, c prepared) int { return len(a.IDs) - len(c.IDs) })
-	session, err := b.m.texts.get()
+	return m.encodeImages(ctx, images)
+}
+
+func (m *Model) encodeTexts(ctx context.Context, part []*prepared) error {
+	session, err := m.texts.get()
 	if err != nil {
 		return err
 	}
-	for part := range slices.Chunk(all, textBatch) {
-		seqs := make([][]int64, len(part))
-		for k, p := range part {
-			seqs[k] = p.IDs
+	seqs := make([][]int64, len(part))
+	for k, p := range part {
+		seqs[k] = p.caption.IDs
+	}
+	c := input.PadCaptions(seqs, int64(m.text.Tokenizer.PAD()))
+	shape := []int64{int64(c.B), int64(c.T)}
+	res, err := m.run(ctx, session, map[string]*ort.Tensor{"ids": ort.Int64(shape, c.IDs), "mask": ort.Int64(shape, c.Mask)})
+	if err != nil {
+		return err
+	}
+	for k, p := range part {
+		var places []int
+		if p.enc, places, p.err = res.encoding(k, m.Fingerprint()); p.err != nil {
+			continue
 		}
-		c := input.PadCaptions(seqs, int64(b.m.text.Tokenizer.PAD()))
-		shape := []int64{int64(c.B), int64(c.T)}
-		res, err := b.m.run(ctx, session, map[string]*ort.Tensor{"ids": ort.Int64(shape, c.IDs), "mask": ort.Int64(shape, c.Mask)})
-		if err != nil {
-			return err
-		}
-		for k, p := range part {
-			enc, err := res.encoding(k, b.m.Fingerprint())
-			if err != nil {
-				b.fail(p.at, err)
-				continue
+		p.enc.Kind, p.enc.Text = index.Caption, p.in.text
+		words := wordsOf(p.in.text, p.caption)
+		for _, i := range places {
+			var w index.Word
+			if i < len(words) {
+				w = words[i]
 			}
-			enc.Kind, enc.Text = index.Caption, p.text
-			words := wordsOf(p.text, p.caption)
-			for _, i := range res.keep(k, enc) {
-				var w index.Word
-				if i < len(words) {
-					w = words[i]
-				}
-				enc.Words = append(enc.Words, w)
-			}
-			b.out[p.at] = enc
+			p.enc.Words = append(p.enc.Words, w)
 		}
 	}
 	return nil
 }
 
-type caption = input.Caption
-
 // wordsOf is the word that each token of a caption belongs to: its pieces joined, as written.
-func wordsOf(text string, c caption) []index.Word {
+func wordsOf(text string, c input.Caption) []index.Word {
 	out := make([]index.Word, len(c.Pieces))
 	for _, w := range tokenizer.Words(text, c.Pieces) {
 		for i := w.First; i < w.Last; i++ {
@@ -178,26 +271,24 @@ func (m *Model) run(ctx context.Context, s *ort.Session, in map[string]*ort.Tens
 	}
 	r := &results{matching: out["matching"].Float32(), tokens: out["tokens"].Float32(), weights: out["weights"].Float32(), dim: m.Dim()}
 	shape := out["tokens"].Shape()
-	if len(shape) != 3 || shape[2] != int64(r.dim) || int64(len(r.matching)) != shape[0]*shape[2] || int64(len(r.weights)) != shape[0]*shape[1] || int64(len(r.tokens)) != shape[0]*shape[1]*shape[2] {
-		return nil, fmt.Errorf("%w: %s: its encoder gives tokens %v and %d matching values, want %d a vector", ErrCorrupt, m.bundle.Dir(), shape, len(r.matching), r.dim)
+	if len(shape) != 3 || shape[2] != int64(r.dim) || int64(len(r.matching)) != shape[0]*shape[2] ||
+		int64(len(r.weights)) != shape[0]*shape[1] || int64(len(r.tokens)) != shape[0]*shape[1]*shape[2] {
+		return nil, fmt.Errorf("%w: %s: its encoder gives tokens %v and %d matching values, want %d a vector",
+			ErrCorrupt, m.bundle.Dir(), shape, len(r.matching), r.dim)
 	}
 	r.rows = int(shape[1])
 	return r, nil
 }
 
-// encoding starts the encoding of item k of the batch.
-func (r *results) encoding(k int, model string) (*Encoding, error) {
+// encoding makes the encoding of item k of the batch, without what is known of its tokens, of which it
+// keeps those that take part in alignment: they are at the places returned.
+func (r *results) encoding(k int, model string) (*Encoding, []int, error) {
 	enc := &Encoding{Model: model, Matching: slices.Clone(r.matching[k*r.dim : (k+1)*r.dim])}
 	for _, v := range enc.Matching {
 		if v-v != 0 {
-			return nil, errors.New("the model gives no finite vector for it")
+			return nil, nil, errNotFinite
 		}
 	}
-	return enc, nil
-}
-
-// keep copies the tokens of item k that take part in alignment, and returns their places.
-func (r *results) keep(k int, enc *Encoding) []int {
 	var places []int
 	for i, w := range r.weights[k*r.rows : (k+1)*r.rows] {
 		if w > 0 {
@@ -210,5 +301,5 @@ func (r *results) keep(k int, enc *Encoding) []int {
 		enc.Weights[j] = r.weights[k*r.rows+i]
 		enc.Tokens = append(enc.Tokens, r.tokens[(k*r.rows+i)*r.dim:(k*r.rows+i+1)*r.dim]...)
 	}
-	return places
+	return enc, places, nil
 }

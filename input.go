@@ -1,6 +1,7 @@
 package aladin
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"strings"
@@ -9,12 +10,13 @@ import (
 	"github.com/aladin-go/aladin/internal/vision"
 )
 
-// An Input is something that a model can encode. Make one with Text, ImageFile, Image or Regions.
+// An Input is something that a model can encode. Make one with Text, ImageFile, Image, ImageFunc, Regions or
+// RegionsFunc.
 type Input struct {
 	kind inputKind
-	text string // of a text; path of a file
-	img  image.Image
-	set  *region.Set
+	text string // of a text; path of a file; name of what a function loads
+	img  func() (image.Image, error)
+	set  func() (*RegionSet, error)
 }
 
 type inputKind uint8
@@ -22,8 +24,7 @@ type inputKind uint8
 const (
 	noInput inputKind = iota
 	textInput
-	fileInput
-	imageInput
+	pictureInput
 	regionInput
 )
 
@@ -31,13 +32,29 @@ const (
 func Text(s string) Input { return Input{kind: textInput, text: s} }
 
 // ImageFile is a photo on disk: JPEG, PNG, GIF or WebP. It is read when it is encoded.
-func ImageFile(path string) Input { return Input{kind: fileInput, text: path} }
+func ImageFile(path string) Input { return Input{kind: pictureInput, text: path} }
 
 // Image is a picture in memory, upright.
-func Image(img image.Image) Input { return Input{kind: imageInput, img: img} }
+func Image(img image.Image) Input {
+	return ImageFunc("picture", func() (image.Image, error) { return img, nil })
+}
+
+// ImageFunc is a picture that load gives when it is encoded, perhaps on another goroutine. name stands for
+// it in errors.
+func ImageFunc(name string, load func() (image.Image, error)) Input {
+	return Input{kind: pictureInput, text: name, img: load}
+}
 
 // Regions are what another program detected in a picture. The set must not be changed while it is encoded.
-func Regions(r *RegionSet) Input { return Input{kind: regionInput, set: r.internal()} }
+func Regions(r *RegionSet) Input {
+	return RegionsFunc("regions", func() (*RegionSet, error) { return r, nil })
+}
+
+// RegionsFunc are regions that load gives when they are encoded, perhaps on another goroutine. name stands
+// for them in errors.
+func RegionsFunc(name string, load func() (*RegionSet, error)) Input {
+	return Input{kind: regionInput, text: name, set: load}
+}
 
 // A RegionSet is the regions of one picture: for each a row of features, a box and perhaps a name.
 type RegionSet struct {
@@ -50,30 +67,21 @@ type RegionSet struct {
 	Tags []string
 }
 
-func (r *RegionSet) internal() *region.Set {
-	if r == nil {
-		return nil
-	}
-	s := &region.Set{Features: r.Features, Dim: r.Dim, Labels: r.Labels, Tags: r.Tags, Boxes: make([]region.Box, len(r.Boxes))}
-	for i, b := range r.Boxes {
-		s.Boxes[i] = region.Box(b)
-	}
-	return s
-}
+var (
+	errNoInput   = errors.New("there is no input")
+	errNoPicture = errors.New("the picture has no pixels")
+	errNotFinite = errors.New("the model gives no finite vector for it")
+)
 
 // name says in an error which input it was.
 func (in *Input) name() string {
 	switch in.kind {
 	case textInput:
 		return fmt.Sprintf("text %.40q", in.text)
-	case fileInput:
-		return in.text
-	case imageInput:
-		return "picture"
-	case regionInput:
-		return "regions"
+	case noInput:
+		return "nothing (a zero Input)"
 	}
-	return "nothing (a zero Input)"
+	return in.text
 }
 
 // maxText bounds a text, as an index does.
@@ -82,7 +90,7 @@ const maxText = 1 << 20
 // checkText makes a text valid UTF-8 and refuses what cannot be meant.
 func checkText(s string) (string, error) {
 	if strings.TrimSpace(s) == "" {
-		return "", fmt.Errorf("the text is empty")
+		return "", errors.New("the text is empty")
 	}
 	if len(s) > maxText {
 		return "", fmt.Errorf("the text has %d bytes, at most %d are read", len(s), maxText)
@@ -92,11 +100,28 @@ func checkText(s string) (string, error) {
 
 // picture decodes an input of pixels.
 func (in *Input) picture(limits *vision.Limits) (image.Image, error) {
-	if in.kind == fileInput {
+	if in.img == nil {
 		return vision.DecodeFile(in.text, limits)
 	}
-	if in.img == nil || in.img.Bounds().Empty() {
-		return nil, fmt.Errorf("the picture has no pixels")
+	img, err := in.img()
+	if err == nil && (img == nil || img.Bounds().Empty()) {
+		err = errNoPicture
 	}
-	return in.img, nil
+	return img, err
+}
+
+// regions loads an input of regions.
+func (in *Input) regions() (*region.Set, error) {
+	r, err := in.set()
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, errNoRegions
+	}
+	s := &region.Set{Features: r.Features, Dim: r.Dim, Labels: r.Labels, Tags: r.Tags, Boxes: make([]region.Box, len(r.Boxes))}
+	for i, b := range r.Boxes {
+		s.Boxes[i] = region.Box(b)
+	}
+	return s, nil
 }

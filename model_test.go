@@ -167,7 +167,7 @@ func TestEncodeBatch(t *testing.T) {
 	var first *InputError
 	require.True(t, errors.As(err, &first))
 	assert.Equal(t, 91, first.Index)
-	for _, want := range []string{`text "  ": the text is empty`, "nowhere.jpg: ", "zero Input", "picture has no pixels", "regions of 5 features; the model reads 192", "there are no regions"} {
+	for _, want := range []string{`text "  ": the text is empty`, "nowhere.jpg: ", "zero Input", "picture: the picture has no pixels", "regions of 5 features; the model reads 192", "there are no regions"} {
 		assert.ErrorContains(t, err, want)
 	}
 	var bad []int
@@ -388,4 +388,44 @@ func TestAlignScores(t *testing.T) {
 	assert.Empty(t, none)
 	_, err = m.AlignScores(t.Context(), []*Encoding{{}}, images)
 	require.ErrorIs(t, err, ErrModelMismatch)
+}
+
+func TestEncodeSeq(t *testing.T) {
+	m := tiny(t, testmodel.Options{})
+	path, img := scene(t, 5)
+	endless := func(yield func(Input) bool) {
+		for i := 0; ; i++ {
+			in := []Input{Text("a red ball"), ImageFile(path), ImageFunc("dream", func() (image.Image, error) { return img, nil }), ImageFile("none.jpg")}[i%4]
+			if !yield(in) {
+				return
+			}
+		}
+	}
+	n := 0
+	for e, err := range m.EncodeSeq(t.Context(), endless) {
+		if n%4 == 3 {
+			require.ErrorIs(t, err, ErrInput)
+			require.ErrorIs(t, err, os.ErrNotExist)
+		} else {
+			require.NoError(t, err)
+			require.Equal(t, n%4 == 0, e.Kind == KindCaption, "in order")
+		}
+		if n++; n == 50 {
+			break
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var last error
+	for _, last = range m.EncodeSeq(ctx, endless) {
+		cancel()
+	}
+	require.ErrorIs(t, last, context.Canceled)
+	precomputed := tiny(t, testmodel.Options{Precomputed: true})
+	_, err := precomputed.EncodeBatch(t.Context(), []Input{ImageFile("none.jpg")})
+	require.ErrorIs(t, err, ErrNoPixels)
+	out, err := precomputed.EncodeBatch(t.Context(), []Input{RegionsFunc("row 7", func() (*RegionSet, error) { return nil, os.ErrClosed }), Text("ball")})
+	require.ErrorIs(t, err, os.ErrClosed)
+	require.ErrorContains(t, err, "row 7")
+	require.NotNil(t, out[1])
 }
