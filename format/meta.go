@@ -111,14 +111,21 @@ func readMeta(f File) (Meta, error) {
 	if size < DataStart {
 		return Meta{}, fmt.Errorf("%d bytes, shorter than the two meta slots: %w", size, ErrNotIndex)
 	}
+	var slots [2][metaSize]byte
+	for i := range slots {
+		if _, err := f.ReadAt(slots[i][:], int64(i)*MetaPage); err != nil {
+			return Meta{}, fmt.Errorf("reading meta slot %d: %w", i, err)
+		}
+	}
+	// The size again, after the slots: a commit may have come in between, and
+	// would seem cut short by the size before it.
+	if size, err = f.Size(); err != nil {
+		return Meta{}, err
+	}
 	var best Meta
 	var torn error
-	b := make([]byte, metaSize)
-	for slot := range 2 {
-		if _, err := f.ReadAt(b, int64(slot)*MetaPage); err != nil {
-			return Meta{}, fmt.Errorf("reading meta slot %d: %w", slot, err)
-		}
-		m, state, err := decodeMeta(b, slot, size)
+	for slot := range slots {
+		m, state, err := decodeMeta(slots[slot][:], slot, size)
 		switch state {
 		case slotBad:
 			return Meta{}, err

@@ -82,7 +82,7 @@ func (a *appender) add(it Item) error {
 		a.store.tokenDim = len(it.Encoding.Tokens) / n
 	}
 	if a.mustHold(&it) {
-		it.Encoding = it.Encoding.clone()
+		it.Encoding, it.Tags, it.Meta = it.Encoding.clone(), slices.Clone(it.Tags), slices.Clone(it.Meta)
 		a.held = append(a.held, it)
 		a.heldN += len(it.Encoding.Tokens) + len(it.Encoding.Matching)
 		if a.heldN < heldValues {
@@ -300,6 +300,9 @@ func (a *appender) commit() error {
 		return a.err
 	}
 	if err := a.flushAll(); err != nil {
+		return a.fail(err)
+	}
+	if err := a.mergeSmall(); err != nil {
 		return a.fail(err)
 	}
 	for _, i := range slices.Sorted(maps.Keys(a.dead)) {

@@ -173,6 +173,31 @@ func BenchmarkMatchLarge(b *testing.B) {
 	}
 }
 
+// BenchmarkMatchBits is BenchmarkMatchLarge on sign bits with rescoring.
+func BenchmarkMatchBits(b *testing.B) {
+	ctx := context.Background()
+	if testing.Short() {
+		b.Skip("makes a large file")
+	}
+	path := filepath.Join(b.TempDir(), "bits.aladin")
+	bl, err := index.NewBuilder(path, &index.BuildOptions{Match: index.Bits, Regions: index.None})
+	require.NoError(b, err)
+	f := newFast(2000, benchDim)
+	e := &index.Encoding{Matching: make([]float32, benchDim)}
+	for i := range benchItems() {
+		f.vector(e.Matching)
+		require.NoError(b, bl.Add(index.Item{ID: fmt.Sprintf("%09d", i), Encoding: e}))
+	}
+	require.NoError(b, bl.Finish())
+	f.vector(e.Matching)
+	ix := open(b, path, &index.Options{Threads: 1})
+	for b.Loop() {
+		if _, err := ix.Match(ctx, e, index.Query{K: 100}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkAdd1000 adds to a small and to a large file: the cost must be the same.
 func BenchmarkAdd1000(b *testing.B) {
 	f := newFast(2000, benchDim)

@@ -112,7 +112,12 @@ func (c *compactor) run(ctx context.Context) error {
 	if err := c.trainCells(ctx, &s); err != nil {
 		return err
 	}
-	if err := c.copyRows(ctx); err != nil {
+	all := make([]int, len(c.src.segments))
+	for i := range all {
+		all[i] = i
+	}
+	err := c.src.merge(all, nil, func(cur *cursor) error { return c.copyRow(ctx, cur) })
+	if err != nil {
 		return err
 	}
 	return c.a.commit()
@@ -160,45 +165,16 @@ func (c *compactor) trainCells(ctx context.Context, s *store) error {
 	return s.share(c.fw, format.KindCells, 0, format.Bytes(centroids))
 }
 
-// copyRows merges the segments by id.
-func (c *compactor) copyRows(ctx context.Context) error {
-	cursors := make([]*cursor, 0, len(c.src.segments))
-	for i, s := range c.src.segments {
-		cur := &cursor{sn: c.src, seg: i, s: s}
-		if err := cur.next(); err != nil {
+func (c *compactor) copyRow(ctx context.Context, cur *cursor) error {
+	if c.done%256 == 0 {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		cursors = append(cursors, cur)
-	}
-	for {
-		var first *cursor
-		for _, cur := range cursors {
-			if cur.row >= 0 && (first == nil || string(cur.id) < string(first.id)) {
-				first = cur
-			}
-		}
-		if first == nil {
-			return nil
-		}
-		if c.done%256 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if c.opts.Progress != nil {
-				c.opts.Progress(c.done, c.src.items)
-			}
-		}
-		if err := c.copyRow(first); err != nil {
-			return err
-		}
-		c.done++
-		if err := first.next(); err != nil {
-			return err
+		if c.opts.Progress != nil {
+			c.opts.Progress(c.done, c.src.items)
 		}
 	}
-}
-
-func (c *compactor) copyRow(cur *cursor) error {
+	c.done++
 	a := c.a
 	if a.cur != nil && a.cur.full() {
 		if err := a.flush(); err != nil {
@@ -209,37 +185,5 @@ func (c *compactor) copyRow(cur *cursor) error {
 	if a.cur == nil {
 		a.cur = newPending(a.fw, a.store)
 	}
-	rec, err := c.src.rawRecord(cur.seg, cur.row)
-	if err != nil {
-		return err
-	}
-	return a.cur.copy(cur.s, cur.row, rec)
-}
-
-// cursor walks the live rows of a segment in order of id.
-type cursor struct {
-	sn  *snapshot
-	seg int
-	s   *segment
-	i   int // next place in order of id
-	row int // current row, -1 at the end
-	id  []byte
-}
-
-func (c *cursor) next() error {
-	for ; c.i < c.s.n; c.i++ {
-		row, err := c.s.byID(c.i)
-		if err != nil {
-			return err
-		}
-		if !c.s.isLive(uint32(row)) {
-			continue
-		}
-		c.row = row
-		c.id, err = c.s.id(row)
-		c.i++
-		return err
-	}
-	c.row = -1
-	return nil
+	return cur.copyTo(a.cur)
 }

@@ -17,9 +17,14 @@
 // # Life of a file
 //
 // A [Builder] makes a file, a [Writer] adds to it and deletes from it, an [Index]
-// searches it. Each commit of a Writer adds a segment and costs what it adds;
-// Compact makes one segment of many and drops what was deleted. The bytes are
-// those of package format: a crash at any point leaves the last commit.
+// searches it. Each commit of a Writer adds a segment and costs what it adds,
+// whatever is there already; now and then it also merges a few small segments,
+// so that many small commits do not make many segments. Deleted and replaced
+// items keep their bytes until Compact rewrites the file without them. The bytes
+// are those of package format: a crash at any point leaves the last commit.
+//
+// A file's lock is an empty file beside it, with .lock added to its name. It stays
+// when nobody holds it, and may be removed while there is no Writer or Builder.
 //
 // # Concurrency
 //

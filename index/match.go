@@ -147,8 +147,7 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 	}
 	for i := range out {
 		if st.opts.Match == Bits {
-			out[i] = m.sn.best(out[i], coarse)
-			if err := m.rescore(qs[i], out[i]); err != nil {
+			if out[i], err = m.rescore(qs[i], out[i], k); err != nil {
 				return nil, err
 			}
 		}
@@ -185,76 +184,31 @@ const (
 	bitsMinCandidates = 1000
 )
 
-func (m *matcher) rescore(q *Encoding, fs []found) error {
+// rescore scores the candidates of a coarse scan exactly and keeps the best k of
+// each segment.
+func (m *matcher) rescore(q *Encoding, fs []found, k int) ([]found, error) {
 	sq, err := scorer.NewQuery(scorer.Int8, q.Matching, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for i := range fs {
-		fs[i].score = scorer.Score(m.sn.segments[fs[i].seg].rescore, sq, fs[i].row)
-	}
-	return nil
-}
-
-// scan returns, for each query, at least the best k rows, in no particular order.
-func (m *matcher) scan(ctx context.Context, queries []*scorer.Query, pieces []piece, k int) ([][]found, error) {
-	var batch *scorer.Batch
-	if len(queries) > 1 && queries[0].Codec() == scorer.Int8 {
-		batch = scorer.NewBatch(queries)
-	}
-	out := make([][]found, len(queries))
-	var mu sync.Mutex
-	err := m.sn.parallel(ctx, m.threads, len(pieces), func(next func() (int, bool)) error {
-		tops := make([]*scorer.TopK, len(queries))
-		for i := range tops {
-			tops[i] = scorer.NewTopK(k)
-		}
-		seg := -1
-		var shifted []uint64
-		// Within a segment the order of rows is that of ids, so a collector
-		// for each segment breaks ties by id.
-		drain := func() {
-			mu.Lock()
-			defer mu.Unlock()
-			for i, t := range tops {
-				for _, h := range t.Hits() {
-					out[i] = append(out[i], found{seg, h.Pos, h.Score})
-				}
-				t.Reset()
-			}
-		}
-		for i, ok := next(); ok; i, ok = next() {
-			p := pieces[i]
-			if p.seg != seg {
-				drain()
-				seg = p.seg
-			}
-			rows := &m.sn.segments[p.seg].rows
-			if p.runs == nil {
-				scanRows(rows.Slice(p.from, p.to), queries, batch, p.filter, p.from, tops)
-				continue
-			}
-			for _, r := range p.runs {
-				var filter []uint64
-				if p.all != nil {
-					shifted = shiftRows(shifted, p.all, r[0], r[1]-r[0])
-					filter = shifted
-				}
-				scanRows(rows.Slice(r[0], r[1]), queries, batch, filter, r[0], tops)
-			}
-		}
-		drain()
-		return nil
+	slices.SortFunc(fs, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.seg, b.seg), cmp.Compare(a.row, b.row))
 	})
-	return out, err
-}
-
-func scanRows(rows *scorer.Rows, queries []*scorer.Query, batch *scorer.Batch, filter []uint64, base int, tops []*scorer.TopK) {
-	if batch != nil {
-		batch.Scan(rows, filter, base, tops)
-		return
+	var out []found
+	for len(fs) > 0 {
+		seg := fs[0].seg
+		var rows []int
+		for len(fs) > 0 && fs[0].seg == seg {
+			rows = append(rows, fs[0].row)
+			fs = fs[1:]
+		}
+		top := scorer.NewTopK(k)
+		scorer.Rescore(m.sn.segments[seg].rescore, sq, rows, 0, top)
+		for _, h := range top.Hits() {
+			out = append(out, found{seg, h.Pos, h.Score})
+		}
 	}
-	scorer.ScanBatch(rows, queries, filter, base, tops)
+	return out, nil
 }
 
 // pieces cuts the rows that the filters let pass into work for workers, and says

@@ -116,6 +116,33 @@ func TestWriterLife(t *testing.T) {
 	}
 }
 
+// Many small commits leave few segments, and lose nothing.
+func TestSmallCommits(t *testing.T) {
+	ctx := context.Background()
+	items := images(newSynth(18, 64, 64), 320)
+	path := build(t, nil, items[:20])
+	w := openWriter(t, path, nil)
+	for i, it := range items[20:] {
+		require.NoError(t, w.Add(it))
+		if i%3 == 0 {
+			require.NoError(t, w.Delete(items[i].ID))
+		}
+		require.NoError(t, w.Commit())
+	}
+	var want []index.Item
+	for i, it := range items {
+		if i >= 300 || i%3 != 0 {
+			want = append(want, it)
+		}
+	}
+	ix := open(t, path, nil)
+	sameItems(t, ix, want)
+	require.NoError(t, ix.Verify(ctx, nil))
+	info, err := ix.Info()
+	require.NoError(t, err)
+	require.Less(t, info.Segments, 50)
+}
+
 func TestOneWriter(t *testing.T) {
 	path := build(t, nil, images(newSynth(1, 64, 64), 3))
 	openWriter(t, path, nil)

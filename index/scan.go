@@ -1,0 +1,177 @@
+package index
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/aladin-go/aladin/scorer"
+)
+
+// scan is one pass over some pieces for some queries.
+type scan struct {
+	sn      *snapshot
+	queries []*scorer.Query
+	batch   *scorer.Batch // of the queries, when there are many of int8
+	pieces  []piece
+	k       int
+
+	mu   sync.Mutex
+	best []collector // by query
+}
+
+// scan returns, for each query, at least the best k rows, in no particular order.
+func (m *matcher) scan(ctx context.Context, queries []*scorer.Query, pieces []piece, k int) ([][]found, error) {
+	out := make([][]found, len(queries))
+	if k == 0 {
+		return out, nil
+	}
+	s := &scan{sn: m.sn, queries: queries, pieces: pieces, k: k, best: make([]collector, len(queries))}
+	if len(queries) > 1 && queries[0].Codec() == scorer.Int8 {
+		s.batch = scorer.NewBatch(queries)
+	}
+	work := s.bySegment
+	if m.sn.store.opts.Match == Bits {
+		work = s.across
+	}
+	if err := m.sn.parallel(ctx, m.threads, len(pieces), work); err != nil {
+		return nil, err
+	}
+	for i := range out {
+		out[i] = s.best[i].found(s)
+	}
+	return out, nil
+}
+
+func (s *scan) newTops() []*scorer.TopK {
+	tops := make([]*scorer.TopK, len(s.queries))
+	for i := range tops {
+		tops[i] = scorer.NewTopK(s.k)
+	}
+	return tops
+}
+
+// bySegment empties its collectors after each segment. A TopK breaks ties by
+// position, and within a segment the order of rows is that of ids.
+func (s *scan) bySegment(next func() (int, bool)) error {
+	tops := s.newTops()
+	seg := -1
+	var shifted []uint64
+	drain := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for i, t := range tops {
+			s.best[i].add(seg, t.Hits(), s.k)
+			t.Reset()
+		}
+	}
+	for i, ok := next(); ok; i, ok = next() {
+		p := &s.pieces[i]
+		if p.seg != seg {
+			drain()
+			seg = p.seg
+		}
+		shifted = s.piece(p, 0, tops, shifted)
+	}
+	drain()
+	return nil
+}
+
+// across is bySegment for coarse codes, of which many candidates are taken: one
+// collector for all segments rejects more and sorts less. Ties go by position
+// in the file.
+func (s *scan) across(next func() (int, bool)) error {
+	tops := s.newTops()
+	base := s.sn.bases()
+	var shifted []uint64
+	for i, ok := next(); ok; i, ok = next() {
+		p := &s.pieces[i]
+		shifted = s.piece(p, base[p.seg], tops, shifted)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, t := range tops {
+		if s.best[i].top == nil {
+			s.best[i].top = t
+		} else {
+			s.best[i].top.Merge(t)
+		}
+	}
+	return nil
+}
+
+// bases returns the position of each segment's first row when all rows are
+// counted through.
+func (sn *snapshot) bases() []int {
+	base := make([]int, len(sn.segments)+1)
+	for i, s := range sn.segments {
+		base[i+1] = base[i] + s.n
+	}
+	return base
+}
+
+// piece scans a piece; base is the position of the segment's first row. It
+// returns shifted for the next call.
+func (s *scan) piece(p *piece, base int, tops []*scorer.TopK, shifted []uint64) []uint64 {
+	rows := &s.sn.segments[p.seg].rows
+	if p.runs == nil {
+		s.rows(rows.Slice(p.from, p.to), p.filter, base+p.from, tops)
+		return shifted
+	}
+	for _, r := range p.runs {
+		var filter []uint64
+		if p.all != nil {
+			shifted = shiftRows(shifted, p.all, r[0], r[1]-r[0])
+			filter = shifted
+		}
+		s.rows(rows.Slice(r[0], r[1]), filter, base+r[0], tops)
+	}
+	return shifted
+}
+
+func (s *scan) rows(rows *scorer.Rows, filter []uint64, base int, tops []*scorer.TopK) {
+	if s.batch != nil {
+		s.batch.Scan(rows, filter, base, tops)
+		return
+	}
+	scorer.ScanBatch(rows, s.queries, filter, base, tops)
+}
+
+// collector gathers what workers found for one query. It keeps all that can be
+// among the best k, ties included, so that the order in which workers come makes
+// no difference.
+type collector struct {
+	best []found
+	top  *scorer.TopK // instead of best, after across
+}
+
+func (c *collector) add(seg int, hits []scorer.Hit, k int) {
+	for _, h := range hits {
+		c.best = append(c.best, found{seg, h.Pos, h.Score})
+	}
+	if len(c.best) < 4*k+64 {
+		return
+	}
+	slices.SortFunc(c.best, func(a, b found) int { return cmp.Compare(b.score, a.score) })
+	n := k
+	for n < len(c.best) && c.best[n].score == c.best[k-1].score {
+		n++
+	}
+	c.best = c.best[:n]
+}
+
+func (c *collector) found(s *scan) []found {
+	if c.top == nil {
+		return c.best
+	}
+	base := s.sn.bases()
+	hits := c.top.Hits()
+	out := make([]found, len(hits))
+	for i, h := range hits {
+		seg := sort.SearchInts(base, h.Pos+1) - 1
+		out[i] = found{seg, h.Pos - base[seg], h.Score}
+	}
+	return out
+}
