@@ -12,8 +12,12 @@ func available() []*kernels {
 		return all
 	}
 	all = append(all, avx2)
-	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512VNNI && x.HasAVX512VPOPCNTDQ && x.HasBMI2 {
-		all = append(all, avx512)
+	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512VNNI && x.HasBMI2 {
+		best := *avx512
+		if !x.HasAVX512VPOPCNTDQ { // Cascade Lake
+			best.hamming = avx2.hamming
+		}
+		all = append(all, &best)
 	}
 	return all
 }

@@ -2,8 +2,8 @@
 
 package scorer
 
-// avx512 needs AVX-512 F, BW, VL, DQ, VNNI and VPOPCNTDQ: Intel since Ice Lake, AMD
-// since Zen 4.
+// avx512 needs AVX-512 F, BW, VL, DQ and VNNI, and VPOPCNTDQ for hamming: Intel's
+// servers since Ice Lake, AMD since Zen 4.
 var avx512 = &kernels{
 	name: "avx512",
 	dotU8: func(q []int8, bias int32, codes []byte, out []int32) {
