@@ -1,0 +1,88 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"strconv"
+
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/vision"
+)
+
+// ErrOptions is returned when the server cannot work as configured.
+var ErrOptions = errors.New("serve: invalid options")
+
+// ErrNoPhotoQueries is returned by a Model that reads text only.
+var ErrNoPhotoQueries = errors.New("this model has no region extractor, so it cannot read photos; search by text or by an item")
+
+// problem is an answer that is not what was asked for, as RFC 9457 writes it.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+
+	retryAfter int // seconds; 0 for none
+}
+
+func (p *problem) Error() string { return p.Detail }
+
+// statusGone is what proxies log when the client went away; nobody reads it.
+const statusGone = 499
+
+func failf(status int, code, format string, args ...any) *problem {
+	return &problem{Status: status, Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// problemOf finds the answer for an error. Errors that are not the client's doing
+// keep their particulars for the log.
+func problemOf(err error) *problem {
+	var p *problem
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &tooLarge):
+		return failf(http.StatusRequestEntityTooLarge, "body_too_large", "the request is larger than %d bytes", tooLarge.Limit)
+	case errors.Is(err, context.Canceled):
+		return failf(statusGone, "cancelled", "the client went away")
+	case errors.Is(err, context.DeadlineExceeded):
+		return failf(http.StatusGatewayTimeout, "timeout", "the answer took too long; ask for fewer candidates or try again")
+	case errors.Is(err, index.ErrNotFound):
+		return failf(http.StatusNotFound, "not_found", "the index has no such item")
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrInvalid):
+		return failf(http.StatusNotFound, "no_photo", "there is no photo of this item")
+	case errors.Is(err, vision.ErrTooLarge):
+		return failf(http.StatusRequestEntityTooLarge, "photo_too_large", "%v", err)
+	case errors.Is(err, vision.ErrFormat), errors.Is(err, vision.ErrTruncated):
+		return failf(http.StatusUnsupportedMediaType, "not_a_photo", "%v", err)
+	case errors.Is(err, ErrNoPhotoQueries):
+		return failf(http.StatusNotImplemented, "no_photo_queries", "%v", ErrNoPhotoQueries)
+	case errors.Is(err, index.ErrInvalid):
+		return failf(http.StatusBadRequest, "invalid", "%v", err)
+	}
+	return failf(http.StatusInternalServerError, "internal", "something went wrong here; the server's log says what")
+}
+
+// write answers with the problem.
+func (p *problem) write(w http.ResponseWriter) {
+	out := *p
+	out.Type = "about:blank"
+	if out.Title = http.StatusText(p.Status); out.Title == "" {
+		out.Title = "Client Closed Request"
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Del("ETag")
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(&out)
+}

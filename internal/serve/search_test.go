@@ -1,0 +1,57 @@
+package serve
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/scenes"
+)
+
+// findObject finds a thing that only one scene shows, by colour and noun.
+func findObject(w *world) (scene int, o *scenes.Object) {
+	count := map[string]int{}
+	name := func(o *scenes.Object) string { return o.Colour.String() + " " + o.Noun() }
+	for _, s := range w.scenes {
+		for i := range s.Objects {
+			count[name(&s.Objects[i])]++
+		}
+	}
+	for i, s := range w.scenes {
+		for j := range s.Objects {
+			if o := &s.Objects[j]; count[name(o)] == 1 && o.Clear() {
+				return i, o
+			}
+		}
+	}
+	return -1, nil
+}
+
+func decode[T any](t *testing.T, body []byte) T {
+	t.Helper()
+	var v T
+	require.NoError(t, json.Unmarshal(body, &v), string(body))
+	return v
+}
+
+func TestSearchFindsAndExplains(t *testing.T) {
+	w := newWorld(t, 24, 64, 2)
+	s := w.server(t, Options{})
+	i, o := findObject(w)
+	require.GreaterOrEqual(t, i, 0)
+	rec := get(s, "/api/search?"+url.Values{"q": {"a " + o.Colour.String() + " " + o.Noun()}, "k": {"5"}, "kind": {"image"}}.Encode())
+	require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+	out := decode[searchResponse](t, rec.Body.Bytes())
+	require.NotEmpty(t, out.Hits)
+	h := out.Hits[0]
+	assert.Equal(t, w.id(i), h.ID)
+	require.Len(t, h.Words, 2)
+	for _, m := range h.Words {
+		assert.InDeltaSlice(t, o.Box[:], m.Box[:], 1e-4, m.Word)
+	}
+	assert.Len(t, out.Parts[0].Words, 3)
+}

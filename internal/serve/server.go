@@ -1,0 +1,169 @@
+package serve
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aladin-go/aladin/index"
+)
+
+// Server serves one index. Make it with New.
+type Server struct {
+	ix      *index.Index
+	path    string
+	model   Model
+	opts    Options
+	photos  *photos
+	thumbs  *thumbs
+	uploads *lru[*index.Encoding] // photos of users, encoded, by name
+	gate    *gate
+	metrics *metrics
+	log     *slog.Logger
+	assets  map[string]*asset
+	cookie  string // what the page sends instead of the token
+	boot    string // sets answers of this process apart from those of others
+
+	refreshing sync.Mutex
+	info       atomic.Pointer[index.Info]
+	epoch      atomic.Uint64 // counts the commits seen
+	catalogue  catalogue
+	stopping   atomic.Bool
+
+	loopback atomic.Bool // set by Serve
+	handler  http.Handler
+}
+
+// New makes a server of an open index and the model that it was built with. path is
+// the index's file, for Watch. The caller closes the index once the server is done.
+func New(ix *index.Index, path string, m Model, opts *Options) (*Server, error) {
+	o, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if have, want := m.Fingerprint(), ix.Model(); have != want && ix.Len() > 0 {
+		return nil, fmt.Errorf("%s: %w: index holds model %q, queries come from model %q", path, index.ErrModelMismatch, want, have)
+	}
+	s := &Server{
+		ix: ix, path: path, model: m, opts: o, log: o.Logger,
+		uploads: newLRU[*index.Encoding](o.Limits.CacheBytes),
+		gate:    newGate(o.Limits.Searches, o.Limits.Queue, o.Limits.Wait),
+		metrics: newMetrics(),
+		cookie:  cookieValue(o.Token),
+		boot:    rand.Text()[:10],
+	}
+	if err := s.readInfo(); err != nil {
+		return nil, err
+	}
+	if s.assets, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	if s.photos, err = openPhotos(&o); err != nil {
+		return nil, err
+	}
+	if s.thumbs, err = newThumbs(s.photos, &o); err != nil {
+		return nil, errors.Join(err, s.photos.close())
+	}
+	if s.handler, err = s.routes(); err != nil {
+		return nil, errors.Join(err, s.photos.close())
+	}
+	return s, nil
+}
+
+// Close lets go of the folder of photos. The index is the caller's.
+func (s *Server) Close() error { return s.photos.close() }
+
+// Handler answers all requests.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Serve answers requests until ctx ends. Then it refuses new connections, lets
+// requests under way finish, for Options.StopTimeout at most, and returns nil if
+// all did.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	if a, ok := ln.Addr().(*net.TCPAddr); ok {
+		s.loopback.Store(a.IP.IsLoopback())
+	}
+	const headerBytes = 64 << 10
+	srv := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       s.opts.Limits.Timeout + 45*time.Second, // a photo over a slow line
+		WriteTimeout:      s.opts.Limits.Timeout + 60*time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    headerBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ln) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	s.stopping.Store(true)
+	s.log.Info("stopping", "wait", s.opts.StopTimeout)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.StopTimeout)
+	defer cancel()
+	err := srv.Shutdown(stop)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("requests were cut off after %v: %w", s.opts.StopTimeout, err), srv.Close())
+	}
+	if serr := <-done; !errors.Is(serr, http.ErrServerClosed) {
+		err = errors.Join(err, serr)
+	}
+	return err
+}
+
+// Refresh moves on to the index file's current commit and reports whether there
+// was a newer one.
+func (s *Server) Refresh() (bool, error) {
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
+	began := time.Now()
+	changed, err := s.ix.Refresh()
+	if err == nil && changed {
+		err = s.readInfo()
+	}
+	switch {
+	case err != nil:
+		s.metrics.refreshErrors.Add(1)
+		s.log.Error("index could not be refreshed; the one before stays", "file", s.path, "error", err)
+	case changed:
+		s.metrics.refreshes.Add(1)
+		info := s.info.Load()
+		s.log.Info("index refreshed", "file", s.path, "generation", info.Generation, "items", info.Items, "took", time.Since(began))
+	}
+	return changed, err
+}
+
+func (s *Server) readInfo() error {
+	info, err := s.ix.Info()
+	if err != nil {
+		return err
+	}
+	if have := s.model.Fingerprint(); info.Model != have && info.Items > 0 {
+		return fmt.Errorf("%s: %w: index now holds model %q, queries come from model %q; restart with that model", s.path, index.ErrModelMismatch, info.Model, have)
+	}
+	s.info.Store(&info)
+	s.epoch.Add(1)
+	return nil
+}
+
+// etag names an answer that depends on the index and these words alone.
+func (s *Server) etag(of ...string) string {
+	h := sha256.New()
+	for _, w := range append(of, s.boot, strconv.FormatUint(s.epoch.Load(), 10)) {
+		h.Write([]byte(strconv.Itoa(len(w)) + ":" + w))
+	}
+	return `W/"` + hex.EncodeToString(h.Sum(nil)[:12]) + `"`
+}
