@@ -60,8 +60,10 @@ func Export(path string, s Source) error {
 	if err != nil {
 		return err
 	}
-	d := torch.NewDict("epoch", 0, "Eiters", 0)
-	if s.Kept != nil {
+	d := torch.NewDict()
+	if !s.fromCheckpoint() {
+		d = torch.NewDict("epoch", 0, "Eiters", 0)
+	} else {
 		for key, v := range s.Kept.checkpoint.All() {
 			d.Set(key.(string), v)
 		}
