@@ -120,6 +120,7 @@ func (b *Builder) claim(what, name string) bool {
 // Weights adds an initialiser: a named constant of the graph. Its length must be the shape's. The model
 // keeps data, without a copy on little-endian machines: it must not change while the model is in use.
 func (b *Builder) Weights(name string, data []float32, dims ...int) *Value {
+	b.claim("constant", name)
 	return b.initializer(name, Float, elem.Bytes(data), dims)
 }
 

@@ -131,7 +131,9 @@ func (a *Attr) marshal() []byte {
 	case AttrString:
 		b = appendMessage(b, 4, a.S)
 	case AttrTensor:
-		b = appendMessage(b, 5, a.T.marshal())
+		if a.T != nil {
+			b = appendMessage(b, 5, a.T.marshal())
+		}
 	case AttrFloats:
 		for _, f := range a.Floats {
 			b = protowire.AppendTag(b, 7, protowire.Fixed32Type)
@@ -175,25 +177,34 @@ func (t *Tensor) around() (head, tail []byte) {
 
 func (v *ValueInfo) marshal() []byte {
 	b := appendString(nil, 1, v.Name)
-	if v.Type != Undefined {
-		tt := appendInt(nil, 1, int64(v.Type))
-		if !v.NoShape {
-			var sh []byte
-			for _, d := range v.Shape {
-				var dim []byte
-				if d.Name != "" {
-					dim = appendString(dim, 2, d.Name)
-				} else {
-					dim = protowire.AppendTag(dim, 1, protowire.VarintType)
-					dim = protowire.AppendVarint(dim, uint64(d.Size))
-				}
-				sh = appendMessage(sh, 1, dim)
-			}
-			tt = appendMessage(tt, 2, sh)
-		}
-		b = appendMessage(b, 2, appendMessage(nil, 1, tt))
+	switch {
+	case v.sameType(): // with what else the foreign model says about it
+		b = appendMessage(b, 2, v.rawType)
+	case v.Type != Undefined:
+		b = appendMessage(b, 2, appendMessage(nil, 1, v.marshalTensorType()))
 	}
 	return append(b, v.unknown...)
+}
+
+func (v *ValueInfo) marshalTensorType() []byte {
+	b := appendInt(nil, 1, int64(v.Type))
+	if v.NoShape {
+		return b
+	}
+	var shape []byte
+	for _, d := range v.Shape {
+		var dim []byte
+		switch {
+		case d.Name == unknownDim: // says nothing
+		case d.Fixed():
+			dim = protowire.AppendTag(dim, 1, protowire.VarintType)
+			dim = protowire.AppendVarint(dim, uint64(d.Size))
+		default:
+			dim = appendString(dim, 2, d.Name)
+		}
+		shape = appendMessage(shape, 1, dim)
+	}
+	return appendMessage(b, 2, shape)
 }
 
 func appendMessage(b []byte, num protowire.Number, msg []byte) []byte {

@@ -151,12 +151,14 @@ type ValueInfo struct {
 	Type    Type
 	Shape   Shape
 	NoShape bool // the rank is not known either
+	rawType []byte
 	unknown []byte
 }
 
 // Expose adds inner values to the model's outputs, by name, so that a runtime returns them: how a
 // classifier or detector that somebody else trained serves as a feature extractor. Names that are
-// outputs already are left alone. ErrNoValue lists the nearest names.
+// outputs already are left alone. A value whose type the model does not state is taken for float32; change
+// the new output's Type where that is wrong. ErrNoValue lists the nearest names.
 func (m *Model) Expose(names ...string) error {
 	have := map[string]bool{}
 	var all []string
@@ -183,8 +185,8 @@ func (m *Model) Expose(names ...string) error {
 			m.Graph.Outputs = append(m.Graph.Outputs, v)
 			continue
 		}
-		// Runtimes infer the type and shape of an output that states none.
-		m.Graph.Outputs = append(m.Graph.Outputs, &ValueInfo{Name: name, NoShape: true})
+		// Runtimes infer the shape of an output that states none, but not its type.
+		m.Graph.Outputs = append(m.Graph.Outputs, &ValueInfo{Name: name, Type: Float, NoShape: true})
 	}
 	return nil
 }
@@ -215,7 +217,17 @@ func (t *Tensor) Float32s() ([]float32, error) {
 	if t.Type != Float || len(t.External) > 0 || len(t.Raw)%4 != 0 {
 		return nil, fmt.Errorf("%w: %s is %v with %d bytes, want float32 data in the model", ErrModel, t.Name, t.Type, len(t.Raw))
 	}
+	n := int64(1)
+	for _, d := range t.Dims {
+		if d < 0 || d > 0 && n > math.MaxInt64/d {
+			return nil, fmt.Errorf("%w: %s has shape %v", ErrModel, t.Name, t.Dims)
+		}
+		n *= d
+	}
 	v := make([]float32, len(t.Raw)/4)
+	if n != int64(len(v)) { // values may lie in float_data, which only old models use
+		return nil, fmt.Errorf("%w: %s has %d raw values for shape %v", ErrModel, t.Name, len(v), t.Dims)
+	}
 	for i := range v {
 		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.Raw[4*i:]))
 	}

@@ -13,6 +13,10 @@ type Dim struct {
 	Name string // "" for a fixed size
 }
 
+// unknownDim stands for a dimension of which a foreign model says nothing. Unlike a symbol it need not be
+// the same size in two places.
+const unknownDim = "?"
+
 // D is a fixed dimension.
 func D(n int) Dim { return Dim{Size: int64(n)} }
 

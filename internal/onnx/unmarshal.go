@@ -108,20 +108,26 @@ func (n *Node) unmarshal(data []byte) error {
 }
 
 func (a *Attr) unmarshal(data []byte) error {
-	return eachField(data, "AttributeProto", func(f field) error {
+	var implied AttrKind // models before IR version 2 do not state the kind
+	err := eachField(data, "AttributeProto", func(f field) error {
 		switch f.num {
 		case 1:
 			a.Name = string(f.b)
 		case 2:
+			implied = AttrFloat
 			a.F = math.Float32frombits(uint32(f.v))
 		case 3:
+			implied = AttrInt
 			a.I = int64(f.v)
 		case 4:
+			implied = AttrString
 			a.S = f.b
 		case 5:
+			implied = AttrTensor
 			a.T = &Tensor{}
 			return a.T.unmarshal(f.b)
 		case 7:
+			implied = AttrFloats
 			if f.typ == protowire.Fixed32Type {
 				a.Floats = append(a.Floats, math.Float32frombits(uint32(f.v)))
 				break
@@ -130,6 +136,7 @@ func (a *Attr) unmarshal(data []byte) error {
 				a.Floats = append(a.Floats, math.Float32frombits(binary.LittleEndian.Uint32(b)))
 			}
 		case 8:
+			implied = AttrInts
 			var err error
 			a.Ints, err = f.appendInts(a.Ints)
 			return err
@@ -140,6 +147,10 @@ func (a *Attr) unmarshal(data []byte) error {
 		}
 		return nil
 	})
+	if a.Kind == 0 {
+		a.Kind = implied
+	}
+	return err
 }
 
 func (t *Tensor) unmarshal(data []byte) error {
@@ -173,18 +184,8 @@ func (v *ValueInfo) unmarshal(data []byte) error {
 		case 1:
 			v.Name = string(f.b)
 		case 2:
-			tensor := false
-			err := eachField(f.b, "TypeProto", func(f field) error {
-				if f.num != 1 {
-					return nil
-				}
-				tensor = true
-				return v.unmarshalTensorType(f.b)
-			})
-			if !tensor { // a sequence, map or optional: kept as it is
-				v.unknown = append(v.unknown, f.raw...)
-			}
-			return err
+			v.rawType = f.b
+			return v.unmarshalType(f.b)
 		default:
 			v.unknown = append(v.unknown, f.raw...)
 		}
@@ -192,36 +193,53 @@ func (v *ValueInfo) unmarshal(data []byte) error {
 	})
 }
 
-func (v *ValueInfo) unmarshalTensorType(data []byte) error {
-	return eachField(data, "TypeProto.Tensor", func(f field) error {
-		switch f.num {
-		case 1:
-			v.Type = Type(f.v)
-		case 2:
-			v.NoShape = false
-			return eachField(f.b, "TensorShapeProto", func(f field) error {
-				if f.num != 1 {
-					return nil
-				}
-				d := Dim{}
-				err := eachField(f.b, "Dimension", func(f field) error {
-					switch f.num {
-					case 1:
-						d.Size = int64(f.v)
-					case 2:
-						d.Name = string(f.b)
-					}
-					return nil
-				})
-				if d.Name == "" && len(f.b) == 0 {
-					d.Name = "?"
-				}
-				v.Shape = append(v.Shape, d)
-				return err
-			})
+// unmarshalType reads a TypeProto; types other than tensors leave v without one.
+func (v *ValueInfo) unmarshalType(data []byte) error {
+	v.Type, v.Shape, v.NoShape = Undefined, nil, true
+	return eachField(data, "TypeProto", func(f field) error {
+		if f.num != 1 {
+			return nil
 		}
-		return nil
+		return eachField(f.b, "TypeProto.Tensor", func(f field) error {
+			switch f.num {
+			case 1:
+				v.Type = Type(f.v)
+			case 2:
+				v.NoShape = false
+				return v.unmarshalShape(f.b)
+			}
+			return nil
+		})
 	})
+}
+
+func (v *ValueInfo) unmarshalShape(data []byte) error {
+	return eachField(data, "TensorShapeProto", func(f field) error {
+		if f.num != 1 {
+			return nil
+		}
+		d := Dim{Name: unknownDim}
+		err := eachField(f.b, "Dimension", func(f field) error {
+			switch f.num {
+			case 1:
+				d = Dim{Size: int64(f.v)}
+			case 2:
+				if len(f.b) > 0 {
+					d = Dim{Name: string(f.b)}
+				}
+			}
+			return nil
+		})
+		v.Shape = append(v.Shape, d)
+		return err
+	})
+}
+
+// sameType tells whether v still has the type that it was read with.
+func (v *ValueInfo) sameType() bool {
+	var was ValueInfo
+	return v.rawType != nil && was.unmarshalType(v.rawType) == nil &&
+		was.Type == v.Type && was.NoShape == v.NoShape && was.Shape.Equal(v.Shape)
 }
 
 func unmarshalEntry(data []byte) (e Entry, err error) {
