@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/viterin/vek/vek32"
 
@@ -19,6 +20,8 @@ type aligner interface {
 	eval.PairScorer
 	// block scores all pairs of some images and captions, row-major by image.
 	block(images []int, captions []int32, dst []float32) error
+	// atOnce is how many images are best scored together.
+	atOnce() int
 	// fingerprint identifies the tokens and the precision.
 	fingerprint() [32]byte
 }
@@ -117,6 +120,8 @@ func (a *plainAligner) pair(image, caption int, bests *[]best) float32 {
 	return score
 }
 
+func (a *plainAligner) atOnce() int { return 8 }
+
 func (a *plainAligner) fingerprint() [32]byte { return fingerprint("f32", a.images, a.captions) }
 
 // codedAligner scores with the kernels of an index. For whole rows the words of a caption are prepared
@@ -128,7 +133,12 @@ type codedAligner struct {
 	layout   *scorer.Tokens
 	regions  [][]byte                    // blocks of every image
 	words    func() (*codedWords, error) // made when first needed
+	// prepared keeps every caption made ready to be scored, as far as memory allows; else it is nil.
+	prepared []atomic.Pointer[scorer.MaxSim]
 }
+
+// preparedBytes is what prepared captions may take.
+const preparedBytes = 384 << 20
 
 type codedWords struct {
 	blocks  [][]byte    // of every caption
@@ -148,9 +158,31 @@ func newCodedAligner(images, captions *tokens, layout *scorer.Tokens) (*codedAli
 		}
 		return w, nil
 	})
+	const lanes = 16 // words are prepared in groups of so many
+	groups := 0
+	for c := range captions.items() {
+		groups += (captions.start[c+1] - captions.start[c] + lanes - 1) / lanes
+	}
+	if size := groups * lanes * layout.Codec().RowBytes(layout.Dim()); size <= preparedBytes {
+		a.prepared = make([]atomic.Pointer[scorer.MaxSim], captions.items())
+	}
 	var err error
 	a.regions, err = encodeBlocks("image", layout, images)
 	return a, err
+}
+
+// prepare makes caption c ready to be scored, or finds it so.
+func (a *codedAligner) prepare(c int) (*scorer.MaxSim, error) {
+	if a.prepared != nil {
+		if s := a.prepared[c].Load(); s != nil {
+			return s, nil
+		}
+	}
+	s, err := scorer.NewMaxSim(a.layout, a.captions.rows(c), a.captions.weightsOf(c))
+	if err == nil && a.prepared != nil {
+		a.prepared[c].Store(s)
+	}
+	return s, err
 }
 
 func encodeBlocks(what string, layout *scorer.Tokens, t *tokens) ([][]byte, error) {
@@ -174,7 +206,7 @@ func (a *codedAligner) block(images []int, captions []int32, dst []float32) erro
 		blocks[k] = a.regions[i]
 	}
 	for j, c := range captions {
-		s, err := scorer.NewMaxSim(a.layout, a.captions.rows(int(c)), a.captions.weightsOf(int(c)))
+		s, err := a.prepare(int(c))
 		if err != nil {
 			return err
 		}
@@ -210,6 +242,13 @@ func (a *codedAligner) Pairs(image int, captions []int32, dst []float32) error {
 	}
 	s.ScoreReverse(blocks, weights, dst)
 	return nil
+}
+
+func (a *codedAligner) atOnce() int {
+	if a.prepared == nil {
+		return 256 // preparing a caption costs as much as scoring some thirty images
+	}
+	return 64
 }
 
 func (a *codedAligner) fingerprint() [32]byte {

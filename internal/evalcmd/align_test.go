@@ -85,12 +85,12 @@ func BenchmarkAlign(b *testing.B) {
 		}
 		return t
 	}
-	im, ca := make1(imagesAtOnce, regions), make1(captions, words)
-	images := make([]int, imagesAtOnce)
+	im, ca := make1(64, regions), make1(captions, words)
+	images := make([]int, 64)
 	for i := range images {
 		images[i] = i
 	}
-	dst := make([]float32, imagesAtOnce*captions)
+	dst := make([]float32, 64*captions)
 	for _, precision := range []string{"f32", "f16", "int8"} {
 		b.Run(precision, func(b *testing.B) {
 			a, err := newAligner(im, ca, precision)

@@ -32,6 +32,9 @@ type settings struct {
 	codecs     []string
 }
 
+// manyPairs take minutes in full precision.
+const manyPairs = 20e6
+
 // A head is one way to rank, with all that was found about it.
 type head struct {
 	name       string
@@ -249,7 +252,11 @@ func (e *evaluation) score(ctx context.Context) error {
 	if !e.everyPair {
 		a = within(a, e.galleries)
 	}
-	p := e.tell("aligning pairs", len(d.images)*len(d.captions))
+	pairs := len(d.images) * len(d.captions)
+	p := e.tell("aligning pairs", pairs)
+	if e.precision == "f32" && pairs > manyPairs {
+		p.Note("%d million pairs in full precision: --align-codec int8 is some ten times as fast", pairs/1e6)
+	}
 	began := time.Now()
 	e.exhausted, err = exhaust(ctx, a, e.state, e.memory/2, e.threads, func(pairs int, resumed bool) {
 		if resumed {
@@ -265,7 +272,7 @@ func (e *evaluation) score(ctx context.Context) error {
 	}
 	d.close = append(d.close, e.exhausted.close)
 	e.exact = e.exhausted
-	pairs := 0
+	pairs = 0
 	for _, i := range e.exhausted.computed {
 		switch f := e.split.Fold[i]; {
 		case e.everyPair:

@@ -23,9 +23,8 @@ import (
 // holds need not be computed again, so a run that was stopped anywhere goes on where it was.
 
 const (
-	stateMagic   = "ALADIN-EVAL-01\r\n"
-	stateHeader  = 64  // magic 16, images u32, captions u32, reserved 8, fingerprint 32
-	imagesAtOnce = 256 // a caption's words, once prepared, serve so many
+	stateMagic  = "ALADIN-EVAL-01\r\n"
+	stateHeader = 64 // magic 16, images u32, captions u32, reserved 8, fingerprint 32
 )
 
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
@@ -75,7 +74,7 @@ func exhaust(ctx context.Context, a aligner, state string, budget int64, threads
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	step := max(1, min(imagesAtOnce, len(todo)/(4*threads)))
+	step := max(1, min(a.atOnce(), len(todo)/(4*threads)))
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for range threads {

@@ -170,7 +170,7 @@ func (e *evaluation) wholeQuery(match []time.Duration, align [][]time.Duration) 
 }
 
 // kernelSpeed is the pairs a second of the alignment kernel alone: every thread scores the same few
-// images and captions, which stay in its cache, over and over.
+// images and captions, prepared and in its cache, over and over.
 func (e *evaluation) kernelSpeed() float64 {
 	const long = 300 * time.Millisecond
 	captions := numbered(min(16, len(e.d.captions)))
