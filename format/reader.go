@@ -44,7 +44,10 @@ func newReader(f File, name string) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{name: name, file: f, meta: meta, manifest: manifest}
-	if m, ok := f.(mapper); ok && meta.End <= math.MaxInt {
+	if meta.End > math.MaxInt {
+		return nil, fmt.Errorf("%d bytes cannot be mapped on a 32-bit machine: %w", meta.End, ErrTooLarge)
+	}
+	if m, ok := f.(mapper); ok {
 		r.data, r.unmap, err = m.mapFile(meta.End)
 		return r, err
 	}

@@ -353,3 +353,29 @@ func BenchmarkCells(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkBuild is the cost of an image of 34 regions beside its encoder.
+func BenchmarkBuild(b *testing.B) {
+	s := newSynth(52, benchDim, benchDim)
+	e := s.image(34)
+	for _, regions := range []index.Codec{index.Int8, index.F16, index.FourBit, index.TwoBit} {
+		b.Run(regions.String(), func(b *testing.B) {
+			bl, err := index.NewBuilder(filepath.Join(b.TempDir(), "f"), &index.BuildOptions{Regions: regions})
+			require.NoError(b, err)
+			defer bl.Close()
+			n := 0
+			add := func() {
+				if err := bl.Add(index.Item{ID: strconv.Itoa(n), Encoding: e}); err != nil {
+					b.Fatal(err)
+				}
+				n++
+			}
+			for range 1300 { // past the sample that codebooks are trained on
+				add()
+			}
+			for b.Loop() {
+				add()
+			}
+		})
+	}
+}
