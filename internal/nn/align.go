@@ -66,13 +66,20 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 	masked := b.Mul(b.Mul(s.values, s.region), s.word)
 	overRegions := func() *onnx.Value { // [I, C, W]: each word's best region
 		best := n.maximum(n.forMax(s.values, s.region, s.word, pad), 1)
-		if n.ReleasedAlignment {
-			return best // padded words are 0 already
+		if !n.ReleasedAlignment {
+			return b.Mul(best, s.weight)
 		}
-		return b.Mul(best, s.weight)
+		if n.Softness != nil { // the hard maximum of a padded word is 0 already
+			best = b.Mul(best, b.Reshape(s.word, onnx.D(1), s.word.Shape[2], s.word.Shape[3]))
+		}
+		return best
 	}
 	overWords := func() *onnx.Value { // [I, R, C]: each region's best word
 		best := n.maximum(n.forMax(s.values, s.word, s.region, pad), 3)
+		if !n.ReleasedAlignment { // a caption without words has none that could be the best
+			some := b.Min(b.ReduceSum(s.word, false, 3), b.Scalar(1))
+			best = b.Mul(best, some)
+		}
 		return b.Mul(best, b.Reshape(s.region, s.region.Shape[0], s.region.Shape[1], onnx.D(1)))
 	}
 	switch n.Alignment {
@@ -83,8 +90,14 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 		if pad > 0 { // over the padded size, less what trim cuts
 			return b.MulS(sum, 1/float32((pad-1)*(pad-3)))
 		}
-		cells := b.Mul(b.DimVector(image.Tokens, 1), b.DimVector(text.Tokens, 1))
-		return b.Div(sum, b.Reshape(b.Cast(cells, onnx.Float)))
+		if n.ReleasedAlignment { // over the batch's own
+			cells := b.Mul(b.DimVector(image.Tokens, 1), b.DimVector(text.Tokens, 1))
+			return b.Div(sum, b.Reshape(b.Cast(cells, onnx.Float)))
+		}
+		regions := b.ReduceSum(s.region, false, 1, 2, 3)
+		words := b.ReduceSum(s.word, false, 0, 1, 3)
+		cells := b.Mul(b.Unsqueeze(regions, 1), b.Unsqueeze(words, 0)) // [I, C]
+		return b.Div(sum, b.MaxS(cells, 1))
 	case "MrAVGw":
 		words := b.ReduceSum(s.weight, false, 2) // [1, C]
 		// A caption without words scores 0, where the released code divides by zero.
@@ -115,8 +128,8 @@ func (n *Net) maximum(x *onnx.Value, axis int) *onnx.Value {
 func (n *Net) forMax(x, along, across *onnx.Value, pad int) *onnx.Value {
 	b := n.B
 	if !n.ReleasedAlignment {
-		// −2 is below every cosine, so padding never wins.
-		return b.Add(b.Mul(x, along), b.MulS(b.AddS(along, -1), 2))
+		// Far below every cosine, so that padding neither wins nor weighs in a soft maximum.
+		return b.Add(b.Mul(x, along), b.MulS(b.AddS(along, -1), 10000))
 	}
 	x = b.Mul(b.Mul(x, along), across)
 	if pad > 0 {
