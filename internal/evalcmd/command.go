@@ -115,7 +115,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitInterrupted
 	}
 	fmt.Fprintf(stderr, "aladin-eval: %v\n", err)
-	if errors.Is(err, errUsage) {
+	if errors.Is(err, errUsage) || errors.Is(err, source.ErrUsage) {
 		fmt.Fprintln(stderr, "Try aladin-eval --help.")
 		return exitMisused
 	}
@@ -357,7 +357,11 @@ func (o *options) open(ctx context.Context, stderr io.Writer, tell teller) (*dat
 		}
 		defer ix.Close()
 	}
-	return encode(ctx, m, src, ix, o.latency, tell)
+	d, err := encode(ctx, m, src, ix, o.latency, tell)
+	if err == nil && ix != nil {
+		err = d.measureIndex(ix)
+	}
+	return d, err
 }
 
 // addPhotos lets the report show the photos of --images.

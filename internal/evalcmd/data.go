@@ -34,9 +34,10 @@ type data struct {
 	mentions  [][]mention                 // of every caption; nil if unknown
 	unique    *float64                    // share of captions that fit one image only
 
-	notes []string // for the document
-	cost  cost     // of encoding
-	close []func() error
+	indexBytes float64  // an item, of the index read; 0 if none was
+	notes      []string // for the document
+	cost       cost     // of encoding
+	close      []func() error
 }
 
 // word is the text that a caption's token stands for, by byte offsets into the caption.

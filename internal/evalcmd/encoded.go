@@ -412,6 +412,13 @@ func (e *encoding) truths(ctx context.Context, src *source.Source) error {
 	return nil
 }
 
+// measureIndex notes what an item takes in the index.
+func (d *data) measureIndex(ix *index.Index) error {
+	info, err := ix.Info()
+	d.indexBytes = info.BytesPerItem
+	return err
+}
+
 // readIndexes makes the data of two indexes, of images and of captions, without any model. Caption ids
 // are "IMAGE#n".
 func readIndexes(ctx context.Context, images, captions string, tell teller) (_ *data, err error) {
@@ -446,6 +453,11 @@ func readIndexes(ctx context.Context, images, captions string, tell teller) (_ *
 			ids = append(ids, id)
 		}
 		kind := []index.Kind{index.Image, index.Caption}[side]
+		if kind == index.Image {
+			if err := d.measureIndex(ix); err != nil {
+				return nil, err
+			}
+		}
 		sides[side] = newGathering(folder, kind.String())
 		if err := d.readItems(ctx, ix, ids, kind, sides[side], tell); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)

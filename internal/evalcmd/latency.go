@@ -92,7 +92,10 @@ func (e *evaluation) measure(ctx context.Context) error {
 		}
 		bytes += meanLength(blocks)
 	}
-	e.doc.Speed.IndexBytesPerItem = bytes
+	e.doc.Speed.IndexBytesPerItem = bytes // vectors alone
+	if d.indexBytes > 0 {
+		e.doc.Speed.IndexBytesPerItem = d.indexBytes
+	}
 	most := 10
 	if len(e.candidates) > 0 {
 		most = e.candidates[len(e.candidates)-1]

@@ -2,6 +2,7 @@ package evalcmd
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed" // the page
 	"encoding/base64"
 	"fmt"
@@ -199,7 +200,7 @@ func (e *evaluation) failures(r *reportData, h *head, thumbs map[int]template.UR
 		right := d.owner[c]
 		first := -1
 		f.Right = e.show(right, nil, thumbs)
-		for k, hit := range h.lists.T2I[c][:min(3, len(h.lists.T2I[c]))] {
+		for k, hit := range h.lists.T2I[c][:min(1, len(h.lists.T2I[c]))] {
 			score := hit.Score
 			f.Found = append(f.Found, e.show(int(hit.Index), &score, thumbs))
 			if k == 0 {
@@ -267,7 +268,7 @@ func thumbnailURL(photo []byte) template.URL {
 }
 
 // explain adds the words of caption c with their similarities, and the boxes of their best regions in
-// the right and in the first image.
+// the right and in the first image. Of a word in several pieces the one most like a region speaks.
 func (e *evaluation) explain(f *textFailure, c, right, first int) {
 	d := e.d
 	if d.words == nil || d.imageTokens == nil {
@@ -278,32 +279,97 @@ func (e *evaluation) explain(f *textFailure, c, right, first int) {
 	plain.pair(right, c, &inRight)
 	plain.pair(first, c, &inFirst)
 	words := d.words(c)
-	colour := 0
+	var inR, inF []wordBest
+	last := -1
 	for w := 0; w < min(len(words), len(inRight)); w++ {
 		if words[w].end <= words[w].start {
 			continue // stands for no text, as [CLS]
 		}
-		s := shownWord{Text: words[w].text, Right: inRight[w].similarity, Found: inFirst[w].similarity, Silent: inRight[w].weight == 0}
-		if !s.Silent {
+		if last < 0 || words[w].start != words[last].start {
+			f.Words = append(f.Words, shownWord{Text: words[w].text, Silent: true})
+			inR, inF = append(inR, wordBest{}), append(inF, wordBest{})
+		}
+		last = w
+		if inRight[w].weight == 0 {
+			continue
+		}
+		s := &f.Words[len(f.Words)-1]
+		k := len(inR) - 1
+		inR[k].improve(inRight[w], s.Silent)
+		inF[k].improve(inFirst[w], s.Silent)
+		s.Silent = false
+	}
+	colour := 0
+	for k := range f.Words {
+		s := &f.Words[k]
+		s.Right, s.Found = inR[k].similarity, inF[k].similarity
+		inR[k].word, inF[k].word = *s, *s
+		if !s.Silent && telling(s.Text) {
 			s.Colour = colour % 8
 			colour++
-			e.box(&f.Right, right, inRight[w], s)
-			if len(f.Found) > 0 {
-				e.box(&f.Found[0], first, inFirst[w], s)
-			}
+			inR[k].word.Colour, inF[k].word.Colour = s.Colour, s.Colour
+		} else {
+			s.Colour = -1
 		}
-		f.Words = append(f.Words, s)
+	}
+	f.Right.Boxes = e.boxes(right, inR)
+	if len(f.Found) > 0 {
+		f.Found[0].Boxes = e.boxes(first, inF)
 	}
 }
 
-// box draws the best region of a word, if it is a good part of what the word says.
-func (e *evaluation) box(s *shownImage, i int, b best, w shownWord) {
-	if e.d.boxes == nil || b.region < 0 || b.region >= len(e.d.boxes[i]) || len(strings.TrimSpace(w.Text)) < 3 {
-		return
+// wordBest is the best region of a word.
+type wordBest struct {
+	best
+	word shownWord
+}
+
+func (w *wordBest) improve(b best, first bool) {
+	if first || b.similarity > w.similarity {
+		w.best = b
 	}
-	x := e.d.boxes[i][b.region]
-	if x.Area() == 0 || x == (region.Box{0, 0, 1, 1}) {
-		return
+}
+
+// telling says whether a word is worth a box: words that only join others are not.
+func telling(word string) bool {
+	if len([]rune(strings.TrimSpace(word))) < 3 {
+		return false
 	}
-	s.Boxes = append(s.Boxes, shownBox{100 * x[0], 100 * x[1], 100 * x.Width(), 100 * x.Height(), w.Text, w.Colour})
+	return !slices.Contains([]string{
+		"the", "and", "with", "are", "its", "his", "her", "their", "that", "this", "from", "for", "into", "onto",
+		"while", "there", "which", "one", "other", "another", "has", "was", "not", "out", "over", "being",
+	}, strings.ToLower(word))
+}
+
+// shownBoxes is how many regions a picture shows.
+const shownBoxes = 4
+
+// boxes are the regions that telling words match best, the surest first, each once.
+func (e *evaluation) boxes(i int, words []wordBest) []shownBox {
+	if e.d.boxes == nil {
+		return nil
+	}
+	regions := e.d.boxes[i]
+	slices.SortStableFunc(words, func(a, b wordBest) int { return cmp.Compare(b.similarity, a.similarity) })
+	at := map[int]int{} // place of a region among the boxes
+	var out []shownBox
+	for _, w := range words {
+		if w.word.Silent || !telling(w.word.Text) || w.region < 0 || w.region >= len(regions) {
+			continue
+		}
+		x := regions[w.region]
+		if x.Area() == 0 || x == (region.Box{0, 0, 1, 1}) {
+			continue
+		}
+		if k, ok := at[w.region]; ok {
+			out[k].Label += ", " + w.word.Text
+			continue
+		}
+		if len(out) == shownBoxes {
+			continue
+		}
+		at[w.region] = len(out)
+		out = append(out, shownBox{100 * x[0], 100 * x[1], 100 * x.Width(), 100 * x.Height(), w.word.Text, w.word.Colour})
+	}
+	return out
 }
