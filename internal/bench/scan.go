@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/viterin/vek/vek32"
 
@@ -34,7 +35,8 @@ func scans(ctx context.Context, b *bench) error {
 	bitQuery, coarse := newQuery(scorer.Bits, v[:dim]), scorer.NewTopK(10*k)
 
 	t := b.best(
-		func() { sink += readAll(rows.Codes) },
+		func() { sink += readWords(rows.Codes) },
+		func() { sink += readVectors(rows.Codes) },
 		func() { reset(); scorer.Scan(rows, queries[0], nil, 0, tops[0]) },
 		func() {
 			coarse.Reset()
@@ -45,6 +47,7 @@ func scans(ctx context.Context, b *bench) error {
 			for i, h := range hits {
 				indices[i] = h.Pos
 			}
+			slices.Sort(indices) // in the order of memory
 			scorer.Rescore(rows, queries[0], indices, 0, tops[0])
 		},
 		func() { reset(); scorer.ScanBatch(rows, queries, nil, 0, tops) },
@@ -55,6 +58,8 @@ func scans(ctx context.Context, b *bench) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	t[1] = min(t[0], t[1])
+	t = t[1:]
 	million := perMillion(n)
 	read, scan, coarseScan, batch, two := milliseconds(t[0])*million, milliseconds(t[1])*million,
 		milliseconds(t[2])*million, milliseconds(t[3])*million, milliseconds(t[4])*million
