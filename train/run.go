@@ -29,6 +29,8 @@ type Run struct {
 	// FromData says that the model starts from nothing: regions' statistics and, where the configuration
 	// asks for it, embeddings are taken from the data before the first step.
 	FromData bool
+	// Restore, when set, gives the optimiser its state before the first step of a run that is not resumed.
+	Restore func(*Optimizer) error
 	// Observe, when set, hears of everything worth showing; it is called from one goroutine.
 	Observe func(Event)
 }
@@ -62,7 +64,7 @@ func (r *Run) Do(ctx context.Context) (*Validation, error) {
 		return nil, err
 	}
 	w := &worker{Run: r, batches: newBatcher(r.Data, r.Model.Text, r.Config)}
-	w.state = &State{Config: string(r.Config.YAML()), Captions: len(r.Data.Captions), Best: math.Inf(-1)}
+	w.state = &State{Config: string(r.Config.YAML()), Captions: len(r.Data.Captions), Best: -1}
 	defer w.close()
 	if err := w.prepare(ctx); err != nil {
 		return nil, err
@@ -176,6 +178,11 @@ func (w *worker) prepare(ctx context.Context) error {
 		}
 	}
 	w.opt = NewOptimizer(w.Model.Params, *w.Config)
+	if w.Restore != nil && resumed == nil {
+		if err := w.Restore(w.opt); err != nil {
+			return err
+		}
+	}
 	if w.Config.Training.EMA > 0 {
 		w.ema = w.Model.Params.Clone()
 	}

@@ -1,8 +1,14 @@
 package traincmd
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
 
+	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/published"
 	"github.com/aladin-go/aladin/train"
@@ -18,19 +24,63 @@ func loadCheckpoint(path, vinvl string) (*train.Model, error) {
 		return nil, err
 	}
 	defer p.Close()
+	m, err := startFrom(p)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range m.Params.All() { // trained in place, and the file is about to be closed
+		t.Data = slices.Clone(t.Data)
+	}
+	var kept bytes.Buffer
+	if err := p.Kept().Write(&kept); err != nil {
+		return nil, err
+	}
+	m.RegionFiles = map[string]func(io.Writer) error{published.KeptFile: bundle.FromBytes(kept.Bytes())}
+	return m, nil
+}
+
+// startFrom is a published model as the trainer has it. Its values may alias the files.
+func startFrom(p *published.Model) (*train.Model, error) {
 	m := &train.Model{Net: p.Net, Params: train.NewParams(), MaxRegions: p.MaxRegions,
 		Text: input.Text{Tokenizer: p.Tokenizer, MaxCaption: p.MaxCaption, MaxLabels: p.MaxLabels}}
-	id, ok := p.Tokenizer.ID(p.FirstLabel)
-	if !ok {
-		return nil, fmt.Errorf("%s: the vocabulary has no %s", vinvl, p.FirstLabel)
-	}
-	m.Text.FirstLabel = id
+	m.Text.FirstLabel, _ = p.Tokenizer.ID(p.FirstLabel) // Read has seen to it that it is there
 	for _, par := range p.Params {
 		values, err := p.Values(par)
 		if err != nil {
 			return nil, err
 		}
-		m.Params.Set(par.Name, par.Shape, append([]float32(nil), values...))
+		m.Params.Set(par.Name, par.Shape, values)
 	}
 	return m, nil
+}
+
+// withKept adds what an imported model keeps for its export to a bundle's other files.
+func withKept(files map[string]func(io.Writer) error, start *train.Model) map[string]func(io.Writer) error {
+	kept, ok := start.RegionFiles[published.KeptFile]
+	if !ok {
+		return files
+	}
+	all := map[string]func(io.Writer) error{published.KeptFile: kept}
+	maps.Copy(all, files)
+	return all
+}
+
+// restoreOptimizer gives the optimiser the state of a checkpoint's.
+func restoreOptimizer(opt *train.Optimizer, path, vinvl string) error {
+	p, err := published.Read(published.Options{Checkpoint: path, Backbone: vinvl})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	adam, err := p.Optimizer()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	err = opt.Restore(adam.Step, func(name string) (m, v []float32) {
+		m, v, err := adam.Moments(name)
+		errs = append(errs, err)
+		return m, v
+	})
+	return errors.Join(append(errs, err)...)
 }

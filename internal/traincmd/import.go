@@ -8,9 +8,7 @@ import (
 	"io"
 
 	"github.com/aladin-go/aladin/internal/bundle"
-	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/published"
-	"github.com/aladin-go/aladin/train"
 )
 
 var importVerb = verb{
@@ -75,23 +73,13 @@ that the network has no use for; the bundle keeps them for aladin-train export.
 
 // saveImported writes the bundle. Parameters go from file to file.
 func saveImported(m *published.Model, name, dir string) (*bundle.Bundle, error) {
-	params := train.NewParams()
-	for _, p := range m.Params {
-		v, err := m.Values(p)
-		if err != nil {
-			return nil, err
-		}
-		params.Set(p.Name, p.Shape, v)
+	model, err := startFrom(m)
+	if err != nil {
+		return nil, err
 	}
-	first, _ := m.Tokenizer.ID(m.FirstLabel) // Read has seen to it
-	kept := m.Kept()
-	model := &train.Model{
-		Name: name, Net: m.Net, Params: params, MaxRegions: m.MaxRegions,
-		Text:        input.Text{Tokenizer: m.Tokenizer, MaxCaption: m.MaxCaption, MaxLabels: m.MaxLabels, FirstLabel: first},
-		Regions:     bundle.Regions{Kind: bundle.Precomputed},
-		RegionFiles: map[string]func(io.Writer) error{published.KeptFile: kept.Write},
-		Training:    map[string]any{"imported": m.Origin()},
-	}
+	model.Name, model.Regions.Kind = name, bundle.Precomputed
+	model.RegionFiles = map[string]func(io.Writer) error{published.KeptFile: m.Kept().Write}
+	model.Training = map[string]any{"imported": m.Origin()}
 	return model.Save(dir)
 }
 

@@ -43,6 +43,7 @@ it went. Ctrl-C saves first.
 		f.BoolVar(&o.resume, "resume", false, "go on where the run in --out stopped")
 		f.StringVar(&o.teacher, "teacher", "", "`model` to start from: a bundle, or a checkpoint (.pth.tar, with --vinvl)")
 		f.StringVar(&o.vinvl, "vinvl", "", "VinVL's backbone `folder`, for a checkpoint given as --teacher")
+		f.BoolVar(&o.optimizer, "resume-optimizer", false, "go on with the Adam state of a checkpoint given as --teacher")
 		f.StringVar(&o.regions, "regions", "", "where regions come from: an extractor's .json, a bundle of aladin-train init, or a preset's `name` (default: patches)")
 		f.StringVar(&o.name, "name", "", "`name` of the model (default: the configuration's)")
 		f.StringVar(&o.device, "device", "cpu", "cpu, cuda[:N] or auto")
@@ -58,7 +59,7 @@ type runOptions struct {
 	data, val                                                 source.Flags
 	config, out, teacher, vinvl, regions, name, device, cache string
 	epochs, batch, threads                                    int
-	resume, quiet, json                                       bool
+	resume, quiet, json, optimizer                            bool
 }
 
 func (o *runOptions) run(ctx context.Context, env environment, args []string) error {
@@ -69,6 +70,8 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 		return fmt.Errorf("%w: --config is missing", errUsage)
 	case o.out == "":
 		return fmt.Errorf("%w: --out is missing", errUsage)
+	case o.optimizer && o.vinvl == "":
+		return fmt.Errorf("%w: --resume-optimizer wants a checkpoint as --teacher, with --vinvl", errUsage)
 	}
 	if err := o.data.Check(); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
@@ -109,6 +112,9 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 		return err
 	}
 	run.FromData = start == nil
+	if o.optimizer {
+		run.Restore = func(opt *train.Optimizer) error { return restoreOptimizer(opt, o.teacher, o.vinvl) }
+	}
 	best, err := run.Do(ctx)
 	if rerr := train.WriteReport(o.out); err == nil {
 		err = rerr
@@ -159,7 +165,7 @@ func (o *runOptions) start(env environment) (*train.Model, error) {
 func (o *runOptions) model(cfg *train.Config, start *train.Model, ext *extractor, data *train.Data) (*train.Model, error) {
 	if start != nil {
 		m := start.WithHeads(cfg)
-		m.Name, m.Regions, m.RegionFiles = o.name, ext.manifest, ext.files
+		m.Name, m.Regions, m.RegionFiles = o.name, ext.manifest, withKept(ext.files, start)
 		return m, nil
 	}
 	texts := func(yield func(string) bool) {
