@@ -29,6 +29,8 @@ type FS interface {
 	// Create makes an empty file, replacing one that exists.
 	Create(name string) (File, error)
 	Rename(from, to string) error
+	// CopyMode gives a file the permissions of another.
+	CopyMode(from, to string) error
 	Remove(name string) error
 	// SyncDir makes renames in the folder of name durable.
 	SyncDir(name string) error
@@ -74,7 +76,16 @@ func (o osFS) Create(name string) (File, error) {
 	return o.open(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 }
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
-func (osFS) Remove(name string) error     { return os.Remove(name) }
+
+func (osFS) CopyMode(from, to string) error {
+	st, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	return os.Chmod(to, st.Mode().Perm())
+}
+
+func (osFS) Remove(name string) error { return os.Remove(name) }
 
 func (osFS) SyncDir(name string) error {
 	return syncDir(filepath.Dir(name))

@@ -1,6 +1,10 @@
 package format
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Version is the format version that this package writes; MinReadVersion is the
 // oldest that it reads. History:
@@ -102,6 +106,19 @@ func (c Codec) String() string {
 		return codecNames[c]
 	}
 	return "codec " + strconv.Itoa(int(c))
+}
+
+// MarshalText and UnmarshalText let codecs stand in flags and JSON by name.
+func (c Codec) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads a codec's name.
+func (c *Codec) UnmarshalText(b []byte) error {
+	p, ok := ParseCodec(string(b))
+	if !ok {
+		return fmt.Errorf("unknown codec %q: want %s", b, strings.Join(codecNames[1:], ", "))
+	}
+	*c = p
+	return nil
 }
 
 // ParseCodec is the inverse of [Codec.String].

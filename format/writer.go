@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"slices"
 )
 
@@ -297,6 +298,10 @@ func (w *Writer) Publish(to string) error {
 	}
 	from, lock := w.name, LockName(w.name)
 	if err := w.Close(); err != nil {
+		return err
+	}
+	// A private file stays private.
+	if err := w.fs.CopyMode(to, from); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := w.fs.Rename(from, to); err != nil {

@@ -39,7 +39,8 @@
 // Everything returned is the caller's: nothing points into the mapped file. The
 // same query on the same commit gives the same hits with the same scores, to the
 // last bit, on every machine and with any number of threads. Equal scores are
-// ordered by id.
+// ordered by id. (In a file with cells, which of several equal scores makes it
+// into the last place is decided by their place in the file.)
 //
 // # What a damaged file can do
 //

@@ -110,5 +110,5 @@ const (
 	blockRaw     = 0
 	blockZstd    = 1
 	maxBlockRaw  = format.RecordsPerBlock * (maxText + maxMeta + 1<<22)
-	maxExpansion = 256 // a block that shrinks more is stored raw, so that readers can refuse bombs
+	maxExpansion = 64 // a block that shrinks more is stored raw, so that readers can refuse bombs
 )

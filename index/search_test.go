@@ -374,6 +374,35 @@ func TestInvalidInput(t *testing.T) {
 	require.Equal(t, []string{"🐕 犬.jpg"}, ids(hits))
 }
 
+func TestPackTokens(t *testing.T) {
+	ctx := context.Background()
+	s := newSynth(27, 64, 64)
+	items := images(s, 10)
+	for _, regions := range []index.Codec{index.Int8, index.F16} {
+		ix := open(t, build(t, &index.BuildOptions{Regions: regions}, items), nil)
+		hits, err := ix.Match(ctx, s.caption(2), index.Query{K: 4})
+		require.NoError(t, err)
+		p, err := ix.PackTokens(ctx, hits)
+		require.NoError(t, err)
+		require.Equal(t, 4, p.Items)
+		for i, h := range hits {
+			e, err := ix.Encoding(h.ID)
+			require.NoError(t, err)
+			for j := range p.Tokens {
+				at := i*p.Tokens + j
+				if j >= e.N() || e.Weights[j] == 0 {
+					require.Zero(t, p.Mask[at])
+					continue
+				}
+				require.EqualValues(t, 1, p.Mask[at])
+				for d := range p.Dim {
+					require.InDelta(t, e.Tokens[j*p.Dim+d], float32(p.Codes[at*p.Dim+d])*p.Scales[at], 0.003)
+				}
+			}
+		}
+	}
+}
+
 func TestEmptyIndex(t *testing.T) {
 	ctx := context.Background()
 	path := build(t, nil, nil)

@@ -116,6 +116,16 @@ func TestWriterLife(t *testing.T) {
 	}
 }
 
+func TestCompactKeepsPermissions(t *testing.T) {
+	path := build(t, nil, images(newSynth(19, 64, 64), 3))
+	require.NoError(t, os.Chmod(path, 0o600))
+	w := openWriter(t, path, nil)
+	require.NoError(t, w.Compact(context.Background(), nil))
+	st, err := os.Stat(path)
+	require.NoError(t, err)
+	require.EqualValues(t, 0o600, st.Mode().Perm())
+}
+
 // Many small commits leave few segments, and lose nothing.
 func TestSmallCommits(t *testing.T) {
 	ctx := context.Background()

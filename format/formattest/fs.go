@@ -259,6 +259,9 @@ func (f *FS) Rename(from, to string) error {
 	return nil
 }
 
+// CopyMode implements format.FS; files here have no permissions.
+func (f *FS) CopyMode(_, _ string) error { return nil }
+
 // Remove implements format.FS. Removing a lock that exists in name only is fine.
 func (f *FS) Remove(name string) error {
 	f.mu.Lock()
