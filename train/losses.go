@@ -52,11 +52,12 @@ func (l losses) triplet(s *onnx.Value, margin float32, hardest bool) *onnx.Value
 }
 
 // infoNCE is the symmetric cross-entropy of CLIP (Radford et al., ICML 2021) with a learned logarithmic
-// scale; its mean over the batch, half of each direction. The scale is capped at 100 as there.
+// scale (the parameter is the logarithm itself, as in ALADIN-2.0's checkpoints); its mean over the batch,
+// half of each direction. The scale is capped at 100 as there.
 func (l losses) infoNCE(s *onnx.Value, scaleName string, start float32) *onnx.Value {
 	b := l.b
-	scale := l.net.Param(scaleName, nn.InitZero, 1)
-	scale = b.Exp(b.Min(b.AddS(scale, start), b.Scalar(float32(math.Log(100)))))
+	scale := l.net.Param(scaleName, nn.Init{Value: start}, 1)
+	scale = b.Exp(b.Min(scale, b.Scalar(float32(math.Log(100)))))
 	logits := b.Mul(s, scale)
 	eye := l.eye(s)
 	sum := b.Add(b.Mul(b.LogSoftmax(logits, 1), eye), b.Mul(b.LogSoftmax(logits, 0), eye))

@@ -181,11 +181,10 @@ func (b *Builder) ScatterRows(data, indices, updates *Value) *Value {
 		data, b.Unsqueeze(indices, -1), updates)
 }
 
-// L2Normalize divides the last axis by its Euclidean norm, √(Σx² + eps²).
+// L2Normalize divides the last axis by its Euclidean norm. Vectors no longer than eps stay as they are: so
+// a vector of zeros stays one, and its derivative is not that of a division by next to nothing.
 func (b *Builder) L2Normalize(x *Value, eps float32) *Value {
 	sq := b.ReduceSum(b.Mul(x, x), true, -1)
-	if eps > 0 {
-		sq = b.AddS(sq, eps*eps)
-	}
+	sq = b.Where(b.Greater(sq, b.Scalar(eps*eps)), sq, b.Scalar(1))
 	return b.Div(x, b.Sqrt(sq))
 }

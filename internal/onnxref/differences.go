@@ -8,23 +8,34 @@ import (
 )
 
 // Differences is the derivative of a value of one element with respect to elements of a float input, by
-// central differences of step h.
+// central differences of step h. Values that no gradient passes (StopGradient) are held where they are.
 func Differences(b *onnx.Builder, inputs map[string]*Tensor, loss *onnx.Value, name string, elements []int, h float64) ([]float64, error) {
+	held, err := stopped(b, inputs, loss)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]float64, len(elements))
 	for i, k := range elements {
 		direction := make([]float64, len(inputs[name].F))
 		direction[k] = 1
-		var err error
-		if out[i], err = Along(b, inputs, loss, map[string][]float64{name: direction}, h); err != nil {
+		if out[i], err = along(b, inputs, held, loss, map[string][]float64{name: direction}, h); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// Along is the derivative of a value of one element along a direction in the space of float inputs, by
-// central differences of step h.
+// Along is the derivative of a value of one element along a direction in the space of float inputs, as
+// Differences finds it.
 func Along(b *onnx.Builder, inputs map[string]*Tensor, loss *onnx.Value, direction map[string][]float64, h float64) (float64, error) {
+	held, err := stopped(b, inputs, loss)
+	if err != nil {
+		return 0, err
+	}
+	return along(b, inputs, held, loss, direction, h)
+}
+
+func along(b *onnx.Builder, inputs map[string]*Tensor, held map[*onnx.Value]*Tensor, loss *onnx.Value, direction map[string][]float64, h float64) (float64, error) {
 	at := func(h float64) (float64, error) {
 		moved := make(map[string]*Tensor, len(inputs))
 		for name, t := range inputs {
@@ -37,7 +48,7 @@ func Along(b *onnx.Builder, inputs map[string]*Tensor, loss *onnx.Value, directi
 			}
 			moved[name] = t
 		}
-		out, err := Eval(b, moved, loss)
+		out, err := eval(b, moved, held, []*onnx.Value{loss})
 		if err != nil {
 			return 0, err
 		}
@@ -52,4 +63,29 @@ func Along(b *onnx.Builder, inputs map[string]*Tensor, loss *onnx.Value, directi
 	}
 	down, err := at(-h)
 	return (up - down) / (2 * h), err
+}
+
+// stopped are the values behind an Identity that the loss depends on.
+func stopped(b *onnx.Builder, inputs map[string]*Tensor, loss *onnx.Value) (map[*onnx.Value]*Tensor, error) {
+	live := map[*onnx.Value]bool{loss: true}
+	var want []*onnx.Value
+	ops := b.Ops()
+	for i := len(ops) - 1; i >= 0; i-- {
+		op := ops[i]
+		if !slices.ContainsFunc(op.Out, func(v *onnx.Value) bool { return live[v] }) {
+			continue
+		}
+		for _, v := range op.In {
+			live[v] = true
+		}
+		if op.Kind == "Identity" {
+			want = append(want, op.Out[0])
+		}
+	}
+	values, err := Eval(b, inputs, want...)
+	held := map[*onnx.Value]*Tensor{}
+	for i := range values {
+		held[want[i]] = values[i]
+	}
+	return held, err
 }

@@ -60,11 +60,19 @@ func newTensor(t onnx.Type, shape []int) *Tensor {
 
 // Eval computes values of the graph in b from the graph's inputs by name. Only what the wanted values
 // depend on is evaluated.
-func Eval(b *onnx.Builder, inputs map[string]*Tensor, want ...*onnx.Value) (out []*Tensor, err error) {
+func Eval(b *onnx.Builder, inputs map[string]*Tensor, want ...*onnx.Value) ([]*Tensor, error) {
+	return eval(b, inputs, nil, want)
+}
+
+// eval is Eval with some values given.
+func eval(b *onnx.Builder, inputs map[string]*Tensor, given map[*onnx.Value]*Tensor, want []*onnx.Value) (out []*Tensor, err error) {
 	if err := b.Err(); err != nil {
 		return nil, err
 	}
 	e := &evaluation{b: b, have: map[*onnx.Value]*Tensor{}, dims: map[string]int{}}
+	for v, t := range given {
+		e.have[v] = t
+	}
 	for _, v := range b.Inputs() {
 		if t := inputs[v.Name]; t != nil {
 			if t.Len() != len(t.F)+len(t.I) || (t.F != nil) != isFloat(v.Type) && t.Len() > 0 {
@@ -84,7 +92,7 @@ func Eval(b *onnx.Builder, inputs map[string]*Tensor, want ...*onnx.Value) (out 
 	needed := make([]bool, len(ops))
 	for i := len(ops) - 1; i >= 0; i-- {
 		for _, o := range ops[i].Out {
-			needed[i] = needed[i] || live[o]
+			needed[i] = needed[i] || live[o] && given[o] == nil
 		}
 		if needed[i] {
 			for _, v := range ops[i].In {
