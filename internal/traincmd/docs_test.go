@@ -1,0 +1,72 @@
+package traincmd
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/evalcmd"
+	"github.com/aladin-go/aladin/internal/indexcmd"
+)
+
+// Every command of docs/published-models.md runs, in order, with the small checkpoint in place of the
+// published one.
+func TestPublishedModelsPage(t *testing.T) {
+	fixture := needs(t, "aladin-tiny")
+	page, err := os.ReadFile("../../docs/published-models.md")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	for name, target := range map[string]string{
+		"checkpoint-0132780": "vinvl", "coco_ir": "coco_ir", "features": "coco_ir/features", "model_best_rsum.pth.tar": "checkpoint.pth.tar",
+	} {
+		require.NoError(t, os.Symlink(filepath.Join(fixture, filepath.FromSlash(target)), filepath.Join(dir, name)))
+	}
+	t.Chdir(dir)
+	lines := commands(string(page))
+	require.Greater(t, len(lines), 8)
+	for _, line := range lines {
+		args := words(line)
+		var stdout, stderr bytes.Buffer
+		code := -1
+		switch args[0] {
+		case "aladin-train":
+			if args[1] == "run" {
+				args = append(args, "--epochs", "1") // enough to see that it runs
+			}
+			code = Run(t.Context(), args[1:], &stdout, &stderr)
+		case "aladin-eval":
+			code = evalcmd.Run(t.Context(), args[1:], &stdout, &stderr)
+		case "aladin-index":
+			code = indexcmd.Run(t.Context(), args[1:], &stdout, &stderr)
+		}
+		require.Zero(t, code, "%s\n%s", line, stderr.String())
+	}
+}
+
+// commands are the lines of a page's shell blocks, continued lines joined.
+func commands(page string) []string {
+	var out []string
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(page, -1) {
+		joined := strings.ReplaceAll(block[1], "\\\n", " ")
+		out = append(out, strings.Split(strings.TrimSpace(joined), "\n")...)
+	}
+	return out
+}
+
+// words splits a line at blanks outside double quotes.
+func words(line string) []string {
+	var out []string
+	for i, part := range strings.Split(line, `"`) {
+		if i%2 == 1 {
+			out = append(out, part)
+		} else {
+			out = append(out, strings.Fields(part)...)
+		}
+	}
+	return out
+}
