@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"math"
 	"math/bits"
 	"sync"
 )
@@ -16,9 +17,16 @@ type pack struct {
 	code  []int8 // Stride(dim)/4 × 16 × 4
 	bias  [lanes]int32
 	scale [lanes]float32 // 0 in unused lanes
+	plus  [lanes]float32 // added to scores by across16: −∞ in unused lanes, else 0
 }
 
-func newPack(stride int) *pack { return &pack{code: make([]int8, stride*lanes)} }
+func newPack(stride int) *pack {
+	p := &pack{code: make([]int8, stride*lanes)}
+	for l := range p.plus {
+		p.plus[l] = float32(math.Inf(-1))
+	}
+	return p
+}
 
 // set puts a vector of int8 codes into a lane.
 func (p *pack) set(lane int, code []int8, scale float32) {
@@ -27,6 +35,7 @@ func (p *pack) set(lane int, code []int8, scale float32) {
 	}
 	p.bias[lane] = offsetBias(code)
 	p.scale[lane] = scale
+	p.plus[lane] = 0
 }
 
 // batchRows keeps a block of 768 int8 values a row within the level-2 cache

@@ -154,3 +154,16 @@ func BenchmarkEncodeTokens(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkAssign(b *testing.B) {
+	const dim, n, k = 768, 2048, 1024
+	rows := randomInt8(n, dim)
+	a := NewAssigner(unit(rand.New(rand.NewPCG(3, 3)), k, dim), dim, true)
+	nearest := make([]uint32, n)
+	for b.Loop() {
+		if err := a.Assign(b.Context(), rows, nearest, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n/k, "ns/pair")
+}

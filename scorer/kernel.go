@@ -38,6 +38,11 @@ type kernels struct {
 	// maxFloat16: the same with v = dots[i·16+l]·scales[i].
 	maxFloat16 func(dots []float32, scales []float32, first int32, best *[lanes]float32, arg *[lanes]int32)
 
+	// across16 updates best[i] and arg[i] with v = float32(dots[i·16+l])·lane[l]·rows[i]
+	// + plus[l], left to right, of lane first+l where v > best[i]. plus is −∞ in
+	// lanes that take no part, and never −0.
+	across16 func(dots []int32, lane *[lanes]float32, rows []float32, plus *[lanes]float32, first int32, best []float32, arg []int32)
+
 	// expand2, expand4 replace packed 2- and 4-bit codes by bytes of the table; see
 	// packLevels for the order. len(out) = 4 or 2 × len(codes).
 	expand2 func(codes []byte, levels *[16]byte, out []byte)

@@ -87,6 +87,7 @@ var avx2 = &kernels{
 			maxFloat16AVX2(&dots[0], &scales[0], first, &best[0], &arg[0], len(scales))
 		}
 	},
+	across16: across16Go,
 	expand2: func(codes []byte, levels *[16]byte, out []byte) {
 		if len(out) > 0 {
 			expand2AVX2(&codes[0], &levels[0], &out[0], len(out))

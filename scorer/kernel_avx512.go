@@ -79,6 +79,11 @@ var avx512 = &kernels{
 			maxFloat16AVX512(&dots[0], &scales[0], first, &best[0], &arg[0], len(scales))
 		}
 	},
+	across16: func(dots []int32, lane *[lanes]float32, rows []float32, plus *[lanes]float32, first int32, best []float32, arg []int32) {
+		if len(rows) > 0 {
+			across16AVX512(&dots[0], &lane[0], &rows[0], &plus[0], first, &best[0], &arg[0], len(rows))
+		}
+	},
 	expand2: func(codes []byte, levels *[16]byte, out []byte) {
 		if len(out) > 0 {
 			expand2AVX512(&codes[0], &levels[0], &out[0], len(out))

@@ -98,6 +98,9 @@ func maxResidual16AVX512(dots *int32, scales *float32, centroids *int32, table *
 func maxFloat16AVX512(dots *float32, scales *float32, first int32, best *float32, arg *int32, n int)
 
 //go:noescape
+func across16AVX512(dots *int32, lane *float32, rows *float32, plus *float32, first int32, best *float32, arg *int32, n int)
+
+//go:noescape
 func expand2AVX512(codes *byte, levels *byte, out *byte, n int)
 
 //go:noescape

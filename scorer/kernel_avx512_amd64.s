@@ -2529,6 +2529,56 @@ row:
 	VZEROUPPER
 	RET
 
+// func across16AVX512(dots *int32, lane *float32, rows *float32, plus *float32, first int32, best *float32, arg *int32, n int)
+// Requires: AVX, AVX512F, BMI
+TEXT ·across16AVX512(SB), NOSPLIT, $0-64
+	MOVQ         dots+0(FP), AX
+	MOVQ         rows+16(FP), CX
+	MOVQ         n+56(FP), DX
+	MOVQ         best+40(FP), BX
+	MOVQ         arg+48(FP), SI
+	MOVQ         lane+8(FP), DI
+	VMOVUPS      (DI), Z0
+	MOVQ         plus+24(FP), DI
+	VMOVUPS      (DI), Z1
+	MOVL         $0xff800000, DI
+	VPBROADCASTD DI, Z2
+	MOVL         first+32(FP), DI
+
+row:
+	VCVTDQ2PS   (AX), Z3
+	VMULPS      Z0, Z3, Z3
+	VMULPS.BCST (CX), Z3, Z3
+	VADDPS      Z1, Z3, Z3
+	VCMPPS      $0x07, Z3, Z3, K1
+	VBLENDMPS   Z3, Z2, K1, Z3
+	VSHUFF32X4  $0x4e, Z3, Z3, Z4
+	VMAXPS      Z4, Z3, Z4
+	VSHUFF32X4  $0xb1, Z4, Z4, Z5
+	VMAXPS      Z5, Z4, Z4
+	VPERMILPS   $0x4e, Z4, Z5
+	VMAXPS      Z5, Z4, Z4
+	VPERMILPS   $0xb1, Z4, Z5
+	VMAXPS      Z5, Z4, Z4
+	VUCOMISS    (BX), X4
+	JBE         next
+	VCMPPS      $0x00, Z4, Z3, K1
+	KMOVW       K1, R8
+	TZCNTL      R8, R8
+	ADDL        DI, R8
+	VMOVSS      X4, (BX)
+	MOVL        R8, (SI)
+
+next:
+	ADDQ $0x00000040, AX
+	ADDQ $0x00000004, CX
+	ADDQ $0x00000004, BX
+	ADDQ $0x00000004, SI
+	SUBQ $0x01, DX
+	JNZ  row
+	VZEROUPPER
+	RET
+
 // func expand2AVX512(codes *byte, levels *byte, out *byte, n int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·expand2AVX512(SB), NOSPLIT, $0-32

@@ -20,6 +20,7 @@ var generic = &kernels{
 	max16:         max16Go,
 	maxResidual16: maxResidual16Go,
 	maxFloat16:    maxFloat16Go,
+	across16:      across16Go,
 	expand2:       expand2Go,
 	expand4:       expand4Go,
 	expandF16:     expandF16Go,
@@ -168,6 +169,17 @@ func maxFloat16Go(dots []float32, scales []float32, first int32, best *[lanes]fl
 		for l, d := range (*[lanes]float32)(dots[i*lanes:]) {
 			if v := d * s; v > best[l] {
 				best[l], arg[l] = v, first+int32(i)
+			}
+		}
+	}
+}
+
+func across16Go(dots []int32, lane *[lanes]float32, rows []float32, plus *[lanes]float32, first int32, best []float32, arg []int32) {
+	best, arg = best[:len(rows)], arg[:len(rows)]
+	for i, s := range rows {
+		for l, d := range (*[lanes]int32)(dots[i*lanes:]) {
+			if v := float32(float32(float32(d)*lane[l])*s) + plus[l]; v > best[i] {
+				best[i], arg[i] = v, first+int32(l)
 			}
 		}
 	}

@@ -60,6 +60,7 @@ var neon = &kernels{
 			maxFloat16NEON(&dots[0], &scales[0], int(first), &best[0], &arg[0], len(scales))
 		}
 	},
+	across16: across16Go,
 	expand2: func(codes []byte, levels *[16]byte, out []byte) {
 		if len(out) > 0 {
 			expand2NEON(&codes[0], &levels[0], &out[0], len(out))

@@ -265,6 +265,29 @@ func checkKernels(t *testing.T, k *kernels, r inputs, n, stride int) {
 			sameBits(t, name(f)+" (arg)", wantArg, gotArg)
 		}
 	}
+	{ // across16
+		dots, rows := r.int32s(n*lanes), r.floats(n, false)
+		for i := range dots { // make ties
+			dots[i] %= 3
+		}
+		lane, plus := [lanes]float32(r.floats(lanes, true)), [lanes]float32{}
+		for l := range plus {
+			plus[l] = []float32{0, 0, -1.5, float32(math.Inf(-1))}[r.IntN(4)]
+			lane[l] = float32(math.Round(float64(lane[l])))
+		}
+		want, got := make([]float32, n), newGuarded[float32](n, r.odd%8)
+		wantArg, gotArg := make([]int32, n), newGuarded[int32](n, r.odd%8)
+		for i := range want {
+			want[i] = []float32{float32(math.Inf(-1)), -1, 0, 1}[r.IntN(4)]
+			got.v[i], wantArg[i], gotArg.v[i] = want[i], -1, -1
+		}
+		across16Go(dots, &lane, rows, &plus, 32, want, wantArg)
+		k.across16(dots, &lane, rows, &plus, 32, got.v, gotArg.v)
+		got.check(t, name("across16"))
+		gotArg.check(t, name("across16 (arg)"))
+		sameBits(t, name("across16"), want, got.v)
+		sameBits(t, name("across16 (arg)"), wantArg, gotArg.v)
+	}
 	{ // expand2, expand4
 		levels := [16]byte(r.bytes(16))
 		two := levels

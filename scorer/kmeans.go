@@ -178,8 +178,7 @@ func normalise(v []float32) {
 // An Assigner finds the nearest of a set of centroids.
 type Assigner struct {
 	dim    int
-	packs  []*pack
-	minus  [][lanes]float32 // half the squared norm; −∞ … so unused lanes lose
+	packs  []*pack // plus is −½·|centroid|² for Euclidean distance
 	length int
 }
 
@@ -192,11 +191,6 @@ func NewAssigner(centroids []float32, dim int, spherical bool) *Assigner {
 		l := i % lanes
 		if l == 0 {
 			a.packs = append(a.packs, newPack(len(code)))
-			var none [lanes]float32
-			for l := range none {
-				none[l] = float32(math.Inf(1))
-			}
-			a.minus = append(a.minus, none)
 		}
 		v := centroids[i*dim : (i+1)*dim]
 		g := i / lanes
@@ -207,7 +201,7 @@ func NewAssigner(centroids []float32, dim int, spherical bool) *Assigner {
 				s += float64(float64(x) * float64(x))
 			}
 		}
-		a.minus[g][l] = float32(s / 2)
+		a.packs[g].plus[l] = 0 - float32(s/2) // 0, not −0, for spherical
 	}
 	return a
 }
@@ -228,31 +222,21 @@ func (a *Assigner) Assign(ctx context.Context, rows *Rows, nearest []uint32, wor
 	const step = 256
 	return inPieces(ctx, rows.N, step, workers, func(lo, hi int) {
 		var (
-			dots = make([]int32, step*lanes)
-			best = make([]float32, step)
+			n    = hi - lo
+			dots = make([]int32, n*lanes)
+			best = make([]float32, n)
+			arg  = make([]int32, n) // 0 if a scale is not a number
 		)
-		n := hi - lo
-		for i := range n {
+		for i := range best {
 			best[i] = float32(math.Inf(-1))
 		}
-		codes := rows.Codes[lo*Stride(rows.Dim) : hi*Stride(rows.Dim)]
+		codes, scales := rows.Codes[lo*Stride(rows.Dim):hi*Stride(rows.Dim)], rows.Scales[lo:hi]
 		for g, p := range a.packs {
-			kernel.dotU8x16(p.code, &p.bias, codes, dots[:n*lanes], nil)
-			used := min(lanes, a.length-g*lanes)
-			for i := range n {
-				s := rows.Scales[lo+i]
-				for l, d := range dots[i*lanes : i*lanes+used] {
-					v := float32(float32(float32(d)*s)*p.scale[l]) - a.minus[g][l]
-					if v > best[i] {
-						best[i], nearest[lo+i] = v, uint32(g*lanes+l)
-					}
-				}
-			}
+			kernel.dotU8x16(p.code, &p.bias, codes, dots, nil)
+			kernel.across16(dots, &p.scale, scales, &p.plus, int32(g*lanes), best, arg)
 		}
-		for i := range n { // a scale that is not a number
-			if math.IsInf(float64(best[i]), -1) {
-				nearest[lo+i] = 0
-			}
+		for i, c := range arg {
+			nearest[lo+i] = uint32(c)
 		}
 	})
 }
@@ -267,7 +251,7 @@ func (a *Assigner) Nearest(v []float32, n int) []int {
 	for g, p := range a.packs {
 		kernel.dotU8x16(p.code, &p.bias, code, dots, nil)
 		for l := range min(lanes, a.length-g*lanes) {
-			top.Push(Hit{g*lanes + l, float32(float32(float32(dots[l])*s)*p.scale[l]) - a.minus[g][l]})
+			top.Push(Hit{g*lanes + l, float32(float32(float32(dots[l])*p.scale[l])*s) + p.plus[l]})
 		}
 	}
 	hits := top.Hits()

@@ -54,7 +54,7 @@ func NewMaxSim(t *Tokens, tokens, weights []float32) (*MaxSim, error) {
 			for d, x := range v {
 				f[d*lanes+lane] = finite(x, math.MaxFloat32)
 			}
-			p.scale[lane] = 1
+			p.scale[lane], p.plus[lane] = 1, 0
 		} else {
 			p.set(lane, code, QuantizeInt8(code, v))
 		}
@@ -98,9 +98,10 @@ type maxScratch struct {
 	expanded  []byte
 	codes     []byte // of the block, or expanded
 	wide      []float32
-	best      [lanes]float32
+	best      [lanes]float32 // of each word, forward
 	arg       [lanes]int32
-	bests     []Best
+	rowBest   []float32 // of each word, reverse
+	rowArg    []int32
 }
 
 var maxPool = sync.Pool{New: func() any { return new(maxScratch) }}

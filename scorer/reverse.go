@@ -1,5 +1,7 @@
 package scorer
 
+import "math"
+
 // ScoreReverse aligns the regions of m with each block of words: scores[i] =
 // Σ_w weight_w · max_r ⟨w, r⟩ over the words w of blocks[i]. weights[i] holds
 // their weights, one a word; nil weights, or a nil weights[i], are all 1. A word
@@ -31,77 +33,70 @@ func (m *MaxSim) ExplainReverse(block []byte, weights []float32) (words []Best, 
 	s := maxPool.Get().(*maxScratch)
 	defer maxPool.Put(s)
 	score = m.reverse(s, block, nil, weights)
-	return append([]Best(nil), s.bests...), score
+	words = make([]Best, len(s.rowArg))
+	for i, lane := range s.rowArg {
+		words[i].Region = -1
+		if lane >= 0 {
+			words[i] = Best{m.used[lane], s.rowBest[i]}
+		}
+	}
+	return words, score
 }
 
+// reverse leaves the similarity and the lane of each word's best region in s; the
+// lane is −1 if the word or all regions take no part.
 func (m *MaxSim) reverse(s *maxScratch, block, next []byte, weights []float32) (score float32) {
 	n := s.load(m.tokens, block)
-	s.bests = grow(s.bests, n)
-	for i := range s.bests {
-		s.bests[i] = Best{Region: -1}
+	s.rowBest, s.rowArg = grow(s.rowBest, n), grow(s.rowArg, n)
+	for i := range n {
+		s.rowBest[i], s.rowArg[i] = float32(math.Inf(-1)), -1
 	}
 	for g := range m.packs {
 		s.multiply(m, g, n, share(next, g, len(m.packs)))
 		s.across(m, g, n)
 	}
-	for i := range s.bests {
-		b := &s.bests[i]
-		if b.Region < 0 {
-			continue
-		}
-		b.Region = m.used[b.Region]
+	for i, lane := range s.rowArg {
 		w := float32(1)
 		if i < len(weights) {
 			w = weights[i]
 		}
-		if w > 0 {
-			score += float32(w * b.Similarity)
-		} else {
-			*b = Best{Region: -1}
+		switch {
+		case lane < 0:
+		case w > 0:
+			score += float32(w * s.rowBest[i])
+		default:
+			s.rowArg[i] = -1
 		}
 	}
 	return score
 }
 
 // across finds, for each token of the block, the best lane of a group and keeps
-// it if it beats those of the groups before. Regions of the bests are numbers of
-// lanes until the last group is done.
+// it if it beats those of the groups before.
 func (s *maxScratch) across(m *MaxSim, g, n int) {
-	var (
-		scale = &m.packs[g].scale
-		used  = min(lanes, len(m.used)-g*lanes)
-		sims  [lanes]float32
-	)
+	p, first := m.packs[g], int32(g*lanes)
+	if m.tables == nil && m.tokens.codec != F16 {
+		// In the order of forward: the region's scale, then the word's.
+		kernel.across16(s.dots[:n*lanes], &p.scale, s.scales[:n], &p.plus, first, s.rowBest[:n], s.rowArg[:n])
+		return
+	}
+	var sims [lanes]float32
 	for i := range n {
 		rowScale := s.scales[i]
-		if rowScale != rowScale {
-			continue
-		}
-		switch {
-		case m.tokens.codec == F16:
+		if m.tables == nil {
 			for l, f := range (*[lanes]float32)(s.floats[i*lanes:]) {
 				sims[l] = f * rowScale
 			}
-		case m.tables != nil:
+		} else {
 			table := (*[lanes]float32)(m.tables[g][int(s.centroids[i])*lanes:])
 			for l, d := range (*[lanes]int32)(s.dots[i*lanes:]) {
-				sims[l] = (float32(float32(d)*rowScale) + table[l]) * scale[l]
-			}
-		default:
-			// In the order of forward: the region's scale, then the word's.
-			for l, d := range (*[lanes]int32)(s.dots[i*lanes:]) {
-				sims[l] = float32(float32(d)*scale[l]) * rowScale
+				sims[l] = (float32(float32(d)*rowScale) + table[l]) * p.scale[l]
 			}
 		}
-		best, at := s.bests[i].Similarity, s.bests[i].Region
-		if at < 0 {
-			best, at = sims[0], g*lanes
-		}
-		for l, v := range sims[:used] {
-			if v > best {
-				best, at = v, g*lanes+l
+		for l, v := range sims[:min(lanes, len(m.used)-g*lanes)] {
+			if v > s.rowBest[i] {
+				s.rowBest[i], s.rowArg[i] = v, first+int32(l)
 			}
 		}
-		s.bests[i] = Best{at, best}
 	}
 }

@@ -63,9 +63,6 @@ func readWords(b []byte) uint64 {
 // readVectors is the standard library's loop over vector registers.
 func readVectors(b []byte) uint64 { return uint64(bytes.Count(b, []byte{0})) }
 
-// sink keeps results alive.
-var sink uint64
-
 func newQuery(codec scorer.Codec, v []float32) *scorer.Query {
 	q, err := scorer.NewQuery(codec, v, nil)
 	if err != nil {

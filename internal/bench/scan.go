@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 
 	"github.com/viterin/vek/vek32"
@@ -35,8 +36,8 @@ func scans(ctx context.Context, b *bench) error {
 	bitQuery, coarse := newQuery(scorer.Bits, v[:dim]), scorer.NewTopK(10*k)
 
 	t := b.best(
-		func() { sink += readWords(rows.Codes) },
-		func() { sink += readVectors(rows.Codes) },
+		func() { runtime.KeepAlive(readWords(rows.Codes)) },
+		func() { runtime.KeepAlive(readVectors(rows.Codes)) },
 		func() { reset(); scorer.Scan(rows, queries[0], nil, 0, tops[0]) },
 		func() {
 			coarse.Reset()

@@ -38,8 +38,9 @@ func main() {
 	Generate()
 }
 
-// Predicates of VCMPPS: ordered, quiet.
+// Predicates of VCMPPS, quiet; ordered compares are false for what is no number.
 const (
+	ordered      = 0x07
 	greaterEqual = 0x1d
 	greater      = 0x1e
 )
