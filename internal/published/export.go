@@ -183,7 +183,7 @@ func (s Source) config(checkpoint *torch.Dict) (*torch.Dict, error) {
 	if !ok {
 		config = s.newConfig()
 	}
-	config = set(config, "alignment-mode", c.Alignment, "training")
+	config = s.withHeads(config)
 	if len(Strange(c)) > 0 {
 		text, err := json.Marshal(c)
 		if err != nil {
@@ -195,6 +195,22 @@ func (s Source) config(checkpoint *torch.Dict) (*torch.Dict, error) {
 		config = set(config, firstLabelKey, s.FirstLabel)
 	}
 	return config, nil
+}
+
+// withHeads is a configuration that says what the heads are: a model that was trained further may have
+// others than the checkpoint it came from.
+func (s Source) withHeads(config *torch.Dict) *torch.Dict {
+	said := s.Net
+	if have, err := plainSettings("config", config); err == nil && applyConfig(&said, have) == nil && said == s.Net {
+		return config
+	}
+	v, _ := s.newConfig().Get("model")
+	model := v.(*torch.Dict)
+	for _, key := range []string{"teran-layers", "tern-layers", "post-layers", "shared-transformer", "depth-aggregation-alignment", "depth-aggregation-matching"} {
+		value, _ := model.Get(key)
+		config = set(config, key, value, "model")
+	}
+	return set(config, "alignment-mode", s.Net.Alignment, "training")
 }
 
 func (s Source) newConfig() *torch.Dict {

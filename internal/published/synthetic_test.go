@@ -225,6 +225,20 @@ func TestBadBackbones(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// A model that got other heads since it was imported says so in its checkpoint.
+func TestExportOtherHeads(t *testing.T) {
+	checkpoint, backbone := export(t, source(t, smallNet(), seeded(1)))
+	m := read(t, published.Options{Checkpoint: checkpoint, Backbone: backbone})
+	net := m.Net
+	net.MatchLayers, net.AlignLayers, net.SeparateAlign, net.Alignment = 3, 1, true, "MwSr"
+	s := source(t, net, seeded(2))
+	s.Kept = m.Kept()
+	checkpoint, _ = export(t, s)
+	again := read(t, published.Options{Checkpoint: checkpoint, Backbone: backbone})
+	require.Equal(t, net, again.Net)
+	require.Equal(t, values(t, again.Params, seeded(2)), values(t, again.Params, again))
+}
+
 // The files of a model that was trained here come back as they were.
 func TestOwnModelRoundTrip(t *testing.T) {
 	net := smallNet()

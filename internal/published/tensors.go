@@ -52,7 +52,7 @@ func checkpointWeights(path string, value any) (*weights, error) {
 	w := &weights{path: path, byName: map[string]*torch.Tensor{}}
 	dict, err := torch.StateDict(value, "model")
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: model: %w", ErrCheckpoint, path, err)
+		return nil, fmt.Errorf("%w: %s: model: %w (is it a checkpoint.pth.tar of ALADIN? A backbone alone is read from its folder)", ErrCheckpoint, path, err)
 	}
 	if v, err := torch.Lookup(value, "model"); err == nil {
 		w.meta = v.(*torch.Dict).State
@@ -177,7 +177,6 @@ var spare = []struct{ part, why string }{
 	{"embeddings.position_ids", "a constant"},
 	{"bert.detic_to_oscar_img.", "Detic's layer, which a network of this many features does not reach"},
 	{"embeddings.clip_", "CLIP's layer, off in this model"},
-	{"embeddings.clip_to_oscar", "CLIP's layer, off in this model"},
 	{".clip_model.", "CLIP's own weights, off in this model"},
 	{"logit_scale", "of training"},
 	{"distillation_loss.", "of training"},
