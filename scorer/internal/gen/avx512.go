@@ -130,7 +130,7 @@ func dotU8AVX512() {
 }
 
 // dotU8x16AVX512 takes n rows at once. ahead moves by step each four values and is
-// fetched.
+// fetched into the second-level cache: the first is full of this block and the words.
 func dotU8x16AVX512(n int) {
 	text(fmt.Sprintf("dotU8x16n%dAVX512", n), "(pack *int8, bias *int32, codes *byte, stride int, out *int32, ahead *byte, step int)")
 	pack, bias, codes, stride := arg("pack"), arg("bias"), arg("codes"), arg("stride")
@@ -156,7 +156,7 @@ func dotU8x16AVX512(n int) {
 		for u := range 2 {
 			w := ZMM()
 			VMOVDQU32(Mem{Base: pack, Disp: 64 * u}, w)
-			PREFETCHT0(Mem{Base: ahead})
+			PREFETCHT1(Mem{Base: ahead})
 			ADDQ(step, ahead)
 			for i := range n {
 				d := ZMM()
