@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/tokenizer"
@@ -298,14 +299,15 @@ func (m *Model) Values(p nn.Param) ([]float32, error) {
 	return v, nil
 }
 
-// Training are the tensors that only training reads (logit scales, weights of losses), by name.
+// Training are copies of the tensors that only losses read (logit scales, an affine map), by name.
 func (m *Model) Training() map[string][]float32 {
 	out := map[string][]float32{}
 	for _, t := range m.weights.list {
-		if spareReason(t.name) == "of training" {
-			if v, err := t.tensor.Float32(); err == nil {
-				out[t.name] = append([]float32(nil), v...)
-			}
+		if spareReason(t.name) != ofTraining {
+			continue
+		}
+		if v, err := t.tensor.Float32(); err == nil {
+			out[t.name] = slices.Clone(v)
 		}
 	}
 	return out

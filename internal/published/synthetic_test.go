@@ -239,6 +239,34 @@ func TestExportOtherHeads(t *testing.T) {
 	require.Equal(t, values(t, again.Params, seeded(2)), values(t, again.Params, again))
 }
 
+// What only losses read is told apart from the network, and kept.
+func TestTrainingTensors(t *testing.T) {
+	checkpoint, backbone := export(t, source(t, smallNet(), seeded(1)))
+	f, err := torch.Open(checkpoint)
+	require.NoError(t, err)
+	defer f.Close()
+	model, err := torch.StateDict(f.Value(), "model")
+	require.NoError(t, err)
+	dict := &torch.Dict{Ordered: true}
+	for name, x := range model.All() {
+		dict.Set(name, x)
+	}
+	wb, err := torch.NewTensor([]int{2}, []float32{0.5, 0.25})
+	require.NoError(t, err)
+	dict.Set("distillation_loss.wb", wb)
+	config, err := torch.Lookup(f.Value(), "config")
+	require.NoError(t, err)
+	other := filepath.Join(t.TempDir(), "checkpoint.pth.tar")
+	require.NoError(t, torch.Save(other, torch.NewDict("model", dict, "config", config)))
+	_, err = published.Read(published.Options{Checkpoint: other, Backbone: backbone})
+	require.ErrorContains(t, err, "positions for 12", "without opt, lengths are the defaults")
+	m := read(t, published.Options{Checkpoint: other, Backbone: backbone, MaxCaption: 10, MaxLabels: 10})
+	require.Equal(t, map[string][]float32{"distillation_loss.wb": {0.5, 0.25}}, m.Training())
+	require.Len(t, m.Unused, 1)
+	_, err = m.Optimizer()
+	require.ErrorIs(t, err, published.ErrOptimizer)
+}
+
 // The files of a model that was trained here come back as they were.
 func TestOwnModelRoundTrip(t *testing.T) {
 	net := smallNet()

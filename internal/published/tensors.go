@@ -165,6 +165,8 @@ func asTorch(typ elem.Type, shape []int, data []byte) (*torch.Tensor, error) {
 	return t, nil
 }
 
+const ofTraining = "of training"
+
 // What a tensor that the network does not use is for, by a part of its name.
 var spare = []struct{ part, why string }{
 	{"bert.pooler.", "VinVL's pooler, which ALADIN does not read"},
@@ -178,9 +180,9 @@ var spare = []struct{ part, why string }{
 	{"bert.detic_to_oscar_img.", "Detic's layer, which a network of this many features does not reach"},
 	{"embeddings.clip_", "CLIP's layer, off in this model"},
 	{".clip_model.", "CLIP's own weights, off in this model"},
-	{"logit_scale", "of training"},
-	{"distillation_loss.", "of training"},
-	{"loss_weights.", "of training"},
+	{"logit_scale", ofTraining},
+	{"distillation_loss.", ofTraining},
+	{"loss_weights.", ofTraining},
 	{"bert.img_embedding.", "the region layer, left out for a fresh one"},
 	{"oscar_model.bert.LayerNorm.", "the regions' normalisation, off in this model"},
 }

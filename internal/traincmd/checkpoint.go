@@ -28,6 +28,9 @@ func loadCheckpoint(path, vinvl string) (*train.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	for name, v := range p.Training() {
+		m.Params.Set(name, []int{len(v)}, v)
+	}
 	for _, t := range m.Params.All() { // trained in place, and the file is about to be closed
 		t.Data = slices.Clone(t.Data)
 	}

@@ -3,8 +3,11 @@ package traincmd
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"math"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,6 +15,8 @@ import (
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/evalcmd"
+	"github.com/aladin-go/aladin/internal/indexcmd"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/npy"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -19,6 +24,7 @@ import (
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/shareddata"
 	"github.com/aladin-go/aladin/internal/tokenizer"
+	"github.com/aladin-go/aladin/internal/torch"
 	"github.com/aladin-go/aladin/internal/vinvl"
 )
 
@@ -156,6 +162,45 @@ func TestRealFeatures(t *testing.T) {
 		hits, err := aladin.Search(t.Context(), m, ix, x, aladin.SearchOptions{K: 1, MatchOnly: true})
 		require.NoError(t, err)
 		require.Equal(t, ids[i], hits[0].ID)
+	}
+	t.Run("commands", func(t *testing.T) { realFeaturesByCommand(t, model, filepath.Join(dir, "features"), keys) })
+}
+
+// realFeaturesByCommand builds, searches and evaluates the ten photographs with captions of our own, which
+// the data has none of.
+func realFeaturesByCommand(t *testing.T, model, features string, keys []string) {
+	cocoIR, file := t.TempDir(), filepath.Join(t.TempDir(), "coco.aladin")
+	captions := &torch.Dict{}
+	for i, key := range keys {
+		id, err := strconv.ParseInt(key, 10, 64)
+		require.NoError(t, err)
+		require.NoError(t, captions.SetKey(id, []string{fmt.Sprintf("picture number %d", i), "a street with cars", "two people"}))
+	}
+	require.NoError(t, torch.Save(filepath.Join(cocoIR, "test_captions.pt"), captions))
+	from := []string{"--model", model, "--features", features, "--coco-ir", cocoIR, "--split", "test"}
+	for _, c := range []struct {
+		run  func(ctx context.Context, args []string, stdout, stderr io.Writer) int
+		args []string
+		want string
+	}{
+		{indexcmd.Run, append([]string{"build", "--out", file, "--json"}, from...), `"items"`},
+		{indexcmd.Run, []string{"search", file, "--model", model, "--explain", "--json", "a red car"}, `"region"`},
+		{evalcmd.Run, append([]string{"--candidates", "5", "--bootstrap", "0", "--latency", "0", "--json"}, from...), `"captions":30`},
+	} {
+		var stdout, stderr bytes.Buffer
+		require.Zero(t, c.run(t.Context(), c.args, &stdout, &stderr), "%q\n%s", c.args, stderr.String())
+		require.Contains(t, strings.ReplaceAll(stdout.String(), " ", ""), c.want)
+	}
+}
+
+// A skeleton around real models tells their features' size and holds them.
+func TestInitWithModels(t *testing.T) {
+	models := needs(t, "models")
+	out := filepath.Join(t.TempDir(), "photos.skeleton")
+	got := do(t, "init", "--regions", "mobilenet-yolox", "--models", models, "--out", out)
+	require.Contains(t, got, "regions of 1286 features")
+	for _, f := range []string{"mobilenetv2.onnx", "yolox_nano.onnx", "model.json"} {
+		require.FileExists(t, filepath.Join(out, f))
 	}
 }
 
