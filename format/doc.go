@@ -73,13 +73,14 @@
 //	KindMatch        n matching vectors, in the section's codec
 //	KindMatchScale   n × float32: value = scale · (code−128); int8 codec only
 //	KindRescore      n int8 vectors beside a KindMatch of bits, and
-//	KindRescoreScale their scales
+//	KindRescoreScale their scales. Absent in all segments = only bits are kept
 //	KindCellStart    C+1 × uint32: the row each cell begins at (with KindCells)
 //	KindTokenFirst   n+1 × uint32: number of each item's first token
 //	KindTokenOffset  n × uint64: where the block of an item's tokens begins in KindToken;
 //	                 blocks lie in the order the items came in, not in order of rows
 //	KindToken        a block of tokens for each item in the section's codec, see Tokens
-//	                 in package scorer; each begins at a multiple of 64
+//	                 in package scorer; each begins at a multiple of 64 (int8, f16) or
+//	                 4 (residual codecs)
 //	KindTokenWeight  T × float32. Absent = all 1
 //	KindBox          T × 4 uint16: x1, y1, x2, y2 in units of 1/65535
 //	KindLabel        T × uint16 into KindLabelName; 65535 = no label
@@ -100,7 +101,8 @@
 //
 //	KindDictionary   raw-content zstd dictionary of the record blocks
 //	KindCodebook     of a residual token codec: what Tokens.MarshalBinary in package scorer writes
-//	KindBits         2 × dim float32: the means that stored bits and queries are centred with
+//	KindBits         2 × dim float32: the mean that items, and queries of their kind, are
+//	                 centred with before signs are taken, and that of other queries
 //	KindCells        C × dim float32: centroids of the cells
 //
 // A reader ignores kinds that it does not know. What an older reader could not

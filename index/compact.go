@@ -132,6 +132,12 @@ func (c *compactor) trainCells(ctx context.Context, s *store) error {
 	if n <= 0 || c.src.items == 0 {
 		return nil
 	}
+	if s.opts.Match == Bits && !s.rescores() {
+		if c.opts.Cells > 0 {
+			return fmt.Errorf("%w option: cells need more than bits, and this index was built with NoRescore", ErrInvalid)
+		}
+		return nil
+	}
 	const samplePerCell = 64
 	every := max(c.src.items/(samplePerCell*n), 1)
 	sample := scorer.Rows{Codec: scorer.Int8, Dim: s.dim}

@@ -27,7 +27,7 @@ func nanf() float64 { return math.NaN() }
 // isGone says that an item was deleted between two calls.
 func isGone(err error) bool { return errors.Is(err, index.ErrNotFound) }
 
-// life builds a file, adds to it, deletes, and compacts it, calling step after
+// life builds a file, adds to it, deletes, compacts it, and adds again, calling step after
 // each part with the number of items that the file then holds.
 func life(disk format.FS, items []index.Item, step func(n int)) error {
 	b, err := index.NewBuilder("f", &index.BuildOptions{FS: disk})
@@ -71,13 +71,15 @@ func life(disk format.FS, items []index.Item, step func(n int)) error {
 		return err
 	}
 	step(4)
-	if err := w.Add(items[8]); err != nil {
-		return err
+	for i, it := range items[8:28] { // so many that segments are merged
+		if err := w.Add(it); err != nil {
+			return err
+		}
+		if err := w.Commit(); err != nil {
+			return err
+		}
+		step(5 + i)
 	}
-	if err := w.Commit(); err != nil {
-		return err
-	}
-	step(5)
 	return nil
 }
 
@@ -85,7 +87,7 @@ func life(disk format.FS, items []index.Item, step func(n int)) error {
 // file holds a commit no older than the last acknowledged one, and whole.
 func TestCrashAnywhere(t *testing.T) {
 	ctx := context.Background()
-	items := images(newSynth(20, 64, 64), 10)
+	items := images(newSynth(20, 64, 64), 29)
 	disk := formattest.New()
 	type ack struct{ ops, n int }
 	acks := []ack{{0, -1}}
@@ -125,7 +127,7 @@ func TestCrashAnywhere(t *testing.T) {
 			}
 			w, err := index.OpenWriter("f", &index.BuildOptions{FS: after})
 			require.NoError(t, err)
-			require.NoError(t, w.Add(items[9]))
+			require.NoError(t, w.Add(items[28]))
 			require.NoError(t, w.Compact(ctx, nil))
 			require.NoError(t, w.Close())
 			ix, err = index.Open("f", &index.Options{FS: after})
@@ -138,7 +140,7 @@ func TestCrashAnywhere(t *testing.T) {
 }
 
 func TestDiskFull(t *testing.T) {
-	items := images(newSynth(21, 64, 64), 10)
+	items := images(newSynth(21, 64, 64), 29)
 	probe := formattest.New()
 	require.NoError(t, life(probe, items, func(int) {}))
 	for n := range probe.Ops() {
@@ -156,7 +158,7 @@ func TestDiskFull(t *testing.T) {
 		require.NoError(t, ix.Close())
 		w, err := index.OpenWriter("f", &index.BuildOptions{FS: disk})
 		require.NoError(t, err, "change %d: the lock is free again", n)
-		require.NoError(t, w.Add(items[9]))
+		require.NoError(t, w.Add(items[28]))
 		require.NoError(t, w.Commit())
 		require.NoError(t, w.Close())
 	}

@@ -98,16 +98,12 @@ func (d *duplicates) run(ctx context.Context) ([][]string, error) {
 		return nil
 	}
 	for i, s := range d.sn.segments {
-		rows := &s.rows
-		if s.rescore != nil {
-			rows = s.rescore
-		}
 		for row := range s.n {
 			if !s.isLive(uint32(row)) {
 				continue
 			}
-			e := &Encoding{Matching: make([]float32, rows.Dim)}
-			rows.Decode(e.Matching, row)
+			e := &Encoding{Kind: s.kind(row), Matching: make([]float32, d.sn.store.dim)}
+			s.matching(e.Matching, row)
 			batch, from = append(batch, e), append(from, uint32(d.base[i]+row))
 			if len(batch) == duplicateBatch {
 				if err := flush(); err != nil {

@@ -247,11 +247,7 @@ func (sn *snapshot) item(seg, row int) (*Item, error) {
 	}
 	e := &Encoding{Kind: s.kind(row), Model: sn.r.Manifest().Model, Text: rec.text}
 	e.Matching = make([]float32, s.store.dim)
-	if s.rescore != nil {
-		s.rescore.Decode(e.Matching, row)
-	} else {
-		s.rows.Decode(e.Matching, row)
-	}
+	s.matching(e.Matching, row)
 	if err := s.decodeTokens(e, row, rec.words); err != nil {
 		return nil, err
 	}

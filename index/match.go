@@ -123,7 +123,11 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 	queries := make([]*scorer.Query, len(qs))
 	for i, q := range qs {
 		var err error
-		if queries[i], err = scorer.NewQuery(scorer.Codec(st.opts.Match), q.Matching, st.queryCentre); err != nil {
+		centre := st.queryCentre
+		if q.Kind == m.sn.segments[0].kind(0) {
+			centre = st.centre // more like this
+		}
+		if queries[i], err = scorer.NewQuery(scorer.Codec(st.opts.Match), q.Matching, centre); err != nil {
 			return nil, fmt.Errorf("%w query: %v", ErrInvalid, err)
 		}
 	}
@@ -133,7 +137,7 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 	}
 	k := min(m.query.K, allowed)
 	coarse := k
-	if st.opts.Match == Bits {
+	if st.rescores() {
 		coarse = min(max(bitsCandidates*k, bitsMinCandidates), allowed)
 	}
 	var out [][]found
@@ -146,9 +150,15 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 		return nil, err
 	}
 	for i := range out {
-		if st.opts.Match == Bits {
+		switch {
+		case st.rescores():
 			if out[i], err = m.rescore(qs[i], out[i], k); err != nil {
 				return nil, err
+			}
+		case st.opts.Match == Bits:
+			// The share of equal signs, on the scale of a cosine.
+			for j := range out[i] {
+				out[i][j].score /= float32(st.dim)
 			}
 		}
 		out[i] = m.sn.best(out[i], k)

@@ -91,11 +91,17 @@ type BuildOptions struct {
 	Match   Codec
 	Regions Codec
 
-	// QueryMean is the mean matching vector of queries, which the Bits codec
-	// centres queries with: for text queries on images, the mean of many
-	// captions. Nil takes the mean of the items, which costs recall when
-	// queries are of another kind.
+	// QueryMean is what the Bits codec centres queries with that are of another
+	// kind than the items: the mean matching vector of many captions when the
+	// items are images. Items, and queries of their kind, are centred with the
+	// mean of the first items. Nil takes that for all queries, which costs
+	// recall.
 	QueryMean []float32
+
+	// NoRescore keeps nothing of matching vectors but their Bits: an eighth of a
+	// byte a value instead of a byte and an eighth. Match is then an estimate, good
+	// enough to find candidates that Align ranks.
+	NoRescore bool
 
 	// Duplicates says what Add does with an id that is there already.
 	Duplicates OnDuplicate

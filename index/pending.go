@@ -101,6 +101,9 @@ func (p *pending) addMatch(v []float32) {
 		at := len(p.coarse)
 		p.coarse = append(p.coarse, make([]byte, scorer.Bits.RowBytes(s.dim))...)
 		scorer.Bits.EncodeRow(p.coarse[at:], v, s.centre)
+		if s.opts.NoRescore {
+			return
+		}
 		codec = scorer.Int8
 	}
 	at := len(p.match)
@@ -146,7 +149,11 @@ func (p *pending) addBlock(n int) (err error) {
 			return err
 		}
 	}
-	for len(p.block)%format.Alignment != 0 {
+	align := format.Alignment
+	if residual(p.store.opts.Regions) {
+		align = 4 // what alignment gains there is less than the bytes it takes
+	}
+	for len(p.block)%align != 0 {
 		p.block = append(p.block, 0)
 	}
 	if _, err := p.tokens.Write(p.block); err != nil {
@@ -198,17 +205,7 @@ func (p *pending) copy(src *segment, row int, record []byte) error {
 		}
 		p.labels = append(p.labels, label)
 	}
-	rows := &src.rows
-	if src.rescore != nil {
-		size := scorer.Bits.RowBytes(rows.Dim)
-		p.coarse = append(p.coarse, rows.Codes[row*size:(row+1)*size]...)
-		rows = src.rescore
-	}
-	size := rows.Codec.RowBytes(rows.Dim)
-	p.match = append(p.match, rows.Codes[row*size:(row+1)*size]...)
-	if rows.Scales != nil {
-		p.scales = append(p.scales, rows.Scales[row])
-	}
+	p.copyMatch(src, row)
 	if p.copied == nil {
 		p.copied = make(map[*segment][]uint32)
 	}
@@ -221,6 +218,22 @@ func (p *pending) copy(src *segment, row int, record []byte) error {
 	p.addRecord(slices.Clone(record))
 	p.bytes += len(id) + p.store.rowBytes + 64 + n*14
 	return nil
+}
+
+func (p *pending) copyMatch(src *segment, row int) {
+	rows := &src.rows
+	if rows.Codec == scorer.Bits {
+		size := rows.Codec.RowBytes(rows.Dim)
+		p.coarse = append(p.coarse, rows.Codes[row*size:(row+1)*size]...)
+		if rows = src.rescore; rows == nil {
+			return
+		}
+	}
+	size := rows.Codec.RowBytes(rows.Dim)
+	p.match = append(p.match, rows.Codes[row*size:(row+1)*size]...)
+	if rows.Scales != nil {
+		p.scales = append(p.scales, rows.Scales[row])
+	}
 }
 
 // label numbers a label. A segment that runs out of numbers (one item can bring

@@ -140,6 +140,9 @@ func (p *pending) writeMatch(order []uint32, add addSection) error {
 		if err := add(kind, Bits, permuteRows(p.coarse, scorer.Bits.RowBytes(s.dim), order)); err != nil {
 			return err
 		}
+		if s.opts.NoRescore {
+			return nil
+		}
 		kind, scaleKind, codec = format.KindRescore, format.KindRescoreScale, Int8
 	}
 	if err := add(kind, codec, permuteRows(p.match, scorer.Codec(codec).RowBytes(s.dim), order)); err != nil {

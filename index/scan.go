@@ -33,7 +33,7 @@ func (m *matcher) scan(ctx context.Context, queries []*scorer.Query, pieces []pi
 		s.batch = scorer.NewBatch(queries)
 	}
 	work := s.bySegment
-	if m.sn.store.opts.Match == Bits {
+	if m.sn.store.rescores() {
 		work = s.across
 	}
 	if err := m.sn.parallel(ctx, m.threads, len(pieces), work); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
 	"sort"
 
@@ -28,7 +29,7 @@ type segment struct {
 	cellStart []uint32 // nil: no cells
 
 	rows    scorer.Rows
-	rescore *scorer.Rows // bits only
+	rescore *scorer.Rows // bits only; nil when only bits are kept
 
 	tokenFirst  []uint32
 	tokenOffset []uint64
@@ -105,7 +106,7 @@ func (s *segment) openMatch(sr *sectionReader) {
 		return r
 	}
 	s.rows = rows(s.store.opts.Match, format.KindMatch, format.KindMatchScale)
-	if s.store.opts.Match == Bits {
+	if s.store.rescores() {
 		r := rows(Int8, format.KindRescore, format.KindRescoreScale)
 		s.rescore = &r
 	}
@@ -279,6 +280,24 @@ func (s *segment) find(id string) (uint32, bool, error) {
 	}
 	row, b := at(i)
 	return uint32(row), string(b) == id && fail == nil, fail
+}
+
+// matching fills dst with what is stored of a row's matching vector.
+func (s *segment) matching(dst []float32, row int) {
+	switch {
+	case s.rescore != nil:
+		s.rescore.Decode(dst, row)
+	case s.rows.Codec == scorer.Bits:
+		// Signs around the centre, at a distance that makes up a unit vector: as a
+		// query, it has the row's bits.
+		s.rows.Decode(dst, row)
+		scale := float32(1 / math.Sqrt(float64(len(dst))))
+		for i := range dst {
+			dst[i] = dst[i]*scale + s.store.centre[i]
+		}
+	default:
+		s.rows.Decode(dst, row)
+	}
 }
 
 func (s *segment) kind(row int) Kind { return Kind(s.kinds[row]) }

@@ -29,15 +29,13 @@ type store struct {
 func (s *store) setDim(dim int) {
 	s.dim = dim
 	s.rowBytes = scorer.Codec(s.opts.Match).RowBytes(dim) + 4
-	if s.opts.Match == Bits {
+	if s.rescores() {
 		s.rowBytes += scorer.Int8.RowBytes(dim)
 	}
 }
 
-// trained says whether items can be encoded now, or a sample is needed first.
-func (s *store) trained() bool {
-	return s.dim > 0 && (s.opts.Match != Bits || s.centre != nil)
-}
+// rescores says that int8 codes lie beside the bits.
+func (s *store) rescores() bool { return s.opts.Match == Bits && !s.opts.NoRescore }
 
 func residual(c Codec) bool { return c == FourBit || c == TwoBit }
 
@@ -148,6 +146,10 @@ func openStore(r *format.Reader) (*store, error) {
 	}
 	if m.Dim > scorer.MaxDim || m.TokenDim > scorer.MaxDim || m.Dim == 0 && len(m.Segments) > 0 {
 		return nil, fmt.Errorf("%d and %d dimensions: %w", m.Dim, m.TokenDim, ErrCorrupt)
+	}
+	if len(m.Segments) > 0 {
+		_, rescore := m.Segments[0].Section(format.KindRescore)
+		s.opts.NoRescore = !rescore
 	}
 	if m.Dim > 0 {
 		s.setDim(m.Dim)

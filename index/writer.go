@@ -47,6 +47,9 @@ func (w *Writer) load(fw *format.Writer) error {
 	s := *base.store
 	s.opts.Duplicates, s.opts.SegmentBytes, s.opts.FS = w.opts.Duplicates, w.opts.SegmentBytes, w.opts.FS
 	s.opts.QueryMean = w.opts.QueryMean
+	if len(base.segments) == 0 {
+		s.opts.NoRescore = w.opts.NoRescore
+	}
 	a := newAppender(fw, &s)
 	a.man, a.base = fw.Manifest().Clone(), base
 	a.man.Shared = nil

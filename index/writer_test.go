@@ -153,6 +153,44 @@ func TestSmallCommits(t *testing.T) {
 	require.Less(t, info.Segments, 50)
 }
 
+// Bits alone find the candidates that alignment ranks, in every stage of a file.
+func TestNoRescore(t *testing.T) {
+	ctx := context.Background()
+	items := images(newSynth(28, 512, 64), 300)
+	path := build(t, &index.BuildOptions{Match: index.Bits, NoRescore: true, Regions: index.TwoBit, SegmentBytes: 20_000}, items[:290])
+	w := openWriter(t, path, nil)
+	for _, it := range items[290:] {
+		require.NoError(t, w.Add(it))
+	}
+	require.NoError(t, w.Commit())
+	check := func() {
+		ix := open(t, path, nil)
+		require.Equal(t, 300, ix.Len())
+		require.NoError(t, ix.Verify(ctx, nil))
+		for _, it := range []index.Item{items[5], items[295]} {
+			hits, err := ix.Match(ctx, it.Encoding, index.Query{K: 10})
+			require.NoError(t, err)
+			require.Equal(t, it.ID, hits[0].ID)
+			require.InDelta(t, 1, hits[0].Match, 0.01)
+			for _, h := range hits {
+				require.InDelta(t, 0, h.Match, 1)
+			}
+			stored, err := ix.Encoding(it.ID)
+			require.NoError(t, err)
+			hits, err = ix.Match(ctx, stored, index.Query{K: 1})
+			require.NoError(t, err)
+			require.Equal(t, it.ID, hits[0].ID)
+		}
+	}
+	check()
+	groups, err := open(t, path, nil).Duplicates(ctx, nil)
+	require.NoError(t, err)
+	require.Empty(t, groups)
+	require.ErrorIs(t, w.Compact(ctx, &index.CompactOptions{Cells: 3}), index.ErrInvalid)
+	require.NoError(t, w.Compact(ctx, nil))
+	check()
+}
+
 func TestOneWriter(t *testing.T) {
 	path := build(t, nil, images(newSynth(1, 64, 64), 3))
 	openWriter(t, path, nil)
