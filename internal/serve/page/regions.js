@@ -1,0 +1,74 @@
+// Which words matched which regions, and boxes drawn on photos.
+import { el } from "./dom.js";
+
+/** A word is weak when it is less similar to its region than this share of the best word on the page. */
+const weak = 0.4;
+
+/** strengths sets strength (0…1) and weak of every word of every hit, on one scale for all. */
+export function strengths(hits) {
+  let best = 0;
+  for (const h of hits) for (const w of h.words ?? []) best = Math.max(best, w.similarity);
+  for (const h of hits) {
+    for (const w of h.words ?? []) {
+      const share = best > 0 ? w.similarity / best : 0;
+      w.against = w.weight < 0;
+      w.weak = share < weak || w.region < 0 || !hasArea(w.box);
+      w.strength = Math.min(Math.max((share - weak) / (1 - weak), 0), 1);
+    }
+  }
+}
+
+const hasArea = (b) => b[2] > b[0] && b[3] > b[1];
+
+/** nameOf is what a word is called; a region of a photo has its label, if any. */
+export const nameOf = (w, i) => w.word || w.label || `region ${i + 1}`;
+
+/** draw shows the boxes of words in a frame; words that matched one region share a box. from draws where they come from. */
+export function draw(frame, words, { alone = false, from = false } = {}) {
+  clear(frame);
+  const boxes = new Map();
+  for (const w of words) {
+    const box = from ? w.from : w.box;
+    if (!box || !hasArea(box)) continue;
+    const key = box.join();
+    const known = boxes.get(key);
+    if (known) known.words.push(w);
+    else boxes.set(key, { box, words: [w] });
+  }
+  // Large ones first, so that small ones lie on top.
+  const area = ({ box: [x1, y1, x2, y2] }) => (x2 - x1) * (y2 - y1);
+  for (const { box, words: of } of [...boxes.values()].sort((a, b) => area(b) - area(a))) {
+    const [x1, y1, x2, y2] = box;
+    const high = y1 > 0.09;
+    const node = el("span.box", {
+      "aria-hidden": "true",
+      "--x": `${x1 * 100}%`, "--y": `${y1 * 100}%`, "--w": `${(x2 - x1) * 100}%`, "--h": `${(y2 - y1) * 100}%`,
+      "--s": Math.max(...of.map((w) => w.strength ?? 0)).toFixed(3),
+    }, el("span", {}, [...new Set(of.map((w) => w.name))].join(" ")));
+    if (!high) node.classList.add(y2 < 0.9 ? "low" : "inside");
+    if (x1 > 0.6) node.classList.add("right");
+    if (of.every((w) => w.against)) node.classList.add("against");
+    if (alone && boxes.size === 1) node.classList.add("alone");
+    node.dataset.words = of.map((w) => w.name).join(" ");
+    frame.append(node);
+  }
+}
+
+export function clear(frame) {
+  for (const b of frame.querySelectorAll(".box")) b.remove();
+}
+
+/** best lists the words worth showing on a photo: all that matched, or the strongest regions of a picture. */
+export function best(words, most = 6) {
+  const good = words.filter((w) => !w.weak && !w.against);
+  return good.length <= most ? good : [...good].sort((a, b) => b.similarity * b.weight - a.similarity * a.weight).slice(0, most);
+}
+
+const places = [["top left", "top", "top right"], ["left", "middle", "right"], ["bottom left", "bottom", "bottom right"]];
+
+/** placeOf says in words where a box is. */
+export function placeOf([x1, y1, x2, y2]) {
+  if ((x2 - x1) * (y2 - y1) > 0.7) return "everywhere";
+  const third = (x) => Math.min(2, Math.floor(x * 3));
+  return places[third((y1 + y2) / 2)][third((x1 + x2) / 2)];
+}
