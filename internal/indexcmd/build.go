@@ -1,0 +1,316 @@
+package indexcmd
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/source"
+)
+
+var buildVerb = verb{
+	name: "build", args: "--model BUNDLE SOURCE --out FILE [options]", summary: "make an index of pictures or captions",
+	about: `
+Encodes the pictures (or captions) of a source and writes an index file. The file appears when it is
+complete; an older one of that name stays until then. The same input gives the same bytes.
+
+A source is one of
+  --images DIR [--captions FILE.tsv]
+  --features DIR --coco-ir DIR --split PART [--keys FILE]
+  --scenes N [--seed S]
+
+Pictures that cannot be read are left out and named.
+
+  aladin-index build --model photos.model --images ~/Photos --out photos.aladin
+  aladin-index build --model photos.model --images ~/Photos --tags tags.tsv --regions 2bit --out small.aladin
+  aladin-index build --model photos.model --images ~/Photos --captions captions.tsv --items captions --out captions.aladin
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		b := &building{}
+		b.register(f)
+		f.StringVar(&b.out, "out", "", "index `file` to make")
+		f.StringVar(&b.match, "match", "int8", "`codec` of the vectors that are scanned: int8, f16, f32, bits")
+		f.StringVar(&b.regions, "regions", "int8", "`codec` of the regions (or words) for alignment: int8, f16, 4bit, 2bit, none")
+		return b.build
+	},
+}
+
+var addVerb = verb{
+	name: "add", args: "FILE --model BUNDLE SOURCE [options]", summary: "add to an index what is not in it yet",
+	about: `
+Encodes those pictures (or captions) of a source that the index does not have and adds them. It costs what
+is added, whatever the index's size. Interrupted, it keeps what is done; run it again for the rest.
+
+  aladin-index add photos.aladin --model photos.model --images ~/Photos
+  aladin-index add photos.aladin --model photos.model --images ~/Edited --replace
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		b := &building{}
+		b.register(f)
+		f.BoolVar(&b.replace, "replace", false, "encode again what is in the index, and replace it")
+		return b.add
+	},
+}
+
+// building is what build and add have in common.
+type building struct {
+	source     source.Flags
+	model      modelFlags
+	tell       tellFlags
+	items      string
+	tags, meta string
+
+	out, match, regions string // build
+	replace             bool   // add
+}
+
+func (b *building) register(f *flag.FlagSet) {
+	b.source.Register(f, "")
+	b.model.register(f)
+	b.tell.register(f)
+	f.StringVar(&b.items, "items", "images", "`what` to index: images or captions")
+	f.StringVar(&b.tags, "tags", "", "`file` of lines: id <tab> tag")
+	f.StringVar(&b.meta, "meta", "", "`file` of JSON lines, each with an \"id\": stored with the items")
+}
+
+// A job is an opened source, model and tables.
+type job struct {
+	*building
+	env     environment
+	src     *source.Source
+	m       *aladin.Model
+	tables  *tables
+	entries []entry
+	skipped source.Skips
+}
+
+func (b *building) open(ctx context.Context, env environment) (_ *job, err error) {
+	if b.items != "images" && b.items != "captions" {
+		return nil, fmt.Errorf("%w: --items %q: want images or captions", errUsage, b.items)
+	}
+	if err := b.source.Check(); err != nil {
+		return nil, err
+	}
+	j := &job{building: b, env: env}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, j.close())
+		}
+	}()
+	if j.m, err = b.model.open(); err != nil {
+		return nil, err
+	}
+	opts := &source.Options{Split: "test", MaxRegions: j.m.MaxRegions()}
+	if !j.m.ReadsPixels() {
+		opts.Dim = j.m.RegionDim()
+	}
+	if j.src, err = b.source.Open(ctx, opts); err != nil {
+		return nil, err
+	}
+	j.skipped = j.src.Skipped
+	if j.tables, err = readTables(ctx, b.tags, b.meta); err != nil {
+		return nil, err
+	}
+	j.skipped = append(j.skipped, j.tables.skipped...)
+	j.entries, err = entries(j.src, b.items == "captions")
+	return j, err
+}
+
+func (j *job) close() error {
+	var errs []error
+	if j.src != nil {
+		errs = append(errs, j.src.Close())
+	}
+	if j.m != nil {
+		errs = append(errs, j.m.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// encode hands all items to add.
+func (j *job) encode(ctx context.Context, add func(index.Item) error) error {
+	task := j.tell.task(j.env, "encoding "+j.items, len(j.entries))
+	defer task.Done()
+	skip := func(s source.Skip) {
+		j.skipped = append(j.skipped, s)
+		task.Add(1)
+	}
+	for item, err := range items(ctx, j.m, j.entries, j.tables, skip) {
+		if err == nil {
+			err = add(item)
+		}
+		if errors.Is(err, index.ErrInvalid) || errors.Is(err, index.ErrDuplicate) {
+			skip(source.Skip{What: "item", ID: item.ID, Name: fmt.Sprintf("%q", item.ID), Err: err})
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		task.Add(1)
+	}
+	return ctx.Err()
+}
+
+func (b *building) build(ctx context.Context, env environment, args []string) (err error) {
+	if len(args) > 0 {
+		return fmt.Errorf("%w: %q is no option; the index is named by --out", errUsage, args[0])
+	}
+	if b.out == "" {
+		return fmt.Errorf("%w: --out which FILE?", errUsage)
+	}
+	opts := &index.BuildOptions{Duplicates: index.SkipDuplicate}
+	for _, c := range []struct {
+		flag, value string
+		codec       *index.Codec
+	}{{"--match", b.match, &opts.Match}, {"--regions", b.regions, &opts.Regions}} {
+		if *c.codec, err = index.ParseCodec(c.value); err != nil {
+			return fmt.Errorf("%w: %s: %v", errUsage, c.flag, err)
+		}
+	}
+	if info, err := os.Stat(filepath.Dir(b.out)); err != nil || !info.IsDir() {
+		return fmt.Errorf("--out %s: there is no folder %s", b.out, filepath.Dir(b.out))
+	}
+	j, err := b.open(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.close()) }()
+	opts.Model = j.m.Fingerprint()
+	if opts.Match == index.Bits && b.items == "images" {
+		if opts.QueryMean, err = meanOfCaptions(ctx, j.m, j.src); err != nil {
+			return err
+		}
+	}
+	w, err := index.NewBuilder(b.out, opts)
+	if err != nil {
+		if errors.Is(err, index.ErrInvalid) {
+			return fmt.Errorf("%w: %w", errUsage, err)
+		}
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	if err := j.encode(ctx, w.Add); err != nil {
+		return err
+	}
+	stats := w.Stats()
+	if stats.Added == 0 {
+		return j.nothing()
+	}
+	if err := w.Finish(); err != nil {
+		return err
+	}
+	return j.report(b.out, stats)
+}
+
+// nothing is the error of a job in which every item was left out.
+func (j *job) nothing() error {
+	return errors.Join(fmt.Errorf("nothing to index in %s", j.src.Name), j.skipped.Report(j.env.stderr, shownSkips))
+}
+
+func (b *building) add(ctx context.Context, env environment, args []string) (err error) {
+	file, err := oneFile(args)
+	if err != nil {
+		return err
+	}
+	j, err := b.open(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.close()) }()
+	there, err := known(file, j.m.Fingerprint())
+	if err != nil {
+		return err
+	}
+	total := len(j.entries)
+	opts := &index.BuildOptions{Model: j.m.Fingerprint(), Duplicates: index.SkipDuplicate}
+	if b.replace {
+		opts.Duplicates = index.ReplaceDuplicate
+	} else {
+		kept := j.entries[:0]
+		for _, e := range j.entries {
+			if !there[e.id] {
+				kept = append(kept, e)
+			}
+		}
+		j.entries = kept
+	}
+	w, err := index.OpenWriter(file, opts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	encodeErr := j.encode(ctx, w.Add)
+	if encodeErr != nil && !errors.Is(encodeErr, context.Canceled) {
+		return encodeErr
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	stats := w.Stats()
+	stats.Skipped += total - len(j.entries)
+	if encodeErr != nil {
+		fmt.Fprintf(env.stderr, "added %d of %d; run the command again for the rest\n", stats.Added, len(j.entries))
+		return encodeErr
+	}
+	return j.report(file, stats)
+}
+
+// known are the ids in an index.
+func known(file, model string) (_ map[string]bool, err error) {
+	ix, err := index.Open(file, &index.Options{Model: model})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, ix.Close()) }()
+	ids := make(map[string]bool, ix.Len())
+	for id, err := range ix.IDs() {
+		if err != nil {
+			return nil, err
+		}
+		ids[id] = true
+	}
+	return ids, nil
+}
+
+// report says what was done.
+func (j *job) report(file string, stats index.Stats) (err error) {
+	ix, err := index.Open(file, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ix.Close()) }()
+	info, err := ix.Info()
+	if err != nil {
+		return err
+	}
+	if j.tell.json {
+		return writeJSON(j.env.stdout, struct {
+			File     string `json:"file"`
+			Added    int    `json:"added"`
+			Replaced int    `json:"replaced"`
+			Present  int    `json:"present"` // left alone, because they are in the index
+			index.Info
+			Skipped []skipped `json:"skipped"`
+		}{file, stats.Added, stats.Replaced, stats.Skipped, info, skips(j.skipped)})
+	}
+	if err := j.skipped.Report(j.env.stderr, shownSkips); err != nil {
+		return err
+	}
+	if n := j.tables.unused(); n > 0 {
+		fmt.Fprintf(j.env.stderr, "%d ids in --tags and --meta belong to no item\n", n)
+	}
+	note := ""
+	if stats.Replaced > 0 {
+		note += fmt.Sprintf(" (%d replaced)", stats.Replaced)
+	}
+	if stats.Skipped > 0 {
+		note += fmt.Sprintf(" (%d were there)", stats.Skipped)
+	}
+	fmt.Fprintf(j.env.stdout, "%s: %d added%s; %d items, %s, %.0f bytes an item\n", file, stats.Added, note, info.Items, size(info.Bytes), info.BytesPerItem)
+	return nil
+}

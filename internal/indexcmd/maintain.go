@@ -1,0 +1,240 @@
+package indexcmd
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/aladin-go/aladin/index"
+)
+
+var deleteVerb = verb{
+	name: "delete", args: "FILE ID… [options]", summary: "delete items",
+	about: `
+Deletes items. Their bytes stay in the file until compact. An id that is not in the index is an error, and
+then nothing is deleted.
+
+  aladin-index delete photos.aladin holidays/blurred.jpg
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		var t tellFlags
+		t.register(f)
+		ignore := f.Bool("ignore-missing", false, "pass over ids that are not in the index")
+		return func(ctx context.Context, env environment, args []string) (err error) {
+			if len(args) < 2 {
+				return fmt.Errorf("%w: want an index FILE and at least one ID", errUsage)
+			}
+			w, err := index.OpenWriter(args[0], nil)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, w.Close()) }()
+			missing := []string{}
+			for _, id := range args[1:] {
+				err := w.Delete(id)
+				if errors.Is(err, index.ErrNotFound) {
+					missing = append(missing, id)
+					continue
+				}
+				if err != nil {
+					return err
+				}
+			}
+			if len(missing) > 0 && !*ignore {
+				return fmt.Errorf("%w: %q; nothing was deleted (--ignore-missing deletes the others)", index.ErrNotFound, missing)
+			}
+			if err := w.Commit(); err != nil {
+				return err
+			}
+			if t.json {
+				return writeJSON(env.stdout, map[string]any{"deleted": w.Stats().Deleted, "missing": missing})
+			}
+			fmt.Fprintf(env.stdout, "%s: %d deleted\n", args[0], w.Stats().Deleted)
+			return nil
+		}
+	},
+}
+
+var compactVerb = verb{
+	name: "compact", args: "FILE [options]", summary: "rewrite an index without what was deleted",
+	about: `
+Rewrites the file: without deleted items, in few segments, and for large indexes in cells, which make
+searches faster. It needs room for both files; programs that have the index open keep the old one until
+they refresh.
+
+  aladin-index compact photos.aladin
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		var t tellFlags
+		t.register(f)
+		cells := f.Int("cells", 0, "`number` of cells; 0 chooses by size, -1 makes none")
+		return func(ctx context.Context, env environment, args []string) (err error) {
+			file, err := oneFile(args)
+			if err != nil {
+				return err
+			}
+			w, err := index.OpenWriter(file, nil)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, w.Close()) }()
+			before, err := os.Stat(file)
+			if err != nil {
+				return err
+			}
+			task := t.task(env, "compacting", 0)
+			err = w.Compact(ctx, &index.CompactOptions{Cells: *cells, Progress: task.Set})
+			task.Done()
+			if err != nil {
+				return err
+			}
+			after, err := os.Stat(file)
+			if err != nil {
+				return err
+			}
+			if t.json {
+				return writeJSON(env.stdout, map[string]int64{"bytes_before": before.Size(), "bytes": after.Size()})
+			}
+			fmt.Fprintf(env.stdout, "%s: %s, before %s\n", file, size(after.Size()), size(before.Size()))
+			return nil
+		}
+	},
+}
+
+var infoVerb = verb{
+	name: "info", args: "FILE [options]", summary: "explain an index file",
+	about: `
+Says what is in the file, how it is stored and which model made it.
+
+  aladin-index info photos.aladin
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		var t tellFlags
+		t.register(f)
+		return func(ctx context.Context, env environment, args []string) error {
+			return onIndex(args, func(ix *index.Index) error {
+				info, err := ix.Info()
+				if err != nil {
+					return err
+				}
+				if t.json {
+					return writeJSON(env.stdout, info)
+				}
+				return printInfo(env, &info)
+			})
+		}
+	},
+}
+
+func printInfo(env environment, info *index.Info) error {
+	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row("items", "%d (%d images, %d captions)", info.Items, info.Images, info.Captions)
+	row("model", "%s", info.Model)
+	row("vectors", "%s, %d values", info.MatchCodec, info.Dim)
+	row("regions", "%s, %d in all", info.RegionCodec, info.Tokens)
+	row("size", "%s, %.0f bytes an item", size(info.Bytes), info.BytesPerItem)
+	row("segments", "%d, commit %d, format %d", info.Segments, info.Generation, info.Format)
+	if info.Cells > 0 {
+		row("cells", "%d", info.Cells)
+	}
+	if info.Deleted > 0 || info.DeadBytes > 0 {
+		row("deleted", "%d items; compact frees them and %s of earlier commits", info.Deleted, size(info.DeadBytes))
+	}
+	for _, s := range info.Sections {
+		row("  "+s.Kind, "%s", strings.TrimSpace(size(s.Bytes)+" "+s.Codec))
+	}
+	return w.Flush()
+}
+
+var verifyVerb = verb{
+	name: "verify", args: "FILE [options]", summary: "check every byte of an index file",
+	about: `
+Reads the whole file and compares every byte with its checksum.
+
+  aladin-index verify photos.aladin
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		var t tellFlags
+		t.register(f)
+		return func(ctx context.Context, env environment, args []string) error {
+			return onIndex(args, func(ix *index.Index) error {
+				task := t.task(env, "verifying", 0)
+				err := ix.Verify(ctx, func(done, total int64) { task.Set(int(done), int(total)) })
+				task.Done()
+				if err != nil {
+					return err
+				}
+				info, err := ix.Info()
+				if err != nil {
+					return err
+				}
+				if t.json {
+					return writeJSON(env.stdout, map[string]any{"ok": true, "bytes": info.Bytes, "items": info.Items})
+				}
+				fmt.Fprintf(env.stdout, "%s: all %d bytes are good\n", args[0], info.Bytes)
+				return nil
+			})
+		}
+	},
+}
+
+var duplicatesVerb = verb{
+	name: "duplicates", args: "FILE [options]", summary: "list pictures that are nearly the same",
+	about: `
+Lists groups of items whose vectors are nearly the same: one group a paragraph.
+
+  aladin-index duplicates photos.aladin
+  aladin-index duplicates photos.aladin --min 0.95
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		var t tellFlags
+		t.register(f)
+		least := f.Float64("min", 0.98, "least `cosine` of two items that are near-duplicates")
+		exact := f.Bool("exact", false, "compare every item with every other, even when the index has cells")
+		return func(ctx context.Context, env environment, args []string) error {
+			if !(*least > 0 && *least <= 1) {
+				return fmt.Errorf("%w: --min %v: want more than 0 and at most 1", errUsage, *least)
+			}
+			return onIndex(args, func(ix *index.Index) error {
+				task := t.task(env, "comparing", ix.Len())
+				groups, err := ix.Duplicates(ctx, &index.DuplicatesOptions{Min: float32(*least), Exact: *exact, Progress: task.Set})
+				task.Done()
+				if err != nil {
+					return err
+				}
+				if t.json {
+					if groups == nil {
+						groups = [][]string{}
+					}
+					return writeJSON(env.stdout, map[string]any{"groups": groups})
+				}
+				for i, g := range groups {
+					if i > 0 {
+						fmt.Fprintln(env.stdout)
+					}
+					fmt.Fprintln(env.stdout, strings.Join(g, "\n"))
+				}
+				return nil
+			})
+		}
+	},
+}
+
+// onIndex opens the index that is the only argument.
+func onIndex(args []string, run func(*index.Index) error) (err error) {
+	file, err := oneFile(args)
+	if err != nil {
+		return err
+	}
+	ix, err := index.Open(file, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ix.Close()) }()
+	return run(ix)
+}
