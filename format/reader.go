@@ -133,7 +133,8 @@ func (r *Reader) Close() error {
 // checksum, or with zero where it is padding. It goes through the file, not the
 // mapping. The error joins all damages found, each with its offset and matching
 // ErrCorrupt. Bytes after the commit's end, which an unfinished write leaves, are
-// no damage. progress may be nil; it is called with bytes done and in all.
+// no damage; a meta slot that a crash left half written is reported, though the
+// other one serves, until the next commit writes it anew. progress may be nil; it is called with bytes done and in all.
 func (r *Reader) Verify(ctx context.Context, progress func(done, total int64)) error {
 	v := &verifyPass{r: r, ctx: ctx, progress: progress, buf: make([]byte, min(1<<20, r.meta.End))}
 	return v.run()

@@ -26,8 +26,10 @@ const compactSegmentBytes = 256 << 20
 
 // Compact commits what is pending and rewrites the file without what was deleted,
 // in order of id, as few segments as fit into memory, with the same codes.
-// Readers keep the old file until they Refresh. It needs room for both files,
-// and memory of some 16 bytes for each item beside that of a segment.
+// Readers keep the old file until they Refresh; an operating system that does
+// not replace files in use (Windows) refuses while there are some. It needs room
+// for both files, memory for a segment (256 MiB), and, with cells, for 64 vectors
+// a cell.
 func (w *Writer) Compact(ctx context.Context, opts *CompactOptions) error {
 	var o CompactOptions
 	if opts != nil {

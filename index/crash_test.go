@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,8 +20,6 @@ import (
 	"github.com/aladin-go/aladin/format/formattest"
 	"github.com/aladin-go/aladin/index"
 )
-
-func nanf() float64 { return math.NaN() }
 
 // isGone says that an item was deleted between two calls.
 func isGone(err error) bool { return errors.Is(err, index.ErrNotFound) }

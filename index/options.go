@@ -108,7 +108,8 @@ type BuildOptions struct {
 
 	// SegmentBytes bounds the memory that items take until they are written, which
 	// ends a segment; 0 is 64 MiB. Tokens do not count: they go straight to the
-	// file.
+	// file. Codecs that learn from items (Bits, FourBit, TwoBit) hold up to 128 MiB
+	// of the first ones besides.
 	SegmentBytes int
 
 	// FS is where the file is; nil is the operating system.

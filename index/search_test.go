@@ -3,6 +3,7 @@ package index_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -339,7 +340,7 @@ func TestInvalidInput(t *testing.T) {
 	path := build(t, nil, images(s, 3))
 	ix := open(t, path, nil)
 	nan := s.caption(3)
-	nan.Matching[5] = float32(nanf())
+	nan.Matching[5] = float32(math.NaN())
 	short := s.caption(3)
 	short.Matching = short.Matching[:60]
 	for name, q := range map[string]*index.Encoding{"nil": nil, "nan": nan, "short": short} {

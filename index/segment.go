@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"math/bits"
 	"sort"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -219,14 +218,6 @@ func newRowSet(n int, full bool) []uint64 {
 		}
 	}
 	return set
-}
-
-func countRows(set []uint64) int {
-	n := 0
-	for _, w := range set {
-		n += bits.OnesCount64(w)
-	}
-	return n
 }
 
 func (s *segment) isLive(row uint32) bool {
