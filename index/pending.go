@@ -257,7 +257,7 @@ func packBox(b Box) (u [4]uint16) {
 		if !(x > 0) {
 			continue
 		}
-		u[i] = uint16(min(x, 1)*65535 + 0.5)
+		u[i] = uint16(float32(min(x, 1)*65535) + 0.5) // not fused: same bytes everywhere
 	}
 	return u
 }

@@ -284,7 +284,7 @@ func (s *segment) matching(dst []float32, row int) {
 		s.rows.Decode(dst, row)
 		scale := float32(1 / math.Sqrt(float64(len(dst))))
 		for i := range dst {
-			dst[i] = dst[i]*scale + s.store.centre[i]
+			dst[i] = float32(dst[i]*scale) + s.store.centre[i]
 		}
 	default:
 		s.rows.Decode(dst, row)
