@@ -1,0 +1,163 @@
+package indexcmd
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/atomicfile"
+	"github.com/aladin-go/aladin/internal/searchpage"
+	"github.com/aladin-go/aladin/internal/source"
+)
+
+var pageVerb = verb{
+	name: "page", args: `FILE --model BUNDLE [SOURCE] --out FILE.html [options] "a sentence"…`, summary: "search and show what was found as an HTML page",
+	about: `
+Searches for each sentence and writes one HTML page that needs nothing beside it: pictures with a box where
+each word was found, scores, and words tinted by how well they were found. SOURCE says where the pictures
+are, as for build; without it the page has boxes only.
+
+  aladin-index page photos.aladin --model photos.model --images ~/Photos --out found.html \
+      "a dog catches a frisbee" "two men on a red boat"
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		p := &paging{}
+		p.source.Register(f, "")
+		p.model.register(f)
+		p.tell.register(f)
+		f.StringVar(&p.out, "out", "", "HTML `file` to write")
+		f.StringVar(&p.title, "title", "", "`title` of the page")
+		f.IntVar(&p.k, "k", 10, "`number` of hits of each sentence")
+		f.IntVar(&p.candidates, "candidates", 200, "`number` of candidates that alignment ranks")
+		return p.run
+	},
+}
+
+type paging struct {
+	source        source.Flags
+	model         modelFlags
+	tell          tellFlags
+	out, title    string
+	k, candidates int
+}
+
+// paged is the JSON document.
+type paged struct {
+	Page     string `json:"page"`
+	Searches int    `json:"searches"`
+	Hits     int    `json:"hits"`
+	Pictures int    `json:"pictures"` // of the hits that are shown with theirs
+}
+
+func (p *paging) run(ctx context.Context, env environment, args []string) (err error) {
+	switch {
+	case len(args) == 0:
+		return fmt.Errorf("%w: which index FILE?", errUsage)
+	case len(args) == 1:
+		return fmt.Errorf("%w: what to search for?", errUsage)
+	case p.out == "":
+		return fmt.Errorf("%w: which --out FILE.html?", errUsage)
+	case p.k < 1 || p.candidates < 1:
+		return fmt.Errorf("%w: -k %d --candidates %d: want at least 1", errUsage, p.k, p.candidates)
+	}
+	var photos *pictures
+	if p.source.Given() {
+		if photos, err = openPictures(ctx, &p.source); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, photos.src.Close()) }()
+	}
+	m, err := p.model.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	ix, err := index.Open(args[0], &index.Options{Model: m.Fingerprint(), Threads: p.model.threads})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ix.Close()) }()
+
+	page := &searchpage.Page{Title: p.title, Notes: []string{fmt.Sprintf("%s: %d items", filepath.Base(args[0]), ix.Len()), "model " + m.Name()}}
+	if page.Title == "" {
+		page.Title = "Search in " + filepath.Base(args[0])
+	}
+	done := paged{Page: p.out}
+	for _, sentence := range args[1:] {
+		q, err := m.Encode(ctx, aladin.Text(sentence))
+		if err != nil {
+			return err
+		}
+		hits, err := aladin.Search(ctx, m, ix, q, aladin.SearchOptions{K: p.k, Candidates: max(p.candidates, p.k)})
+		if err != nil {
+			return err
+		}
+		s := searchpage.Search{Query: sentence}
+		for _, h := range hits {
+			shown := searchpage.Hit{Hit: h}
+			if h.Kind == index.Caption {
+				fields, err := ix.Fields(h.ID)
+				if err != nil {
+					return err
+				}
+				shown.Text = fields.Text
+			} else if err := photos.find(&shown); err != nil {
+				fmt.Fprintf(env.stderr, "%s is shown without its picture: %v\n", h.ID, err)
+			}
+			if shown.Photo != nil {
+				done.Pictures++
+			}
+			s.Hits = append(s.Hits, shown)
+		}
+		done.Searches, done.Hits = done.Searches+1, done.Hits+len(hits)
+		page.Searches = append(page.Searches, s)
+	}
+	if err := atomicfile.Write(p.out, func(w io.Writer) error { return page.Write(w) }); err != nil {
+		return err
+	}
+	if p.tell.json {
+		return writeJSON(env.stdout, done)
+	}
+	fmt.Fprintf(env.stdout, "%s: %d searches, %d hits\n", p.out, done.Searches, done.Hits)
+	return nil
+}
+
+// pictures finds the pictures of hits in a source.
+type pictures struct {
+	src *source.Source
+	at  map[string]int
+}
+
+func openPictures(ctx context.Context, flags *source.Flags) (*pictures, error) {
+	if err := flags.Check(); err != nil {
+		return nil, err
+	}
+	src, err := flags.Open(ctx, &source.Options{Split: "test"})
+	if err != nil {
+		return nil, err
+	}
+	p := &pictures{src, make(map[string]int, len(src.Items))}
+	for i, item := range src.Items {
+		p.at[item.ID] = i
+	}
+	return p, nil
+}
+
+// find gives a hit its picture. No source, or one of features, has none, and that is no error.
+func (p *pictures) find(h *searchpage.Hit) error {
+	if p == nil || p.src.Precomputed() {
+		return nil
+	}
+	i, ok := p.at[h.ID]
+	if !ok {
+		return errors.New("the source does not have it")
+	}
+	img, err := p.src.Image(i)
+	h.Photo = img
+	return err
+}
