@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"image"
 	"image/png"
 	"math"
@@ -26,7 +27,18 @@ import (
 	"github.com/aladin-go/aladin/internal/testmodel"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if !ort.Available() {
+		// Examples cannot skip themselves.
+		if err := flag.Set("test.skip", "^Example"); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		AtExit()
+		os.Exit(code)
+	}))
+}
 
 // tiny opens a small random model.
 func tiny(tb testing.TB, o testmodel.Options) *Model {

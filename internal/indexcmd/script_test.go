@@ -134,7 +134,7 @@ func TestInterrupt(t *testing.T) {
 	before, err := os.ReadFile(file)
 	require.NoError(t, err)
 
-	// interrupt as soon as the folder has changed: 3000 scenes take far longer.
+	// interrupt as soon as the folder has changed: 1500 scenes take far longer.
 	interrupted := func(args ...string) (int, string) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -144,7 +144,7 @@ func TestInterrupt(t *testing.T) {
 		}
 		done := make(chan result)
 		go func() {
-			code, text := run(ctx, append(args, "--model", model, "--scenes", "3000")...)
+			code, text := run(ctx, append(args, "--model", model, "--scenes", "1500")...)
 			done <- result{code, text}
 		}()
 		state := func() (s string) {
