@@ -127,6 +127,19 @@ func (m *Model) MaxRegions() int { return m.bundle.Manifest.Lengths.Regions }
 // ReadsPixels says whether the model encodes pictures, not only precomputed regions.
 func (m *Model) ReadsPixels() bool { return m.regions != nil }
 
+// Device is where the model runs, "cpu" or "cuda:N": what "auto" came to. It loads the text encoder.
+func (m *Model) Device() (string, error) {
+	if err := m.enter(); err != nil {
+		return "", err
+	}
+	defer m.calls.Done()
+	s, err := m.texts.get()
+	if err != nil {
+		return "", err
+	}
+	return s.Device(), nil
+}
+
 // Close waits for calls under way and frees the model. Closing twice is harmless.
 func (m *Model) Close() error {
 	m.mu.Lock()

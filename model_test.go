@@ -232,6 +232,13 @@ func TestOpenErrors(t *testing.T) {
 	require.Error(t, err)
 	_, err = OpenModel(dir, &Options{MaxPixels: -1})
 	require.Error(t, err)
+	if ort.Available() {
+		m, err := OpenModel(dir, &Options{Device: "toaster"})
+		require.NoError(t, err)
+		_, err = m.Encode(t.Context(), Text("dog"))
+		require.ErrorContains(t, err, "toaster")
+		require.NoError(t, m.Close())
+	}
 
 	skeleton := filepath.Join(t.TempDir(), "skeleton")
 	_, err = bundle.Create(skeleton, bundle.Manifest{Name: "bare", Dims: bundle.Dims{Region: 4}, Regions: bundle.Regions{Kind: bundle.Precomputed}}, nil)
@@ -261,8 +268,13 @@ func TestCloseAndCancel(t *testing.T) {
 	}
 	_, err := m.Encode(t.Context(), Text("dog"))
 	require.NoError(t, err)
+	device, err := m.Device()
+	require.NoError(t, err)
+	assert.Equal(t, "cpu", device)
 	require.NoError(t, m.Close())
 	require.NoError(t, m.Close())
+	_, err = m.Device()
+	require.ErrorIs(t, err, ErrClosed)
 	for _, in := range []Input{Text("dog"), Text("another"), ImageFile(path)} {
 		_, err := m.Encode(t.Context(), in)
 		require.ErrorIs(t, err, ErrClosed)

@@ -19,7 +19,9 @@ import (
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/scenes"
+	"github.com/aladin-go/aladin/internal/shareddata"
 	"github.com/aladin-go/aladin/internal/testmodel"
+	"github.com/aladin-go/aladin/internal/traincmd"
 )
 
 func TestMain(m *testing.M) {
@@ -202,4 +204,28 @@ func TestHelp(t *testing.T) {
 		assert.Contains(t, out.String(), "\n  aladin-index "+v.name+" ", "an example of %s", v.name)
 		assert.Contains(t, out.String(), "  --json\n")
 	}
+}
+
+// Features in VinVL's layout, by a published model.
+func TestFeatures(t *testing.T) {
+	dir := shareddata.Dir(t, "aladin-tiny")
+	if !ort.Available() {
+		t.Skip("needs ONNX Runtime")
+	}
+	coco, model, file := filepath.Join(dir, "coco_ir"), filepath.Join(t.TempDir(), "m"), filepath.Join(t.TempDir(), "f.aladin")
+	var out bytes.Buffer
+	require.Zero(t, traincmd.Run(t.Context(), []string{"import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--out", model}, &out, &out), "%s", &out)
+	source := []string{"--model", model, "--features", filepath.Join(coco, "features"), "--coco-ir", coco, "--keys", "test_img_keys_1k.tsv"}
+	out.Reset()
+	require.Zero(t, Run(t.Context(), append([]string{"build", "--out", file}, source...), &out, &out), "%s", &out)
+	assert.Contains(t, out.String(), "5 added")
+	source[len(source)-1] = "test_img_keys.tsv"
+	out.Reset()
+	require.Zero(t, Run(t.Context(), append([]string{"add", file}, source...), &out, &out), "%s", &out)
+	assert.Contains(t, out.String(), "7 added (5 were there); 12 items")
+	out.Reset()
+	require.Zero(t, Run(t.Context(), []string{"search", file, "--model", model, "--explain", "a dog"}, &out, &out), "%s", &out)
+	assert.Contains(t, out.String(), "region ")
+	assert.Equal(t, exitMisused, Run(t.Context(), []string{"build", "--out", file, "--model", model, "--scenes", "3", "--keys", "k"}, &out, &out))
+	assert.Equal(t, exitFailed, Run(t.Context(), []string{"build", "--out", file, "--model", model, "--scenes", "3"}, &out, &out), "it reads no pixels")
 }

@@ -1,0 +1,183 @@
+package indexcmd
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/scenes"
+	"github.com/aladin-go/aladin/internal/serve"
+)
+
+var serveVerb = verb{
+	name: "serve", args: "FILE --model BUNDLE [--images DIR] [--addr 127.0.0.1:8080] [options]", summary: "search in a browser, and by HTTP",
+	about: `
+Serves a search page and an HTTP API; GET /api/openapi.json describes it. When the index file changes, or on
+SIGHUP, the server moves on to it without dropping a request. Photos are read from DIR and nowhere else; an
+item's id is its path there. Only this machine can reach the server unless --addr says otherwise; then set a
+token, in a file or the environment variable ALADIN_TOKEN.
+
+  aladin-index serve photos.aladin --model photos.model --images ~/Photos
+  aladin-index serve photos.aladin --model photos.model --images ~/Photos --addr :8080 --token-file token.txt
+  curl 'http://127.0.0.1:8080/api/search?q=a+dog+without+people&k=3'
+`,
+	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+		s := &serving{}
+		s.model.register(f)
+		f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen at; port 0 takes a free one")
+		f.StringVar(&s.opts.Images, "images", "", "`folder` of the photos")
+		f.IntVar(&s.scenes, "scenes", 0, "show the first `n` generated scenes as photos, for an index built with --scenes")
+		f.Uint64Var(&s.seed, "seed", 1, "`seed` of the scenes")
+		f.StringVar(&s.tokenFile, "token-file", "", "`file` with the token that clients must send")
+		f.Var((*list)(&s.opts.Hosts), "host", "a `name` that the server goes by, as behind a proxy; may be repeated")
+		f.Var((*list)(&s.opts.Origins), "origin", "an `origin` of other web pages that may use the API, such as https://example.org; may be repeated")
+		f.StringVar(&s.opts.ThumbDir, "thumbs", defaultThumbs(), "`folder` to keep thumbnails in; none for memory only")
+		f.IntVar(&s.opts.Limits.K, "max-k", 500, "most `hits` of a search")
+		f.IntVar(&s.opts.Limits.Candidates, "max-candidates", 5000, "most `candidates` of a search")
+		f.Int64Var(&s.opts.Limits.BodyBytes, "max-body", 32<<20, "most `bytes` of a request")
+		f.Int64Var(&s.opts.Limits.Pixels, "max-pixels", 64_000_000, "most `pixels` of a photo")
+		f.IntVar(&s.opts.Limits.Searches, "searches", 0, "`number` of searches at a time; 0 is the number of cores")
+		f.IntVar(&s.opts.Limits.Queue, "queue", 64, "`number` of searches that may wait for their turn")
+		f.DurationVar(&s.opts.Limits.Timeout, "timeout", 0, "most `time` for a request; 0 is 15s")
+		f.BoolVar(&s.opts.LogQueries, "log-queries", false, "log what people search for")
+		f.BoolVar(&s.jsonLog, "log-json", false, "log as JSON lines")
+		f.BoolVar(&s.quiet, "quiet", false, "log only what goes wrong")
+		return s.run
+	},
+}
+
+type serving struct {
+	model          modelFlags
+	addr           string
+	scenes         int
+	seed           uint64
+	tokenFile      string
+	opts           serve.Options
+	jsonLog, quiet bool
+}
+
+// tokenVariable holds the token when no file does.
+const tokenVariable = "ALADIN_TOKEN"
+
+func defaultThumbs() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "none"
+	}
+	return filepath.Join(dir, "aladin", "thumbs")
+}
+
+func (s *serving) run(ctx context.Context, env environment, args []string) (err error) {
+	file, err := oneFile(args)
+	if err != nil {
+		return err
+	}
+	if err := s.complete(); err != nil {
+		return err
+	}
+	m, err := s.model.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	ix, err := index.Open(file, &index.Options{Model: m.Fingerprint(), Threads: s.model.threads})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ix.Close()) }()
+	s.opts.Logger = s.logger(env)
+	srv, err := serve.New(ix, file, serve.FromModel(m), &s.opts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.Close()) }()
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.addr)
+	if err != nil {
+		return err
+	}
+	if a, ok := ln.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && s.opts.Token == "" {
+		s.opts.Logger.Warn("other machines can reach this server and it wants no token; see --token-file")
+	}
+	fmt.Fprintf(env.stdout, "http://%s\n", ln.Addr())
+	inner, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		watch(inner, srv)
+	}()
+	err = srv.Serve(ctx, ln) // stopping by signal is how it should end
+	stop()
+	<-done
+	return err
+}
+
+// watch refreshes the index when its file changes and on SIGHUP.
+func watch(ctx context.Context, srv *serve.Server) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		srv.Watch(ctx)
+	}()
+	defer func() { <-watched }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			_, _ = srv.Refresh() // it logs
+		}
+	}
+}
+
+// complete makes options of the flags that are none by themselves.
+func (s *serving) complete() error {
+	if s.opts.ThumbDir == "none" {
+		s.opts.ThumbDir = ""
+	}
+	s.opts.Token = os.Getenv(tokenVariable)
+	if s.tokenFile != "" {
+		data, err := os.ReadFile(s.tokenFile)
+		if err != nil {
+			return err
+		}
+		if s.opts.Token = strings.TrimSpace(string(data)); s.opts.Token == "" {
+			return fmt.Errorf("%s: no token in it", s.tokenFile)
+		}
+	}
+	switch {
+	case s.scenes < 0:
+		return fmt.Errorf("%w: --scenes %d", errUsage, s.scenes)
+	case s.scenes > 0 && s.opts.Images != "":
+		return fmt.Errorf("%w: --images or --scenes, not both", errUsage)
+	case s.scenes > 0:
+		s.opts.Photos = scenePhotos(s.scenes, s.seed)
+	}
+	return nil
+}
+
+// scenePhotos draws scenes when they are looked at.
+func scenePhotos(n int, seed uint64) fs.FS { return scenes.New(seed, nil).FS(n) }
+
+func (s *serving) logger(env environment) *slog.Logger {
+	o := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if s.quiet {
+		o.Level = slog.LevelWarn
+	}
+	if s.jsonLog {
+		return slog.New(slog.NewJSONHandler(env.stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(env.stderr, o))
+}
