@@ -44,7 +44,7 @@ type verb struct {
 
 // verbs in the order of --help.
 func verbs() []verb {
-	return []verb{buildVerb, addVerb, deleteVerb, compactVerb, searchVerb, pageVerb, duplicatesVerb, infoVerb, verifyVerb}
+	return []verb{buildVerb, addVerb, deleteVerb, compactVerb, searchVerb, pageVerb, serveVerb, duplicatesVerb, infoVerb, verifyVerb}
 }
 
 // Main runs the command and returns its exit code.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -38,6 +37,7 @@ token, in a file or the environment variable ALADIN_TOKEN.
 		f.StringVar(&s.opts.Images, "images", "", "`folder` of the photos")
 		f.IntVar(&s.scenes, "scenes", 0, "show the first `n` generated scenes as photos, for an index built with --scenes")
 		f.Uint64Var(&s.seed, "seed", 1, "`seed` of the scenes")
+		f.StringVar(&s.split, "split", "test", "which `part` of the scenes: train, val or test")
 		f.StringVar(&s.tokenFile, "token-file", "", "`file` with the token that clients must send")
 		f.Var((*list)(&s.opts.Hosts), "host", "a `name` that the server goes by, as behind a proxy; may be repeated")
 		f.Var((*list)(&s.opts.Origins), "origin", "an `origin` of other web pages that may use the API, such as https://example.org; may be repeated")
@@ -61,6 +61,7 @@ type serving struct {
 	addr           string
 	scenes         int
 	seed           uint64
+	split          string
 	tokenFile      string
 	opts           serve.Options
 	jsonLog, quiet bool
@@ -163,13 +164,15 @@ func (s *serving) complete() error {
 	case s.scenes > 0 && s.opts.Images != "":
 		return fmt.Errorf("%w: --images or --scenes, not both", errUsage)
 	case s.scenes > 0:
-		s.opts.Photos = scenePhotos(s.scenes, s.seed)
+		split, ok := map[string]scenes.Split{"train": scenes.Train, "val": scenes.Val, "test": scenes.Test}[s.split]
+		if !ok {
+			return fmt.Errorf("%w: --split %q, want train, val or test", errUsage, s.split)
+		}
+		s.opts.ThumbDir = "" // they are drawn as fast as read
+		s.opts.Photos = newScenePhotos(s.scenes, s.seed, split)
 	}
 	return nil
 }
-
-// scenePhotos draws scenes when they are looked at.
-func scenePhotos(n int, seed uint64) fs.FS { return scenes.New(seed, nil).FS(n) }
 
 func (s *serving) logger(env environment) *slog.Logger {
 	o := &slog.HandlerOptions{Level: slog.LevelInfo}

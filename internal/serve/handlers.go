@@ -278,7 +278,7 @@ func (s *Server) getThumb(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer ph.Close()
-	key := thumbKey(id, ph, side)
+	key := s.thumbs.key(id, ph, side)
 	h := w.Header()
 	h.Set("ETag", `"`+key+`"`)
 	h.Set("Cache-Control", photoCache)

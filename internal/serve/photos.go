@@ -23,6 +23,7 @@ import (
 // photos finds and opens the pictures of items.
 type photos struct {
 	fs    fs.FS
+	dir   string // absolute, or empty
 	close func() error
 	sizes *lru[image.Point] // of upright pictures, by id and version
 }
@@ -36,7 +37,12 @@ func openPhotos(o *Options) (*photos, error) {
 	if o.Images == "" {
 		return p, nil
 	}
-	root, err := os.OpenRoot(o.Images)
+	dir, err := filepath.Abs(o.Images)
+	if err != nil {
+		return nil, fmt.Errorf("%w: folder of photos: %w", ErrOptions, err)
+	}
+	p.dir = dir
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%w: folder of photos: %w", ErrOptions, err)
 	}

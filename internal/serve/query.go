@@ -8,7 +8,7 @@ import (
 
 // excludeWeight is what an excluded text counts: enough to push away what shows
 // it, not so much that the search is about it.
-const excludeWeight = -0.6
+const excludeWeight = -0.7
 
 // textPart is a stretch of a query that is encoded as one text.
 type textPart struct {

@@ -57,9 +57,9 @@ func newThumbs(p *photos, o *Options) (*thumbs, error) {
 	return t, nil
 }
 
-// thumbKey names a thumbnail by everything that it depends on.
-func thumbKey(id string, ph *photo, side int) string {
-	sum := sha256.Sum256([]byte(strconv.Itoa(side) + "\x00" + ph.version + "\x00" + id))
+// key names a thumbnail by everything that it depends on.
+func (t *thumbs) key(id string, ph *photo, side int) string {
+	sum := sha256.Sum256([]byte(strconv.Itoa(side) + "\x00" + ph.version + "\x00" + id + "\x00" + t.photos.dir))
 	return hex.EncodeToString(sum[:16])
 }
 

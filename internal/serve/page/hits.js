@@ -74,9 +74,10 @@ function card(hit, i, answer, on) {
   about.id = `about-${i}`;
   const photo = el("div.photo", {}, open, el("button.like", {
     type: "button", tabIndex: -1, title: "More like this (L)", onclick: () => on.like(hit), "aria-label": `More like ${titleOf(hit)}`,
-  }, icon("like"), "More like this"));
-  const li = el("li.hit", { "--a": aspect(hit).toFixed(4) }, photo, about);
+  }, icon("like")));
+  const li = el(hit.kind === "caption" ? "li.hit.caption" : "li.hit", { "--a": aspect(hit).toFixed(4) }, photo, about);
   const light = lighter(hit, frame, li, on);
+  if (hit.kind === "caption" && answer?.parts.some((p) => p.kind !== "text")) quoteWords(hit, frame.querySelector(".quote"), light);
   if (answer) li.append(el("div.about-hit", {}, ...sentences(hit, answer, light), scores(hit, answer)));
   else if (hit.kind !== "caption") li.append(el("div.about-hit", {}, el("p.scores", {}, hit.id)));
   if (words.length) {
@@ -127,20 +128,34 @@ function wordNode(text, w, light) {
   return node;
 }
 
+/** quoteWords colours the words of a caption that a photo found. */
+function quoteWords(hit, quote, light) {
+  const bytes = new TextEncoder().encode(hit.text);
+  const text = (from, to) => new TextDecoder().decode(bytes.slice(from, to));
+  const own = hit.words.filter((w) => text(w.start, w.end) === w.word && w.end > w.start);
+  if (!own.length) return;
+  let at = 0;
+  const nodes = ["“"];
+  for (const w of own) {
+    if (w.start < at) continue; // another part's match of the same word
+    nodes.push(text(at, w.start), wordNode(w.word, w, light));
+    at = w.end;
+  }
+  quote.replaceChildren(...nodes, text(at, bytes.length), "”");
+}
+
 /** sentences shows the words of each part of the query. */
 function sentences(hit, answer, light) {
   const out = [];
   const line = el("p.sentence");
   answer.parts.forEach((part, pi) => {
     const ws = (hit.words ?? []).filter((w) => w.part === pi);
-    if (part.kind === "text" && !(hit.kind === "caption" && ws.length === 0)) {
+    if (part.kind === "text") {
       for (const word of part.words ?? []) {
         if (!/[\p{L}\p{N}]/u.test(word.word)) continue;
         line.append(wordNode(word.word, ws.find((w) => w.start === word.start && w.end === word.end), light), " ");
       }
-    } else if (hit.kind === "caption") {
-      for (const w of ws) line.append(wordNode(w.word, w, light), " ");
-    } else if (ws.length) {
+    } else if (hit.kind === "image" && ws.length) {
       out.push(el("p.sentence.regions-found", {}, ...best(ws, 5).map((w) => wordNode(w.name, w, light))));
     }
   });

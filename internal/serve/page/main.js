@@ -67,12 +67,14 @@ async function find(signal, again = false) {
     if (p.file) p.photo = found.parts[offset + i].photo;
   });
   answer = found;
+  if (info && found.generation !== info.index.generation) loadInfo().catch(() => {}); // the index has changed; counts follow
   hits.show(found, { open, like, from: (part, words, from) => composer.light(part < 0 ? -1 : part - offset, words, from) });
   composer.showWords(found.parts);
   status.latency(found.elapsed_ms, performance.now() - began);
   const kind = bothKinds() ? state.kind : info?.index.images === 0 ? "caption" : "image";
   const count = hits.summary(found, kind);
-  $("results-title").textContent = `${count} of ${number(found.items)}`;
+  const all = !info ? found.items : kind === "caption" ? info.index.captions : info.index.images;
+  $("results-title").textContent = `${count} of ${number(Math.max(all, found.hits.length))}`;
   $("examples").hidden = true;
   if (found.hits.length) {
     status.notEmpty();
@@ -184,13 +186,17 @@ async function start() {
   await load();
 }
 
+async function loadInfo() {
+  info = await api.info();
+  $("about").textContent = [info.index.images && plural(info.index.images, "photo"), info.index.captions && plural(info.index.captions, "caption")].filter(Boolean).join(" · ");
+  $("kinds").hidden = !bothKinds();
+  composer.limit(info.limits);
+  loadTags();
+}
+
 async function load() {
   try {
-    info = await api.info();
-    $("about").textContent = [info.index.images && plural(info.index.images, "photo"), info.index.captions && plural(info.index.captions, "caption")].filter(Boolean).join(" · ");
-    $("kinds").hidden = !bothKinds();
-    composer.limit(info.limits);
-    loadTags();
+    await loadInfo();
   } catch (error) {
     if (error.status === 401) return failed(error);
   }

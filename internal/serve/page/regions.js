@@ -4,13 +4,16 @@ import { el } from "./dom.js";
 /** A word is weak when it is less similar to its region than this share of the best word on the page. */
 const weak = 0.4;
 
+/** When no word is more similar than this, nothing on the page is found well, and nothing is shown as if it were. */
+const least = 0.5;
+
 /** strengths sets strength (0…1) and weak of every word of every hit, on one scale for all. */
 export function strengths(hits) {
-  let best = 0;
+  let best = least;
   for (const h of hits) for (const w of h.words ?? []) best = Math.max(best, w.similarity);
   for (const h of hits) {
     for (const w of h.words ?? []) {
-      const share = best > 0 ? w.similarity / best : 0;
+      const share = w.similarity / best;
       w.against = w.weight < 0;
       w.weak = share < weak || w.region < 0 || !hasArea(w.box);
       w.strength = Math.min(Math.max((share - weak) / (1 - weak), 0), 1);
