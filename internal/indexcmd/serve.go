@@ -36,7 +36,7 @@ token, in a file or the environment variable ALADIN_TOKEN.
 		f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen at; port 0 takes a free one")
 		f.StringVar(&s.opts.Images, "images", "", "`folder` of the photos")
 		f.IntVar(&s.scenes, "scenes", 0, "show the first `n` generated scenes as photos, for an index built with --scenes")
-		f.Uint64Var(&s.seed, "seed", 1, "`seed` of the scenes")
+		f.Uint64Var(&s.seed, "seed", 0, "`seed` of the scenes")
 		f.StringVar(&s.split, "split", "test", "which `part` of the scenes: train, val or test")
 		f.StringVar(&s.tokenFile, "token-file", "", "`file` with the token that clients must send")
 		f.Var((*list)(&s.opts.Hosts), "host", "a `name` that the server goes by, as behind a proxy; may be repeated")
