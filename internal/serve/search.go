@@ -91,11 +91,12 @@ const (
 	stageMatch
 	stageAlign
 	stageExplain
+	stageLookup // what is stored of the hits, and the sizes of their photos
 	stageTotal
 	stages
 )
 
-var stageNames = [stages]string{"encode", "match", "align", "explain", "total"}
+var stageNames = [stages]string{"encode", "match", "align", "explain", "lookup", "total"}
 
 // stopwatch adds up the time of each stage.
 type stopwatch struct {
@@ -195,9 +196,6 @@ func (s *Server) searchOnce(ctx context.Context, req *search, w *stopwatch) (*se
 	for i, h := range hits {
 		a := &out.Hits[i]
 		*a = hitAnswer{Rank: i + 1, ID: h.ID, Kind: h.Kind.String(), Match: h.Match, MatchRank: matchRank[h.ID], Align: h.Align, Coverage: h.Coverage}
-		if err := s.describe(a); err != nil {
-			return nil, err
-		}
 	}
 	if aligned && req.explain {
 		if err := s.explain(ctx, parts, hits, out.Hits); err != nil {
@@ -205,6 +203,12 @@ func (s *Server) searchOnce(ctx context.Context, req *search, w *stopwatch) (*se
 		}
 	}
 	w.lap(stageExplain)
+	for i := range out.Hits {
+		if err := s.describe(&out.Hits[i]); err != nil {
+			return nil, err
+		}
+	}
+	w.lap(stageLookup)
 	out.Elapsed = w.millis()
 	return out, nil
 }

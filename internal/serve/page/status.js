@@ -1,7 +1,7 @@
 // What goes on: time spent, what is announced, what went wrong.
 import { $, el } from "./dom.js";
 
-const stages = ["encode", "match", "align", "explain"];
+const stages = ["encode", "match", "align", "explain", "lookup"];
 
 /** latency shows where the time of a search went; all is what the browser waited. */
 export function latency(elapsed, all) {
