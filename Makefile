@@ -4,11 +4,15 @@ GO   ?= go
 TIME ?= 1m
 DATA ?=
 
-.PHONY: help demo test lint setup setup-cuda bench fuzz flickr clean
+.PHONY: help build demo test lint setup setup-cuda bench fuzz flickr clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## the three commands, in build/bin
+	@mkdir -p build/bin
+	$(GO) build -o build/bin/ ./cmd/...
 
 demo: setup ## train on generated scenes, index, evaluate and search; leaves build/demo
 	@scripts/demo
