@@ -231,10 +231,10 @@ func ConfigText(name string) ([]byte, error) {
 	return data, nil
 }
 
-// LoadConfig reads a file, or one of ConfigNames.
+// LoadConfig reads a file, or one of ConfigNames. A folder of that name does not hide the latter.
 func LoadConfig(nameOrPath string) (*Config, error) {
 	data, err := os.ReadFile(nameOrPath)
-	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(nameOrPath, "/\\") && !strings.HasSuffix(nameOrPath, ".yaml") {
+	if err != nil && isName(nameOrPath) {
 		data, err = ConfigText(nameOrPath)
 	}
 	if err != nil {
@@ -245,6 +245,15 @@ func LoadConfig(nameOrPath string) (*Config, error) {
 		return nil, fmt.Errorf("%s: %w", nameOrPath, err)
 	}
 	return c, nil
+}
+
+// isName tells a configuration's name from a path to a file, which may be missing.
+func isName(nameOrPath string) bool {
+	if strings.ContainsAny(nameOrPath, "/\\") || strings.HasSuffix(nameOrPath, ".yaml") {
+		return false
+	}
+	st, err := os.Stat(nameOrPath)
+	return err != nil || st.IsDir()
 }
 
 // ParseConfig reads YAML strictly: an unknown key is an error that suggests the nearest known one.
