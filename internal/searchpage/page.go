@@ -235,7 +235,7 @@ func (g *groups) boxes() []viewBox {
 		if y1 < 0.1 {
 			class += " high" // no room for the label above
 		}
-		if x1 > 0.6 {
+		if x1+x2 > 1.1 {
 			class += " right"
 		}
 		out = append(out, viewBox{
