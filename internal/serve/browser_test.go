@@ -373,7 +373,7 @@ func TestPage(t *testing.T) {
 		b.wait(`document.activeElement.classList.contains("match")`)
 		b.shot("detail")
 		press(kb.ArrowRight)
-		b.wait(fmt.Sprintf(`document.getElementById("detail-title").textContent === document.querySelectorAll("#hits .open")[2].getAttribute("aria-label").slice(3)`))
+		b.wait(`document.getElementById("detail-title").textContent === document.querySelectorAll("#hits .open")[2].getAttribute("aria-label").slice(3)`)
 		press(kb.Escape)
 		b.wait(active + " === 2")
 		press("l")

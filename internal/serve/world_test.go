@@ -247,7 +247,9 @@ func (o *oracle) learn(s *scenes.Scene) *index.Encoding {
 		add(index.Box{0, 0, 1, 0.4}, s.Wall.String(), map[string]float32{s.Wall.String(): 1})
 	}
 	normalise(e.Matching)
-	o.known = append(o.known, learned{lookOf(s.Image), e})
+	if s.Image != nil { // else it was only described
+		o.known = append(o.known, learned{lookOf(s.Image), e})
+	}
 	return e
 }
 
