@@ -62,6 +62,7 @@ async function find(signal, again = false) {
     return find(signal, true);
   }
   signal.throwIfAborted();
+  const waited = performance.now() - began;
   const offset = found.parts.length - asked.length;
   asked.forEach((p, i) => {
     if (p.file) p.photo = found.parts[offset + i].photo;
@@ -70,7 +71,7 @@ async function find(signal, again = false) {
   if (info && found.generation !== info.index.generation) loadInfo().catch(() => {}); // the index has changed; counts follow
   hits.show(found, { open, like, from: (part, words, from) => composer.light(part < 0 ? -1 : part - offset, words, from) });
   composer.showWords(found.parts);
-  status.latency(found.elapsed_ms, performance.now() - began);
+  status.latency(found.elapsed_ms, waited);
   const kind = bothKinds() ? state.kind : info?.index.images === 0 ? "caption" : "image";
   const count = hits.summary(found, kind);
   const all = !info ? found.items : kind === "caption" ? info.index.captions : info.index.images;
