@@ -130,6 +130,7 @@ func startFromCCA(cfg *Config, net nn.Config, params *Params, text input.Text, d
 	table, region := params.Lookup(nn.WordEmbeddings), params.Lookup(nn.RegionEmbeddings)
 	scale := e.StartNorm * math.Sqrt(float64(d)) * 0.05
 	clear(table.Data) // pieces that no caption has start as nothing
+	startGates(params.Lookup(nn.WordGateTable), ids, a, ta)
 	for i, id := range ids {
 		for j := range min(d, len(s)) {
 			table.Data[id*d+j] = float32(a.At(i, j) * scale / ta)
@@ -141,6 +142,24 @@ func startFromCCA(cfg *Config, net nn.Config, params *Params, text input.Text, d
 		}
 	}
 	return nil
+}
+
+// startGates makes words count in the alignment score as much as the analysis makes of them: by the
+// length of their vector, relative to the root mean square ta.
+func startGates(gates *Tensor, ids []int, a *mat.Dense, ta float64) {
+	if gates == nil {
+		return
+	}
+	_, d := a.Dims()
+	for i, id := range ids {
+		var sum float64
+		for j := range d {
+			sum += a.At(i, j) * a.At(i, j)
+		}
+		g := max(math.Sqrt(sum)/ta, 0.02)
+		// The inverse of the gate's softplus, less its offset log(e−1).
+		gates.Data[id] = float32(math.Log(math.Expm1(g)) - math.Log(math.E-1))
+	}
 }
 
 // startWords is how many pieces, the most frequent, the analysis looks at: its cost grows with the cube.
