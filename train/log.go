@@ -13,8 +13,9 @@ type runLog struct {
 	tb  *eventWriter
 }
 
-// openLog starts the log anew, or goes on with it, dropping lines past the step that is resumed.
-func openLog(dir string, resume bool, step int) (*runLog, error) {
+// openLog starts the log anew, or goes on with it, dropping lines past the step that is resumed and
+// validations past the last that the state knows of.
+func openLog(dir string, resume bool, step, validated int) (*runLog, error) {
 	path := filepath.Join(dir, "metrics.jsonl")
 	var keep []byte
 	if resume {
@@ -22,7 +23,7 @@ func openLog(dir string, resume bool, step int) (*runLog, error) {
 		if err != nil && !os.IsNotExist(err) {
 			return nil, err
 		}
-		keep = linesUpTo(data, step)
+		keep = linesUpTo(data, step, validated)
 	}
 	if err := os.WriteFile(path, keep, 0o644); err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func openLog(dir string, resume bool, step int) (*runLog, error) {
 	return &runLog{f: f, enc: json.NewEncoder(f), tb: tb}, nil
 }
 
-func linesUpTo(data []byte, step int) []byte {
+func linesUpTo(data []byte, step, validated int) []byte {
 	end := 0
 	for start := 0; start < len(data); {
 		n := start
@@ -47,9 +48,10 @@ func linesUpTo(data []byte, step int) []byte {
 			n++
 		}
 		var line struct {
-			Step int `json:"step"`
+			Step       int             `json:"step"`
+			Validation json.RawMessage `json:"validation"`
 		}
-		if n == len(data) || json.Unmarshal(data[start:n], &line) != nil || line.Step > step {
+		if n == len(data) || json.Unmarshal(data[start:n], &line) != nil || line.Step > step || line.Validation != nil && line.Step > validated {
 			break
 		}
 		end = n + 1

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -29,9 +30,13 @@ func NewOptimizer(params *Params, cfg Config) *Optimizer {
 	return o
 }
 
-// Apply makes one step at a learning rate and returns the gradients' norm before clipping.
+// Apply makes one step at a learning rate and returns the gradients' norm before clipping. If that is not
+// finite it changes nothing.
 func (o *Optimizer) Apply(params *Params, res *Result, lr float64) float64 {
 	norm := res.Norm()
+	if !finite(norm) {
+		return norm
+	}
 	scale := 1.0
 	if o.clip > 0 && norm > o.clip {
 		scale = o.clip / (norm + 1e-6) // as PyTorch's clip_grad_norm_
@@ -68,6 +73,8 @@ func (o *Optimizer) Restore(step int64, moments func(name string) (m, v []float3
 	o.adam.Step = step
 	return nil
 }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // decays tells whether weight decay applies: to matrices, not to biases, normalisations and scales.
 func decays(name string, shape []int) bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -69,7 +68,7 @@ func (r *Run) Do(ctx context.Context) (*Validation, error) {
 	if err := w.prepare(ctx); err != nil {
 		return nil, err
 	}
-	log, err := openLog(r.Dir, r.Resume, w.state.Step)
+	log, err := openLog(r.Dir, r.Resume, w.state.Step, w.state.Validated)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +189,7 @@ func (w *worker) prepare(ctx context.Context) error {
 		if err := resumed.restore(w.lastDir(), w.Model.Params, w.opt, w.ema); err != nil {
 			return err
 		}
-		w.state = resumed
+		w.state, w.best = resumed, resumed.BestValidation
 		w.note("resumed at step %d of %d", resumed.Step, w.total())
 	}
 	if w.Val == nil {
@@ -256,26 +255,26 @@ func (w *worker) compile(epoch int) error {
 	return nil
 }
 
-// train runs the epochs.
+// train runs the epochs. The state moves to the next epoch only once all that belongs to the last is done,
+// so that whatever an interruption cut off is made up for.
 func (w *worker) train(ctx context.Context) error {
 	t := &w.Config.Training
 	for w.state.Epoch < t.Epochs {
-		if err := w.compile(w.state.Epoch); err != nil {
-			return err
+		err := w.compile(w.state.Epoch)
+		if err == nil {
+			err = w.epoch(ctx)
 		}
-		if err := w.epoch(ctx); err != nil {
-			if ctx.Err() != nil {
-				return errors.Join(ctx.Err(), w.save())
-			}
+		if err == nil && (t.ValEvery == 0 || w.state.Epoch+1 == t.Epochs) {
+			err = w.validate(ctx)
+		}
+		if err != nil && ctx.Err() != nil {
+			return errors.Join(ctx.Err(), w.save())
+		}
+		if err != nil {
 			return err
 		}
 		w.state.Epoch++
 		w.state.EpochStep = 0
-		if t.ValEvery == 0 || w.state.Epoch == t.Epochs {
-			if err := w.validate(ctx); err != nil {
-				return err
-			}
-		}
 		if err := w.save(); err != nil {
 			return err
 		}
@@ -298,70 +297,116 @@ type prepared struct {
 	err   error
 }
 
-// epoch runs the rest of an epoch.
-func (w *worker) epoch(ctx context.Context) error {
-	t := &w.Config.Training
-	epoch, steps := w.state.Epoch, w.batches.steps()
+// prepareBatches makes the rest of an epoch's batches in the background. stop ends that and waits for it.
+func (w *worker) prepareBatches(ctx context.Context) (queue <-chan prepared, stop func()) {
+	epoch, first, steps := w.state.Epoch, w.state.EpochStep, w.batches.steps()
 	order := w.batches.order(epoch)
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	queue := make(chan prepared, 2)
+	out := make(chan prepared, 2)
 	go func() {
-		defer close(queue)
-		for s := w.state.EpochStep; s < steps; s++ {
+		defer close(out)
+		for s := first; s < steps; s++ {
 			start := time.Now()
 			b, err := w.batches.batch(ctx, order, epoch, s)
 			select {
-			case queue <- prepared{b, time.Since(start), err}:
+			case out <- prepared{b, time.Since(start), err}:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	var grads accumulator
-	for p := range queue {
-		if err := errors.Join(ctx.Err(), p.err); err != nil {
-			return err
+	return out, func() {
+		cancel()
+		for range out { // until it is closed
 		}
-		start := time.Now()
-		step := w.state.Step
-		p.batch.Softness = t.softness(step, w.total())
-		rng := rand.New(rand.NewPCG(t.Seed+2, uint64(step)))
-		res, err := w.step.Run(ctx, p.batch, rng)
-		if err != nil {
-			return err
-		}
-		if math.IsNaN(res.Losses[0]) || math.IsInf(res.Losses[0], 0) {
-			return fmt.Errorf("%w (step %d, losses %v)", ErrDiverged, step, res.Losses)
-		}
-		lr := t.rate(step, epoch, w.total())
-		e := Event{Kind: "step", Step: step + 1, Steps: w.total(), Epoch: epoch, LR: lr, Loss: map[string]float64{},
-			Pairs: len(p.batch.Pairs), DataTime: p.took}
-		for i, n := range res.Names {
-			e.Loss[n] = res.Losses[i]
-		}
-		if res = grads.add(res, t.Accumulate, w.Model.Params); res != nil {
-			e.GradNorm = w.opt.Apply(w.Model.Params, res, lr)
-			w.average()
-		}
-		w.state.Step++
-		w.state.EpochStep++
-		e.StepTime = time.Since(start)
-		w.log.step(e)
-		w.observe(e)
-		if t.ValEvery > 0 && w.state.Step%t.ValEvery == 0 {
-			if err := w.validate(ctx); err != nil {
-				return err
-			}
-		}
-		if t.SaveEvery > 0 && w.state.Step%t.SaveEvery == 0 {
-			if err := w.save(); err != nil {
-				return err
-			}
-		}
-		runtime.KeepAlive(p.batch)
 	}
-	return ctx.Err()
+}
+
+// epoch runs the rest of an epoch. What is saved is always the state after a step of the optimiser: the
+// batches that an interruption finds accumulated are run again.
+func (w *worker) epoch(ctx context.Context) error {
+	t := &w.Config.Training
+	if t.ValEvery > 0 && w.state.Step > 0 && w.state.Step%t.ValEvery == 0 { // interrupted while validating
+		if err := w.validate(ctx); err != nil {
+			return err
+		}
+	}
+	queue, stop := w.prepareBatches(ctx)
+	defer stop()
+	var grads accumulator
+	saveDue, valDue := false, false
+	err := func() error {
+		for p := range queue {
+			if err := errors.Join(ctx.Err(), p.err); err != nil {
+				return err
+			}
+			if err := w.one(ctx, p, &grads); err != nil {
+				return err
+			}
+			saveDue = saveDue || t.SaveEvery > 0 && w.state.Step%t.SaveEvery == 0
+			valDue = valDue || t.ValEvery > 0 && w.state.Step%t.ValEvery == 0
+			if grads.n > 0 {
+				continue
+			}
+			if valDue {
+				if err := w.validate(ctx); err != nil {
+					return err
+				}
+			}
+			if saveDue {
+				if err := w.save(); err != nil {
+					return err
+				}
+			}
+			saveDue, valDue = false, false
+		}
+		return ctx.Err()
+	}()
+	w.state.Step -= grads.n
+	w.state.EpochStep -= grads.n
+	return err
+}
+
+// one runs a batch, and the optimiser where it completes a step.
+func (w *worker) one(ctx context.Context, p prepared, grads *accumulator) error {
+	t := &w.Config.Training
+	start := time.Now()
+	step := w.state.Step
+	p.batch.Softness = t.softness(step, w.total())
+	rng := rand.New(rand.NewPCG(t.Seed+2, uint64(step)))
+	res, err := w.step.Run(ctx, p.batch, rng)
+	if err != nil {
+		return err
+	}
+	if !finite(res.Losses[0]) {
+		return fmt.Errorf("%w (step %d, losses %v)", ErrDiverged, step, res.Losses)
+	}
+	lr := t.rate(step, w.state.Epoch, w.total())
+	e := Event{Kind: "step", Step: step + 1, Steps: w.total(), Epoch: w.state.Epoch, LR: lr, Loss: map[string]float64{},
+		Pairs: len(p.batch.Pairs), DataTime: p.took}
+	for i, n := range res.Names {
+		e.Loss[n] = res.Losses[i]
+	}
+	w.state.Step++
+	w.state.EpochStep++
+	if t.Accumulate > 1 {
+		grads.add(res)
+		res = nil
+		if grads.n == t.Accumulate || w.state.EpochStep == w.batches.steps() {
+			res = grads.mean()
+		}
+	}
+	if res != nil {
+		if e.GradNorm = w.opt.Apply(w.Model.Params, res, lr); !finite(e.GradNorm) {
+			return fmt.Errorf("%w (step %d, gradients of norm %g)", ErrDiverged, step, e.GradNorm)
+		}
+		w.average()
+	}
+	e.StepTime = time.Since(start)
+	w.log.step(e)
+	w.observe(e)
+	runtime.KeepAlive(p.batch)
+	return nil
 }
 
 // average moves the averaged weights towards the current ones. The decay grows with the steps, so that
@@ -389,8 +434,12 @@ func (w *worker) current() *Params {
 	return w.Model.Params
 }
 
-// validate evaluates the current parameters and keeps them as DIR/model when they are the best so far.
+// validate evaluates the current parameters and keeps them as DIR/model when they are the best so far. It
+// does nothing where this step is validated already.
 func (w *worker) validate(ctx context.Context) error {
+	if w.state.Validated == w.state.Step {
+		return nil
+	}
 	better := true
 	if w.val != nil {
 		v, err := w.val.run(ctx, w.current(), func(done, total int) {
@@ -401,18 +450,23 @@ func (w *worker) validate(ctx context.Context) error {
 		}
 		better = v.RSum > w.state.Best
 		if better {
-			w.state.Best, w.state.BestStep, w.best = v.RSum, w.state.Step, v
+			w.state.Best, w.state.BestStep, w.state.BestValidation = v.RSum, w.state.Step, v
+			w.best = v
 		}
 		e := Event{Kind: "validation", Step: w.state.Step, Epoch: w.state.Epoch, Validation: v, Best: better}
 		w.log.validation(e)
 		w.observe(e)
 	}
 	if !better {
+		w.state.Validated = w.state.Step
 		return nil
 	}
 	m := *w.Model
 	m.Params = w.current()
 	m.Training = map[string]any{"step": w.state.Step, "epoch": w.state.Epoch, "validation": w.best, "config": string(w.Config.YAML())}
-	_, err := m.Save(w.modelDir())
-	return err
+	if _, err := m.Save(w.modelDir()); err != nil {
+		return err
+	}
+	w.state.Validated = w.state.Step
+	return nil
 }

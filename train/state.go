@@ -23,8 +23,11 @@ type State struct {
 	AdamStep  int64   `json:"adam_step"`
 	Best      float64 `json:"best_rsum"`
 	BestStep  int     `json:"best_step"`
-	Config    string  `json:"config"` // YAML, to refuse another one
-	Captions  int     `json:"captions"`
+	// BestValidation is that of the best model, and Validated the step that was validated last.
+	BestValidation *Validation `json:"best_validation,omitempty"`
+	Validated      int         `json:"validated"`
+	Config         string      `json:"config"` // YAML, to refuse another one
+	Captions       int         `json:"captions"`
 }
 
 // stateFile is the state in DIR/last; the tensors lie beside it in a file that bears the step's number.

@@ -27,7 +27,6 @@ type Step struct {
 	parts   *ort.Tensor
 	drops   *dropouts
 	shape   [4]int
-	frozen  map[string]bool
 }
 
 // gradOut is where one parameter's gradient comes out: dense, or as rows from one or more look-ups.
@@ -57,7 +56,6 @@ type StepOptions struct {
 type inputParams struct {
 	made   []*onnx.Value
 	params []nn.Param
-	frozen func(name string) bool
 }
 
 func (p *inputParams) Param(b *onnx.Builder, par nn.Param) (*onnx.Value, error) {
@@ -80,7 +78,7 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 	if err != nil {
 		return nil, err
 	}
-	s := &Step{Params: params, frozen: map[string]bool{}}
+	s := &Step{Params: params}
 	if !opts.NoDropout {
 		s.drops = newDropouts(b, cfg, net)
 		n.Dropout = s.drops.apply
@@ -91,11 +89,9 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 	}
 	var wrt []*onnx.Value
 	for i, v := range source.made {
-		if frozenParam(cfg, source.params[i].Name) {
-			s.frozen[v.Name] = true
-			continue
+		if !frozenParam(cfg, source.params[i].Name) {
+			wrt = append(wrt, v)
 		}
-		wrt = append(wrt, v)
 	}
 	grads, err := graph.Gradients(b, total, wrt)
 	if err != nil {
