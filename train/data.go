@@ -47,6 +47,9 @@ func (d *Data) Check() error {
 	if d.Images == nil || d.Images.Len() == 0 || len(d.Captions) == 0 {
 		return fmt.Errorf("%w: no images or no captions", ErrData)
 	}
+	if views := d.Images.Views(); len(views) == 0 || views[0].Flip {
+		return fmt.Errorf("%w: view 0 must be the picture as it is; there are %d views", ErrData, len(views))
+	}
 	for i, c := range d.Captions {
 		if c.Image < 0 || c.Image >= d.Images.Len() {
 			return fmt.Errorf("%w: caption %d (%.40q) belongs to image %d of %d", ErrData, i, c.Text, c.Image, d.Images.Len())

@@ -326,15 +326,19 @@ func (w *worker) prepareBatches(ctx context.Context) (queue <-chan prepared, sto
 // batches that an interruption finds accumulated are run again.
 func (w *worker) epoch(ctx context.Context) error {
 	t := &w.Config.Training
-	if t.ValEvery > 0 && w.state.Step > 0 && w.state.Step%t.ValEvery == 0 { // interrupted while validating
-		if err := w.validate(ctx); err != nil {
-			return err
+	validate := func() error { // where it is due, or was when the run was interrupted
+		if t.ValEvery == 0 || w.state.Validated >= w.state.Step-w.state.Step%t.ValEvery {
+			return nil
 		}
+		return w.validate(ctx)
+	}
+	if err := validate(); err != nil {
+		return err
 	}
 	queue, stop := w.prepareBatches(ctx)
 	defer stop()
 	var grads accumulator
-	saveDue, valDue := false, false
+	saveDue := false
 	err := func() error {
 		for p := range queue {
 			if err := errors.Join(ctx.Err(), p.err); err != nil {
@@ -344,21 +348,18 @@ func (w *worker) epoch(ctx context.Context) error {
 				return err
 			}
 			saveDue = saveDue || t.SaveEvery > 0 && w.state.Step%t.SaveEvery == 0
-			valDue = valDue || t.ValEvery > 0 && w.state.Step%t.ValEvery == 0
 			if grads.n > 0 {
 				continue
 			}
-			if valDue {
-				if err := w.validate(ctx); err != nil {
-					return err
-				}
+			if err := validate(); err != nil {
+				return err
 			}
 			if saveDue {
 				if err := w.save(); err != nil {
 					return err
 				}
 			}
-			saveDue, valDue = false, false
+			saveDue = false
 		}
 		return ctx.Err()
 	}()

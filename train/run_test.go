@@ -1,0 +1,292 @@
+package train
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/nn"
+	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/region"
+)
+
+func needRuntime(t *testing.T) {
+	t.Helper()
+	if !ort.Available() {
+		t.Skip("ONNX Runtime is not there: run make setup")
+	}
+}
+
+// toyRun is a training of a small network on the toy data, with all that has state: dropout, an average, a
+// schedule with warm-up, gates, and a soft maximum.
+func toyRun(t *testing.T, dir string, change func(c *Config)) *Run {
+	cfg := DefaultConfig()
+	cfg.Training.LR, cfg.Training.BatchSize, cfg.Training.Epochs = 0.01, 6, 3
+	cfg.Training.Scheduler, cfg.Training.Warmup, cfg.Training.WarmupPeriod = "cosine", "linear", 3
+	cfg.Training.Optimizer, cfg.Training.WeightDecay, cfg.Training.EMA = "adamw", 0.01, 0.9
+	cfg.Training.AlignContrast, cfg.Training.Softness, cfg.Training.SoftnessEnd = "infonce", 0.3, 0.05
+	cfg.Training.SaveEvery = 4
+	cfg.Encoder.WordDropout, cfg.Encoder.RegionDropout, cfg.Encoder.LabelDropout, cfg.Encoder.FeatureDropout = 0.1, 0.1, 0.1, 0.1
+	cfg.Encoder.MaxRegions = 4
+	if change != nil {
+		change(&cfg)
+	}
+	require.NoError(t, cfg.Validate())
+	text := toyText(t)
+	net := nn.Config{Layers: 1, Hidden: 8, Heads: 2, FF: 12, Vocab: text.Tokenizer.Size(), MaxPositions: 16, Types: 2, LayerNormEps: 1e-6,
+		RegionDim: 10, MatchLayers: 1, MatchHeads: 2, MatchFF: 8, Alignment: "MrSw", WordGates: true, Standardise: true}
+	return &Run{Config: &cfg, Data: toyData(12, 3), Val: toyData(6, 2), Dir: dir, Threads: 1, FromData: true,
+		Model: &Model{Name: "toy", Net: net, Params: NewParams(), Text: text, MaxRegions: 4, Regions: bundle.Regions{Kind: bundle.Precomputed}}}
+}
+
+// A logged is a line of metrics.jsonl without what differs from run to run.
+type logged struct {
+	Step       int
+	Epoch      int
+	Loss       map[string]float64
+	LR         float64
+	GradNorm   float64 `json:"grad_norm"`
+	Validation *Validation
+	Best       bool
+}
+
+func metrics(t *testing.T, dir string) []logged {
+	f, err := os.Open(filepath.Join(dir, "metrics.jsonl"))
+	require.NoError(t, err)
+	defer f.Close()
+	var out []logged
+	for s := bufio.NewScanner(f); s.Scan(); {
+		var l logged
+		require.NoError(t, json.Unmarshal(s.Bytes(), &l))
+		out = append(out, l)
+	}
+	return out
+}
+
+// A run that is interrupted anywhere and resumed is, bit for bit, the run that was not: the same losses,
+// validations, parameters and model.
+func TestResume(t *testing.T) {
+	needRuntime(t)
+	type done struct {
+		dir  string
+		run  *Run
+		best *Validation
+	}
+	uninterrupted := map[string]done{} // by configuration
+	top := t
+	for name, c := range map[string]struct {
+		change func(c *Config)
+		stop   func(e Event) bool // where to interrupt
+		kill   bool               // nothing is saved when interrupted
+	}{
+		"in an epoch":         {nil, func(e Event) bool { return e.Kind == "step" && e.Step == 9 }, false},
+		"at an epoch's end":   {nil, func(e Event) bool { return e.Kind == "step" && e.Step == 12 }, false},
+		"while validating":    {nil, func(e Event) bool { return e.Note == "validating" && e.Done > 0 && e.Done == e.Total }, false},
+		"killed":              {nil, func(e Event) bool { return e.Kind == "step" && e.Step == 11 }, true},
+		"killed, validated":   {nil, func(e Event) bool { return e.Kind == "validation" && e.Step == 12 }, true},
+		"validated by steps":  {func(c *Config) { c.Training.ValEvery = 5 }, func(e Event) bool { return e.Kind == "validation" && e.Step == 10 }, false},
+		"steps, validating":   {func(c *Config) { c.Training.ValEvery = 5 }, func(e Event) bool { return e.Note == "validating" }, false},
+		"accumulated batches": {func(c *Config) { c.Training.Accumulate = 4 }, func(e Event) bool { return e.Kind == "step" && e.Step == 11 }, false},
+		"distillation later":  {func(c *Config) { c.Training.DistillAfter = 1 }, func(e Event) bool { return e.Kind == "step" && e.Step == 8 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parts := t.TempDir()
+			broken := toyRun(t, parts, c.change)
+			key := string(broken.Config.YAML())
+			whole, ok := uninterrupted[key]
+			if !ok {
+				whole.dir = top.TempDir()
+				whole.run = toyRun(t, whole.dir, c.change)
+				var err error
+				whole.best, err = whole.run.Do(t.Context())
+				require.NoError(t, err)
+				uninterrupted[key] = whole
+			}
+
+			ctx, cancel := context.WithCancel(t.Context())
+			saved := t.TempDir()
+			stopped := false
+			broken.Observe = func(e Event) {
+				if e.Kind == "saved" && !stopped {
+					require.NoError(t, os.RemoveAll(saved))
+					require.NoError(t, os.CopyFS(saved, os.DirFS(filepath.Join(parts, "last"))))
+				}
+				if !stopped && c.stop(e) {
+					stopped = true
+					cancel()
+				}
+			}
+			_, err := broken.Do(ctx)
+			require.ErrorIs(t, err, context.Canceled)
+			if c.kill { // take back what was saved on the way out
+				require.NoError(t, os.RemoveAll(filepath.Join(parts, "last")))
+				require.NoError(t, os.CopyFS(filepath.Join(parts, "last"), os.DirFS(saved)))
+			}
+			again := toyRun(t, parts, c.change)
+			again.Resume = true
+			bestAgain, err := again.Do(t.Context())
+			require.NoError(t, err)
+
+			require.Equal(t, metrics(t, whole.dir), metrics(t, parts))
+			require.Equal(t, whole.best, bestAgain)
+			for _, p := range whole.run.Model.Params.All() {
+				require.Equal(t, p.Data, again.Model.Params.Lookup(p.Name).Data, p.Name)
+			}
+			a, err := LoadModel(filepath.Join(whole.dir, "model"))
+			require.NoError(t, err)
+			b, err := LoadModel(filepath.Join(parts, "model"))
+			require.NoError(t, err)
+			for _, p := range a.Params.All() {
+				require.Equal(t, p.Data, b.Params.Lookup(p.Name).Data, p.Name)
+			}
+		})
+	}
+}
+
+// Runs repeat, and they learn.
+func TestRunLearns(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	r := toyRun(t, dir, func(c *Config) { c.Training.Epochs = 12 })
+	best, err := r.Do(t.Context())
+	require.NoError(t, err)
+	log := metrics(t, dir)
+	require.Less(t, log[len(log)-2].Loss["total"], 0.8*log[0].Loss["total"])
+	require.Greater(t, best.Alignment.RSum, 200.0)
+}
+
+// Whatever happens between the tensors and the state file, the state that is there can be resumed.
+func TestKilledWhileSaving(t *testing.T) {
+	params := NewParams()
+	params.Set("w", []int{2}, []float32{1, 2})
+	cfg := DefaultConfig()
+	opt := NewOptimizer(params, cfg)
+	dir := t.TempDir()
+	s := &State{Step: 5, Config: "c", Best: -1}
+	require.NoError(t, s.save(dir, params, opt, nil))
+	old, err := os.ReadFile(filepath.Join(dir, stateFile))
+	require.NoError(t, err)
+
+	// The next save ended after its tensors.
+	next := NewParams()
+	next.Set("w", []int{2}, []float32{3, 4})
+	require.NoError(t, os.WriteFile(filepath.Join(dir, tensorsFile(6)), []byte("half of a"), 0o644))
+	got, err := loadState(dir)
+	require.NoError(t, err)
+	require.Equal(t, 5, got.Step)
+	require.NoError(t, got.restore(dir, next, NewOptimizer(next, cfg), nil))
+	require.Equal(t, []float32{1, 2}, next.Lookup("w").Data)
+
+	// A later save writes over what was left, and clears away the old.
+	s.Step = 6
+	require.NoError(t, s.save(dir, params, opt, nil))
+	_, err = os.Stat(filepath.Join(dir, tensorsFile(5)))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	got, err = loadState(dir)
+	require.NoError(t, err)
+	require.NoError(t, got.restore(dir, next, NewOptimizer(next, cfg), nil))
+
+	// Damage is an error that says where.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, stateFile), old, 0o644))
+	got, err = loadState(dir)
+	require.NoError(t, err)
+	require.ErrorIs(t, got.restore(dir, next, NewOptimizer(next, cfg), nil), ErrState)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, stateFile), old[:10], 0o644))
+	_, err = loadState(dir)
+	require.ErrorIs(t, err, ErrState)
+	_, err = loadState(t.TempDir())
+	require.ErrorIs(t, err, ErrState)
+	other := NewParams()
+	other.Set("w", []int{3}, make([]float32, 3))
+	s.Step = 6
+	require.ErrorIs(t, s.restore(dir, other, NewOptimizer(other, cfg), nil), ErrState)
+}
+
+func TestRunRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(r *Run)
+		want   error
+	}{
+		"no captions":         {func(r *Run) { r.Data.Captions = nil }, ErrData},
+		"an owner not there":  {func(r *Run) { r.Data.Captions[3].Image = 99 }, ErrData},
+		"other features":      {func(r *Run) { r.Model.Net.RegionDim = 11 }, ErrData},
+		"validation features": {func(r *Run) { r.Val.Images.(*toyImages).dim = 3 }, ErrData},
+		"fewer than a batch":  {func(r *Run) { r.Data.Captions = r.Data.Captions[:3] }, ErrData},
+		"nothing to resume":   {func(r *Run) { r.Resume = true }, ErrState},
+		"no views":            {func(r *Run) { r.Data.Images.(*toyImages).views = nil }, ErrData},
+	} {
+		r := toyRun(t, t.TempDir(), nil)
+		c.change(r)
+		_, err := r.Do(t.Context())
+		require.ErrorIs(t, err, c.want, name)
+	}
+}
+
+// Another configuration or other data cannot be resumed into.
+func TestResumeRefuses(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	_, err := toyRun(t, dir, func(c *Config) { c.Training.Epochs = 1 }).Do(t.Context())
+	require.NoError(t, err)
+	r := toyRun(t, dir, func(c *Config) { c.Training.Epochs = 2 })
+	r.Resume = true
+	_, err = r.Do(t.Context())
+	require.ErrorIs(t, err, ErrState)
+	r = toyRun(t, dir, func(c *Config) { c.Training.Epochs = 1 })
+	r.Resume = true
+	r.Data.Captions = r.Data.Captions[1:]
+	_, err = r.Do(t.Context())
+	require.ErrorIs(t, err, ErrState)
+}
+
+// A gradient that is not finite stops the run before it reaches the parameters.
+func TestDiverged(t *testing.T) {
+	needRuntime(t)
+	r := toyRun(t, t.TempDir(), nil)
+	r.FromData = false
+	r.Data.Images.(*toyImages).sets[0].Features[0] = float32(math.Inf(1))
+	_, err := r.Do(t.Context())
+	require.ErrorIs(t, err, ErrDiverged)
+	for _, p := range r.Model.Params.All() {
+		for _, x := range p.Data {
+			require.False(t, math.IsNaN(float64(x)), p.Name)
+		}
+	}
+
+	params := NewParams()
+	params.Set("w", []int{1}, []float32{1})
+	opt := NewOptimizer(params, DefaultConfig())
+	norm := opt.Apply(params, &Result{Grads: []Gradient{{Name: "w", Grad: []float32{float32(math.NaN())}, Width: 1}}}, 1)
+	require.True(t, math.IsNaN(norm))
+	require.Equal(t, []float32{1}, params.Lookup("w").Data)
+	require.Zero(t, opt.adam.Step)
+}
+
+// Errors of the data come out with their cause.
+func TestDataFails(t *testing.T) {
+	needRuntime(t)
+	r := toyRun(t, t.TempDir(), nil)
+	r.FromData = false
+	r.Data.Images = failing{r.Data.Images}
+	_, err := r.Do(t.Context())
+	require.ErrorIs(t, err, errBroken)
+}
+
+type failing struct{ Images }
+
+var errBroken = errors.New("broken disk")
+
+func (f failing) Load(ctx context.Context, i, view int) (*region.Set, error) {
+	if i == 7 {
+		return nil, errBroken
+	}
+	return f.Images.Load(ctx, i, view)
+}
