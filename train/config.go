@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/aladin-go/aladin/internal/nn"
 )
 
 // ErrConfig is returned when a configuration is malformed; the message names the file and the key.
@@ -271,6 +273,9 @@ func ParseConfig(data []byte) (*Config, error) {
 			return nil, fmt.Errorf("%w: %v", ErrConfig, err)
 		}
 	}
+	if c.EnableCLIPLabels || c.EnableCLIPCaptions {
+		c.Notes = append(c.Notes, "enable_clip_labels and enable_clip_captions have no effect: captions and labels are read as word pieces")
+	}
 	return &c, c.Validate()
 }
 
@@ -373,9 +378,12 @@ func (c *Config) Validate() error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
 	}
-	for _, l := range c.Losses() {
+	for i, l := range c.Losses() {
 		if !known(KnownLosses, l) {
 			return bad("training.loss-type names %q; known are %q, joined by -", l, KnownLosses)
+		}
+		if slices.Contains(c.Losses()[:i], l) {
+			return bad("training.loss-type names %q twice", l)
 		}
 	}
 	if n := len(t.LossWeights.Values); n > 0 && n != len(c.Losses()) {
@@ -385,6 +393,7 @@ func (c *Config) Validate() error {
 		key, value string
 		known      []string
 	}{
+		{"training.alignment-mode", t.AlignmentMode, nn.AlignmentModes},
 		{"training.distillation-mode", t.DistillationMode, DistillationModes},
 		{"training.measure", t.Measure, Measures},
 		{"training.contrast", t.Contrast, []string{"triplet", "infonce"}},
@@ -401,15 +410,23 @@ func (c *Config) Validate() error {
 		}
 	}
 	switch {
-	case t.LR <= 0 || t.BatchSize < 2 || t.Epochs < 1 || t.Accumulate < 1:
+	case !(t.LR > 0) || t.BatchSize < 2 || t.Epochs < 1 || t.Accumulate < 1:
 		return bad("training needs lr > 0, bs ≥ 2, epochs ≥ 1 and accumulate ≥ 1; have %g, %d, %d, %d", t.LR, t.BatchSize, t.Epochs, t.Accumulate)
-	case t.GradClip < 0 || t.EMA < 0 || t.EMA >= 1 || t.Temperature <= 0 || t.AlignTemperature <= 0:
+	case !(t.GradClip >= 0) || !(t.EMA >= 0 && t.EMA < 1) || !(t.Temperature > 0) || !(t.AlignTemperature > 0) || !(t.DistillTemperature > 0):
 		return bad("training needs grad-clip ≥ 0, ema in [0, 1) and temperatures > 0")
+	case t.Warmup == "linear" && t.WarmupPeriod < 1:
+		return bad("training.warmup-period is %d steps", t.WarmupPeriod)
+	case !(t.Beta2 > 0 && t.Beta2 < 1) || !(t.WeightDecay >= 0):
+		return bad("training needs beta2 in (0, 1) and weight-decay ≥ 0; have %g and %g", t.Beta2, t.WeightDecay)
+	case t.ValEvery < 0 || t.SaveEvery < 0:
+		return bad("training.val-every and training.save-every are %d and %d steps; want 0 or more", t.ValEvery, t.SaveEvery)
+	case c.Encoder.MaxCaption < 3 || c.Encoder.MaxLabels < 2 || c.Encoder.MaxRegions < 1:
+		return bad("encoder needs max-caption ≥ 3, max-labels ≥ 2 and max-regions ≥ 1; have %d, %d, %d", c.Encoder.MaxCaption, c.Encoder.MaxLabels, c.Encoder.MaxRegions)
 	}
 	for key, p := range map[string]float32{"model.dropout": c.Model.Dropout, "encoder.dropout": c.Encoder.Dropout,
 		"encoder.attention-dropout": c.Encoder.AttentionDrop, "encoder.word-dropout": c.Encoder.WordDropout,
 		"encoder.region-dropout": c.Encoder.RegionDropout, "encoder.feature-dropout": c.Encoder.FeatureDropout, "encoder.label-dropout": c.Encoder.LabelDropout} {
-		if p < 0 || p >= 1 {
+		if !(p >= 0 && p < 1) {
 			return bad("%s is %g; want 0 ≤ share < 1", key, p)
 		}
 	}

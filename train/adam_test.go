@@ -1,0 +1,145 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// plainAdam is one step as the papers write it, in float64.
+func plainAdam(a *Adam, p, g, m, v []float64, lr, scale float64, decay bool) {
+	t := float64(a.Step)
+	for i := range p {
+		d := g[i] * scale
+		if decay && !a.Decoupled {
+			d += a.WeightDecay * p[i]
+		}
+		m[i] = a.Beta1*m[i] + (1-a.Beta1)*d
+		v[i] = a.Beta2*v[i] + (1-a.Beta2)*d*d
+		step := lr * (m[i] / (1 - math.Pow(a.Beta1, t))) / (math.Sqrt(v[i]/(1-math.Pow(a.Beta2, t))) + a.Eps)
+		if decay && a.Decoupled {
+			p[i] -= lr * a.WeightDecay * p[i]
+		}
+		p[i] -= step
+	}
+}
+
+func TestAdam(t *testing.T) {
+	const width, rows = 3, 50000 // over two chunks, which split a row
+	for _, decoupled := range []bool{false, true} {
+		for _, decay := range []bool{false, true} {
+			t.Run(fmt.Sprintf("decoupled %v decay %v", decoupled, decay), func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(1, 2))
+				n := width * rows
+				a, sparse := NewAdam([]int{n, 4}), NewAdam([]int{n, 4})
+				for _, x := range []*Adam{a, sparse} {
+					x.WeightDecay, x.Decoupled, x.Beta2 = 0.1, decoupled, 0.99
+				}
+				p, q, still := make([]float32, n), make([]float32, n), []float32{1, 2, 3, 4}
+				want, m, v := make([]float64, n), make([]float64, n), make([]float64, n)
+				for i := range p {
+					p[i] = float32(rng.NormFloat64())
+					q[i], want[i] = p[i], float64(p[i])
+				}
+				for step := range 4 {
+					var index []int
+					var rowsGrad []float32
+					dense, wide := make([]float32, n), make([]float64, n)
+					for r := range rows {
+						if rng.IntN(7) > 0 && r != rows-1 {
+							continue
+						}
+						index = append(index, r)
+						for k := range width {
+							x := float32(rng.NormFloat64())
+							rowsGrad = append(rowsGrad, x)
+							dense[r*width+k], wide[r*width+k] = x, float64(x)
+						}
+					}
+					lr := 0.01 / float64(step+1)
+					a.Apply([]Update{{Param: p, Grad: dense, Width: width, LR: lr, Decay: decay}, {Param: still}}, 0.5)
+					sparse.Apply([]Update{{Param: q, Grad: rowsGrad, Index: index, Width: width, LR: lr, Decay: decay}, {Param: still}}, 0.5)
+					plainAdam(a, want, wide, m, v, lr, 0.5, decay)
+				}
+				require.True(t, slices.Equal(p, q), "rows give the same bits as the dense gradient")
+				require.True(t, slices.Equal(a.V[0], sparse.V[0]))
+				worst := 0.0
+				for i := range p {
+					worst = max(worst, math.Abs(want[i]-float64(p[i])))
+				}
+				require.Less(t, worst, 2e-6)
+				require.Equal(t, []float32{1, 2, 3, 4}, still, "without a gradient nothing moves")
+				require.Equal(t, make([]float32, 4), a.M[1])
+			})
+		}
+	}
+}
+
+// The result does not depend on the number of cores.
+func TestAdamCores(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	run := func() ([]float32, float64) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		p, g := make([]float32, 200000), make([]float32, 200000)
+		for i := range p {
+			p[i], g[i] = rng.Float32(), rng.Float32()
+		}
+		NewAdam([]int{len(p)}).Apply([]Update{{Param: p, Grad: g, Width: 1, LR: 0.1}}, 1)
+		return p, normSquared(g)
+	}
+	p, n := run()
+	runtime.GOMAXPROCS(3)
+	q, m := run()
+	require.True(t, slices.Equal(p, q))
+	require.Equal(t, n, m)
+}
+
+func TestClip(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Training.GradClip = 2
+	for _, c := range []struct {
+		grad []float32
+		want float64 // of the first moment, a tenth of the clipped gradient
+	}{{[]float32{3, 4}, 0.1 * 3 * 2 / (5 + 1e-6)}, {[]float32{0.3, 0.4}, 0.03}} {
+		params := NewParams()
+		params.Set("w", []int{2}, make([]float32, 2))
+		opt := NewOptimizer(params, cfg)
+		norm := opt.Apply(params, &Result{Grads: []Gradient{{Name: "w", Grad: c.grad, Width: 1}}}, 0.1)
+		require.InDelta(t, math.Hypot(float64(c.grad[0]), float64(c.grad[1])), norm, 1e-6)
+		require.InDelta(t, c.want, opt.adam.M[0][0], 1e-7)
+	}
+	require.True(t, decays("x.weight", []int{2, 2}))
+	require.False(t, decays("x.bias", []int{2}))
+	require.False(t, decays("img_txt_enc.word_gates.weight", []int{9, 1}))
+}
+
+func TestRate(t *testing.T) {
+	at := func(c TrainingConfig, step, epoch int) float64 { return c.rate(step, epoch, 100) }
+	step := TrainingConfig{LR: 1, Scheduler: "steplr", Gamma: 0.1, StepSize: 15}
+	for epoch, want := range map[int]float64{0: 1, 14: 1, 15: 0.1, 29: 0.1, 30: 0.01} {
+		require.InDelta(t, want, at(step, 7, epoch), 1e-12, "epoch %d", epoch)
+	}
+	cosine := TrainingConfig{LR: 2, Scheduler: "cosine"}
+	for s, want := range map[int]float64{0: 2, 50: 1, 100: 0, 25: 1 + math.Sqrt2/2} {
+		require.InDelta(t, want, at(cosine, s, 0), 1e-12, "step %d", s)
+	}
+	constant := TrainingConfig{LR: 3, Scheduler: "constant"}
+	require.Equal(t, 3.0, at(constant, 99, 9))
+	constant.Warmup, constant.WarmupPeriod = "linear", 10
+	for s, want := range map[int]float64{0: 0.3, 4: 1.5, 9: 3, 10: 3} {
+		require.InDelta(t, want, at(constant, s, 0), 1e-12, "step %d", s)
+	}
+	require.Equal(t, 0.0, at(TrainingConfig{LR: 0}, 0, 0))
+
+	soft := TrainingConfig{Softness: 0.5, SoftnessEnd: 0.1}
+	require.InDelta(t, 0.5, soft.softness(0, 100), 1e-7)
+	require.InDelta(t, 0.3, soft.softness(50, 100), 1e-7)
+	soft.SoftnessEnd = 0
+	require.InDelta(t, 0.5, soft.softness(80, 100), 1e-7)
+	require.Zero(t, (&TrainingConfig{}).softness(1, 2))
+}

@@ -1,0 +1,381 @@
+package train
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/nn"
+	"github.com/aladin-go/aladin/internal/onnx"
+	"github.com/aladin-go/aladin/internal/onnxref"
+)
+
+// drawn are random parameters for a network.
+func drawn(list []nn.Param) *Params {
+	rng := rand.New(rand.NewPCG(11, 12))
+	p := NewParams()
+	for _, want := range list {
+		data := make([]float32, want.Len())
+		for i := range data {
+			data[i] = want.Init.Value + float32(0.4*rng.NormFloat64())
+		}
+		p.Set(want.Name, want.Shape, data)
+	}
+	return p
+}
+
+// compiled is a step without dropout on random parameters.
+func compiled(t *testing.T, net nn.Config, cfg *Config) *Step {
+	t.Helper()
+	list, err := nn.Parameters(net)
+	require.NoError(t, err)
+	s, err := NewStep(net, cfg, drawn(list), StepOptions{Threads: 1, Distil: true, NoDropout: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// result runs a step and copies its gradients, densely.
+func result(t *testing.T, s *Step, b *Batch) (losses []float64, grads map[string][]float32) {
+	t.Helper()
+	res, err := s.Run(t.Context(), b, nil)
+	require.NoError(t, err)
+	return slices.Clone(res.Losses), densely(s.Params, res)
+}
+
+func densely(params *Params, res *Result) map[string][]float32 {
+	grads := map[string][]float32{}
+	for _, g := range res.Grads {
+		dense := make([]float32, len(params.Lookup(g.Name).Data))
+		if g.Index == nil {
+			copy(dense, g.Grad)
+		}
+		for i, row := range g.Index {
+			copy(dense[row*g.Width:], g.Grad[i*g.Width:(i+1)*g.Width])
+		}
+		grads[g.Name] = dense
+	}
+	return grads
+}
+
+func sameGradients(t *testing.T, want, got map[string][]float32) {
+	t.Helper()
+	require.Equal(t, len(want), len(got))
+	for name, w := range want {
+		scale := 0.05
+		for _, x := range w {
+			scale = max(scale, math.Abs(float64(x)))
+		}
+		if strings.HasSuffix(name, "key.bias") {
+			continue // zero but for noise, which grows with what cancels
+		}
+		for i, x := range w {
+			require.InDelta(t, x, got[name][i], 2e-5*scale, "%s[%d]", name, i)
+		}
+	}
+}
+
+// everything is a configuration with all parts of the loss.
+func everything() *Config {
+	cfg := DefaultConfig()
+	cfg.Training.LossType = "alignment-distillation-matching-entropy"
+	cfg.Training.Softness = 0.3
+	cfg.Training.AlignContrast = "infonce"
+	return &cfg
+}
+
+func everyNet() nn.Config {
+	net := smallNet()
+	net.Hidden, net.FF, net.WordGates, net.AlignLayers = 8, 10, true, 1
+	return net
+}
+
+// batchOf joins captions, tags and regions again after fn has changed them.
+type parts struct {
+	caps, tags [][]int64
+	regions    [][]float32 // row-major
+	dim        int
+}
+
+func (p parts) batch(t *testing.T, extraTokens, extraRegions int) *Batch {
+	t.Helper()
+	// Padding comes from a longer neighbour that is then cut off.
+	caps, tags, counts := slices.Clone(p.caps), slices.Clone(p.tags), make([]int, len(p.caps))
+	longest := func(seqs [][]int64) int {
+		n := 0
+		for _, s := range seqs {
+			n = max(n, len(s))
+		}
+		return n
+	}
+	most := 0
+	for i, r := range p.regions {
+		counts[i] = len(r) / p.dim
+		most = max(most, counts[i])
+	}
+	caps = append(caps, make([]int64, longest(caps)+extraTokens))
+	tags = append(tags, make([]int64, longest(tags)+extraTokens))
+	counts = append(counts, most+extraRegions)
+	b, err := padBatch(caps, tags, counts, p.dim, rand.New(rand.NewPCG(9, 9)))
+	require.NoError(t, err)
+	n := len(p.caps)
+	c, m := &b.Captions, &b.Images
+	c.B, c.IDs, c.Mask = n, c.IDs[:n*c.T], c.Mask[:n*c.T]
+	m.B, m.LabelIDs, m.LabelTypes, m.LabelMask = n, m.LabelIDs[:n*m.L], m.LabelTypes[:n*m.L], m.LabelMask[:n*m.L]
+	m.Regions, m.RegionMask = m.Regions[:n*m.R*m.F], m.RegionMask[:n*m.R]
+	for i, r := range p.regions {
+		copy(m.Regions[i*m.R*m.F:], r)
+	}
+	b.Pairs, b.Softness = b.Pairs[:n], 0.3
+	return b
+}
+
+func randomParts(rng *rand.Rand, net nn.Config, size int) parts {
+	p := parts{dim: net.RegionDim}
+	tokens := func(n int) []int64 {
+		ids := []int64{1}
+		for range n {
+			ids = append(ids, int64(4+rng.IntN(net.Vocab-4)))
+		}
+		return append(ids, 2)
+	}
+	for i := range size {
+		p.caps = append(p.caps, tokens([]int{1, 3, 2, 0}[i%4]))
+		p.tags = append(p.tags, tokens(i%3))
+		r := make([]float32, []int{3, 1, 2}[i%3]*net.RegionDim)
+		for k := range r {
+			r[k] = float32(rng.NormFloat64())
+		}
+		p.regions = append(p.regions, r)
+	}
+	return p
+}
+
+func TestPermutedBatch(t *testing.T) {
+	needRuntime(t)
+	net := everyNet()
+	s := compiled(t, net, everything())
+	rng := rand.New(rand.NewPCG(1, 2))
+	p := randomParts(rng, net, 6)
+	losses, grads := result(t, s, p.batch(t, 0, 0))
+	q := parts{dim: p.dim}
+	for _, i := range rng.Perm(6) {
+		q.caps, q.tags, q.regions = append(q.caps, p.caps[i]), append(q.tags, p.tags[i]), append(q.regions, p.regions[i])
+	}
+	again, regrads := result(t, s, q.batch(t, 0, 0))
+	require.InDeltaSlice(t, losses, again, 1e-4)
+	sameGradients(t, grads, regrads)
+}
+
+// With every mode and in a network of either kind, padding changes nothing.
+func TestPaddedBatch(t *testing.T) {
+	needRuntime(t)
+	pre := everyNet()
+	pre.PreNorm, pre.MeanPool, pre.Standardise, pre.DepthAggregation = true, true, true, "gated"
+	for _, mode := range nn.AlignmentModes {
+		net := everyNet()
+		if mode == "symm" || mode == "mean" {
+			net = pre
+		}
+		net.Alignment = mode
+		s := compiled(t, net, everything())
+		p := randomParts(rand.New(rand.NewPCG(3, 4)), net, 5)
+		losses, grads := result(t, s, p.batch(t, 0, 0))
+		for _, x := range losses {
+			require.True(t, finite(x), mode)
+		}
+		wider, regrads := result(t, s, p.batch(t, 2, 3))
+		require.InDeltaSlice(t, losses, wider, 1e-4, mode)
+		sameGradients(t, grads, regrads)
+	}
+}
+
+// The runtime's step agrees with the float64 reference, sparse gradients with dense ones.
+func TestStepAgainstReference(t *testing.T) {
+	needRuntime(t)
+	net, cfg := everyNet(), everything()
+	s := compiled(t, net, cfg)
+	batch := randomParts(rand.New(rand.NewPCG(5, 6)), net, 5).batch(t, 0, 0)
+	losses, grads := result(t, s, batch)
+	sparse := 0
+	res, err := s.Run(t.Context(), batch, nil)
+	require.NoError(t, err)
+	for _, g := range res.Grads {
+		if g.Index != nil {
+			sparse++
+			require.True(t, slices.IsSorted(g.Index), g.Name)
+			require.Equal(t, len(g.Index), len(slices.Compact(slices.Clone(g.Index))), g.Name)
+			require.Len(t, g.Grad, len(g.Index)*g.Width, g.Name)
+		}
+	}
+	require.GreaterOrEqual(t, sparse, 2, "words and gates are looked up")
+
+	ref, list := trainingGraph(t, net, cfg)
+	in := referenceInputs(batch)
+	for _, p := range list {
+		data := s.Params.Lookup(p.Name).Data
+		x := make([]float64, len(data))
+		for i, v := range data {
+			x[i] = float64(v)
+		}
+		in[p.Name] = onnxref.Floats(x, p.Shape...)
+	}
+	out, err := onnxref.Eval(ref.b, in, append([]*onnx.Value{ref.loss}, ref.present()...)...)
+	require.NoError(t, err)
+	require.InDelta(t, out[0].F[0], losses[0], 1e-4)
+	want := map[string][]float32{}
+	k := 1
+	for i, v := range ref.wrt {
+		if ref.grads[i] != nil {
+			for _, x := range out[k].F {
+				want[v.Name] = append(want[v.Name], float32(x))
+			}
+			k++
+		}
+	}
+	sameGradients(t, want, grads)
+}
+
+// A frozen backbone gets no gradient and never moves, weight decay and averages notwithstanding.
+func TestFrozen(t *testing.T) {
+	needRuntime(t)
+	net := everyNet()
+	net.Standardise = true
+	cfg := DefaultConfig()
+	cfg.Model.FreezeTeran, cfg.Training.LossType, cfg.Training.LossWeights = true, "matching", Weights{Values: []float64{1}}
+	cfg.Training.WeightDecay, cfg.Training.Optimizer = 0.1, "adamw"
+	s := compiled(t, net, &cfg)
+	opt := NewOptimizer(s.Params, cfg)
+	before := s.Params.Clone()
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 3 {
+		res, err := s.Run(t.Context(), randomParts(rng, net, 5).batch(t, 0, 0), nil)
+		require.NoError(t, err)
+		opt.Apply(s.Params, res, 0.1)
+	}
+	moved := 0
+	for _, p := range s.Params.All() {
+		same := slices.Equal(p.Data, before.Lookup(p.Name).Data)
+		frozen := strings.Contains(p.Name, "oscar_model.") || strings.Contains(p.Name, "transformer_encoder_") || p.Name == nn.RegionMean || p.Name == nn.RegionScale || p.Name == nn.WordGateTable
+		require.Equal(t, frozen, same, p.Name)
+		if !same {
+			moved++
+		}
+	}
+	require.NotZero(t, moved)
+}
+
+func TestAccumulate(t *testing.T) {
+	needRuntime(t)
+	net := everyNet()
+	s := compiled(t, net, everything())
+	rng := rand.New(rand.NewPCG(7, 8))
+	var acc accumulator
+	mean := map[string][]float32{}
+	for range 3 {
+		res, err := s.Run(t.Context(), randomParts(rng, net, 4).batch(t, 0, 0), nil)
+		require.NoError(t, err)
+		acc.add(res)
+		for name, g := range densely(s.Params, res) {
+			if mean[name] == nil {
+				mean[name] = make([]float32, len(g))
+			}
+			for i, x := range g {
+				mean[name][i] += x / 3
+			}
+		}
+	}
+	res := acc.mean()
+	for _, g := range res.Grads {
+		require.True(t, slices.IsSorted(g.Index))
+	}
+	sameGradients(t, mean, densely(s.Params, res))
+	require.Zero(t, acc.n)
+}
+
+// Where the released code divides by nothing or by what is negative, everything here stays finite.
+func TestNumericallySafe(t *testing.T) {
+	needRuntime(t)
+	identical := func(p *parts) {
+		for i := range p.caps {
+			p.caps[i], p.tags[i], p.regions[i] = p.caps[1], p.tags[1], p.regions[1]
+		}
+	}
+	for name, c := range map[string]struct {
+		size   int
+		change func(p *parts)
+	}{
+		"captions of one piece": {4, func(p *parts) {
+			for i := range p.caps {
+				p.caps[i] = []int64{1, 5, 2}
+			}
+		}},
+		"empty captions": {4, func(p *parts) {
+			for i := range p.caps {
+				p.caps[i] = []int64{1, 2}
+			}
+		}},
+		"images of one region": {4, func(p *parts) {
+			for i := range p.regions {
+				p.regions[i] = p.regions[i][:p.dim]
+			}
+		}},
+		"a batch of two":  {2, func(p *parts) {}},
+		"identical pairs": {3, identical},
+		"features of zero": {4, func(p *parts) {
+			for i := range p.regions {
+				clear(p.regions[i])
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, net := range safeNets() {
+				for _, cfg := range safeConfigs(net) {
+					s := compiled(t, net, cfg)
+					p := randomParts(rand.New(rand.NewPCG(5, 6)), net, c.size)
+					c.change(&p)
+					losses, grads := result(t, s, p.batch(t, 1, 1))
+					for i, x := range losses {
+						require.True(t, finite(x), "%s: loss %d is %g", net.Alignment, i, x)
+					}
+					for name, g := range grads {
+						for _, x := range g {
+							require.True(t, finite(float64(x)) && math.Abs(float64(x)) < 1e7, "%s: gradient of %s: %g", net.Alignment, name, x)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// safeNets are the modes with a division, released and not, and both kinds of layers.
+func safeNets() []nn.Config {
+	var out []nn.Config
+	for i, mode := range []string{"MrAVGw", "scan-sentences", "symm"} {
+		net := smallNet()
+		net.Alignment, net.ReleasedAlignment, net.Layers, net.MatchLayers = mode, i != 1, 0, 0
+		out = append(out, net)
+		net.ReleasedAlignment = !net.ReleasedAlignment
+		net.PreNorm, net.MeanPool = true, true
+		out = append(out, net)
+	}
+	return out
+}
+
+// safeConfigs have the losses that may have nothing to count.
+func safeConfigs(net nn.Config) []*Config {
+	cfg := everything()
+	cfg.Training.Softness = 0
+	cfg.Training.Measure = "cosine"
+	cfg.Training.DistillationMode = "ordinal"
+	if net.PreNorm {
+		cfg.Training.Measure = "order"
+		cfg.Training.DistillationMode = "listnet"
+	}
+	return []*Config{cfg}
+}
