@@ -106,6 +106,9 @@ type FeatureMapConfig struct {
 type RegionConfig struct {
 	// Grid is rows and columns; the map's own size gives its cells as they are. Default: no grid.
 	Grid []int `json:"grid,omitempty"`
+	// GridOverlap widens every cell by this share of its sides, on each side and as far as the picture
+	// goes, so that neighbours overlap.
+	GridOverlap float64 `json:"grid_overlap,omitempty"`
 	// Boxes is "roi": the detector's boxes are regions, with the average of the map below the box;
 	// "crop": the same, with the models run on the picture's part below the box; or "none" (the default).
 	Boxes string `json:"boxes,omitempty"`

@@ -70,7 +70,7 @@ func (x *ONNX) set(v view, s *sight) (*region.Set, error) {
 	set := v.emptySet(x.Dim())
 	set.Boxes = append(set.Boxes, region.Box{0, 0, 1, 1})
 	seen := s.frames[0].visible()
-	set.Boxes = append(set.Boxes, cells(x.cfg.Regions.Grid, seen)...)
+	set.Boxes = append(set.Boxes, cells(x.cfg.Regions.Grid, float32(x.cfg.Regions.GridOverlap), seen)...)
 	boxed := len(set.Boxes)
 	if x.detector != nil {
 		x.label(set, s.objects)
@@ -115,19 +115,23 @@ func (x *ONNX) label(set *region.Set, objects []object) {
 	}
 }
 
-// cells are the boxes of a grid over the part of a view that the models see.
-func cells(grid []int, seen region.Box) []region.Box {
+// cells are the boxes of a grid over the part of a view that the models see, each widened by a share of its
+// sides as far as that part goes.
+func cells(grid []int, overlap float32, seen region.Box) []region.Box {
 	if grid == nil {
 		return nil
 	}
 	rows, cols := grid[0], grid[1]
-	at := func(lo, hi float32, i, n int) float32 { return lo + (hi-lo)*float32(i)/float32(n) }
+	// at is the place of a border, moved by a share of a cell.
+	at := func(lo, hi float32, i, n int, shift float32) float32 {
+		return min(max(lo+(hi-lo)*(float32(i)+shift)/float32(n), lo), hi)
+	}
 	var out []region.Box
 	for r := range rows {
 		for c := range cols {
 			out = append(out, region.Box{
-				at(seen[0], seen[2], c, cols), at(seen[1], seen[3], r, rows),
-				at(seen[0], seen[2], c+1, cols), at(seen[1], seen[3], r+1, rows),
+				at(seen[0], seen[2], c, cols, -overlap), at(seen[1], seen[3], r, rows, -overlap),
+				at(seen[0], seen[2], c+1, cols, overlap), at(seen[1], seen[3], r+1, rows, overlap),
 			})
 		}
 	}

@@ -210,6 +210,7 @@ func (r *RegionConfig) check(v *validator, detector bool) {
 			v.within("regions.grid", float64(n), 1, maxGrid)
 		}
 	}
+	v.within("regions.grid_overlap", r.GridOverlap, 0, 2)
 	v.oneOf("regions.boxes", r.Boxes, boxesNone, boxesROI, boxesCrop)
 	if r.Boxes != boxesNone && !detector {
 		v.fail("regions.boxes", "is %q, but no model has boxes", r.Boxes)
