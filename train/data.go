@@ -87,28 +87,67 @@ func newBatcher(data *Data, text input.Text, cfg *Config) *batcher {
 func (b *batcher) steps() int { return max(1, len(b.data.Captions)/b.cfg.Training.BatchSize) }
 
 // order is the epoch's permutation of the captions, in which no batch has an image twice as far as that
-// can be had by exchanging captions with later places: another caption of the same image is no negative.
+// can be had: another caption of the same image is no negative. A repeated image changes places with a
+// caption of another batch, or of the rest that makes no batch, so that neither side has one twice. There
+// is such a place wherever some batch lacks the image.
 func (b *batcher) order(epoch int) []int {
 	rng := rand.New(rand.NewPCG(b.cfg.Training.Seed, uint64(epoch)))
 	perm := rng.Perm(len(b.data.Captions))
 	bs := b.cfg.Training.BatchSize
-	for from := 0; from+bs <= len(perm); from += bs {
-		seen := map[int]bool{}
-		for i := from; i < from+bs; i++ {
-			for try := 0; seen[b.data.Captions[perm[i]].Image] && try < 50 && from+bs < len(perm); try++ {
-				j := from + bs + rng.IntN(len(perm)-from-bs)
-				perm[i], perm[j] = perm[j], perm[i]
+	full := len(perm) / bs * bs
+	images := make([]map[int]int, full/bs) // of each batch, how often it has an image
+	image := func(i int) int { return b.data.Captions[perm[i]].Image }
+	has := func(place, image int) int {
+		if place >= full {
+			return 0
+		}
+		return images[place/bs][image]
+	}
+	count := func(place, by int) {
+		if place < full {
+			images[place/bs][image(place)] += by
+		}
+	}
+	for k := range images {
+		images[k] = make(map[int]int, bs)
+	}
+	for i := range full {
+		count(i, 1)
+	}
+	for i := range full {
+		if has(i, image(i)) < 2 {
+			continue
+		}
+		start := rng.IntN(len(perm))
+		for step := range min(len(perm), exchangeTries) {
+			j := (start + step) % len(perm)
+			if j < full && j/bs == i/bs || has(i, image(j)) > 0 || has(j, image(i)) > 0 {
+				continue
 			}
-			seen[b.data.Captions[perm[i]].Image] = true
+			count(i, -1)
+			count(j, -1)
+			perm[i], perm[j] = perm[j], perm[i]
+			count(i, 1)
+			count(j, 1)
+			break
 		}
 	}
 	return perm
 }
 
+// exchangeTries bounds the search for a place: where images have more captions than there are batches,
+// there is none.
+const exchangeTries = 1 << 13
+
+// rng draws what is random about a batch.
+func (b *batcher) rng(epoch, step int) *rand.Rand {
+	return rand.New(rand.NewPCG(b.cfg.Training.Seed+1, uint64(epoch)<<32|uint64(step)))
+}
+
 // batch makes the step-th batch of an epoch whose order is given.
 func (b *batcher) batch(ctx context.Context, order []int, epoch, step int) (*Batch, error) {
 	bs := min(b.cfg.Training.BatchSize, len(order))
-	rng := rand.New(rand.NewPCG(b.cfg.Training.Seed+1, uint64(epoch)<<32|uint64(step)))
+	rng := b.rng(epoch, step)
 	out := &Batch{Pairs: slices.Clone(order[step*bs : (step+1)*bs])}
 	caps, labels, sets := make([][]int64, bs), make([][]int64, bs), make([]*region.Set, bs)
 	views, seeds := make([]int, bs), make([]uint64, bs)

@@ -1,0 +1,166 @@
+package train
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func toyBatcher(t *testing.T, images, perImage, size int, change func(d *Data, c *Config)) *batcher {
+	d := toyData(images, perImage)
+	cfg := DefaultConfig()
+	cfg.Training.BatchSize = size
+	if change != nil {
+		change(d, &cfg)
+	}
+	return newBatcher(d, toyText(t), &cfg)
+}
+
+// repeats counts the images that come more than once in a batch of an epoch.
+func repeats(b *batcher, order []int) int {
+	n, bs := 0, b.cfg.Training.BatchSize
+	for from := 0; from+bs <= len(order); from += bs {
+		seen := map[int]bool{}
+		for _, c := range order[from : from+bs] {
+			image := b.data.Captions[c].Image
+			if seen[image] {
+				n++
+			}
+			seen[image] = true
+		}
+	}
+	return n
+}
+
+// No batch has an image twice where that can be had, down to the last batch of an epoch.
+func TestOrder(t *testing.T) {
+	for _, c := range []struct{ images, perImage, size int }{{40, 5, 8}, {40, 5, 25}, {30, 5, 16}, {12, 3, 6}, {9, 5, 6}, {100, 1, 7}, {8, 4, 7}} {
+		b := toyBatcher(t, c.images, c.perImage, c.size, nil)
+		for epoch := range 20 {
+			order := b.order(epoch)
+			seen := make([]bool, len(order))
+			for _, i := range order {
+				require.False(t, seen[i])
+				seen[i] = true
+			}
+			require.Len(t, order, c.images*c.perImage)
+			require.Zero(t, repeats(b, order), "%+v epoch %d", c, epoch)
+			require.Equal(t, order, b.order(epoch), "an epoch's order is its own")
+		}
+		require.NotEqual(t, b.order(0), b.order(1))
+	}
+	// Where it cannot be had, batches are made all the same.
+	b := toyBatcher(t, 3, 5, 4, nil)
+	require.Len(t, b.order(0), 15)
+	require.Equal(t, 3, b.steps())
+}
+
+// A batch is the same whenever it is made.
+func TestBatchRepeats(t *testing.T) {
+	change := func(d *Data, c *Config) {
+		c.Encoder.WordDropout, c.Encoder.RegionDropout, c.Encoder.LabelDropout = 0.3, 0.3, 0.3
+		d.Images.(*toyImages).views = []View{{}, {Flip: true}, {}}
+	}
+	b, again := toyBatcher(t, 10, 3, 6, change), toyBatcher(t, 10, 3, 6, change)
+	order := b.order(2)
+	last, err := again.batch(t.Context(), again.order(2), 2, 4)
+	require.NoError(t, err)
+	for step := range 5 {
+		got, err := b.batch(t.Context(), order, 2, step)
+		require.NoError(t, err)
+		require.Len(t, got.Pairs, 6)
+		if step == 4 {
+			require.Equal(t, last, got)
+		}
+	}
+	other, err := b.batch(t.Context(), order, 3, 4)
+	require.NoError(t, err)
+	require.NotEqual(t, last.Captions.IDs, other.Captions.IDs, "another epoch masks other words")
+}
+
+// Mirrored views never go with captions that speak of left and right.
+func TestFlips(t *testing.T) {
+	b := toyBatcher(t, 4, 2, 2, func(d *Data, _ *Config) {
+		d.Images.(*toyImages).views = []View{{}, {Flip: true}, {Flip: true}}
+		for i, text := range []string{"a dog to the LEFT of a cat", "the right boat", "bright lights", "a dog", "left-handed", "a cat", "leftmost tree", "a kite"} {
+			d.Captions[i].Text = text
+		}
+	})
+	flipped := map[string]bool{}
+	for epoch := range 30 {
+		order := b.order(epoch)
+		for step := range b.steps() {
+			rng := b.rng(epoch, step)
+			for _, c := range order[step*2 : step*2+2] {
+				if b.views[b.view(rng, c)].Flip {
+					flipped[b.data.Captions[c].Text] = true
+				}
+				rng.Uint64()
+			}
+		}
+	}
+	require.Equal(t, map[string]bool{"bright lights": true, "a dog": true, "a cat": true, "a kite": true}, flipped)
+}
+
+// Dropping words spares [CLS] and [SEP], dropping regions the first, and both about as many as asked.
+func TestDataDropout(t *testing.T) {
+	b := toyBatcher(t, 30, 5, 6, func(_ *Data, c *Config) {
+		c.Encoder.WordDropout, c.Encoder.RegionDropout, c.Encoder.LabelDropout = 0.25, 0.5, 0.5
+	})
+	tok := b.text.Tokenizer
+	words, masked, regions, all, tags, allTags := 0, 0, 0, 0, 0, 0
+	for epoch := range 8 {
+		order := b.order(epoch)
+		for step := range b.steps() {
+			got, err := b.batch(t.Context(), order, epoch, step)
+			require.NoError(t, err)
+			for i, c := range got.Pairs {
+				plain := b.tokens[c]
+				ids := got.Captions.IDs[i*got.Captions.T:]
+				require.Equal(t, int64(tok.CLS()), ids[0])
+				require.Equal(t, int64(tok.SEP()), ids[len(plain)-1])
+				for k := 1; k+1 < len(plain); k++ {
+					words++
+					if ids[k] != plain[k] {
+						require.Equal(t, int64(tok.MASK()), ids[k])
+						masked++
+					}
+				}
+				set, err := b.data.Images.Load(t.Context(), b.data.Captions[c].Image, 0)
+				require.NoError(t, err)
+				require.Equal(t, set.Row(0), got.Images.Regions[i*got.Images.R*10:][:10])
+				all += set.Len() - 1
+				for k := 1; k < got.Images.R; k++ {
+					regions += int(got.Images.RegionMask[i*got.Images.R+k])
+				}
+				allTags += set.Len()
+				for _, m := range got.Images.LabelMask[i*got.Images.L:][:got.Images.L] {
+					tags += int(m)
+				}
+				tags -= 2
+			}
+		}
+	}
+	require.InDelta(t, 0.25, float64(masked)/float64(words), 0.03)
+	require.InDelta(t, 0.5, float64(regions)/float64(all), 0.05)
+	require.InDelta(t, 0.5, float64(tags)/float64(allTags), 0.05)
+}
+
+// Masks of dropout have the rate that was asked for, keep the mean, and do not depend on the batch's size.
+func TestDropoutPool(t *testing.T) {
+	cfg := DefaultConfig()
+	d := newDropouts(nil, &cfg, smallNet())
+	small := append([]float32(nil), d.pool("hidden", 1000)...)
+	large := d.pool("hidden", 100000)
+	require.Equal(t, small, large[:1000])
+	zero, sum := 0, 0.0
+	for _, x := range large {
+		if x == 0 {
+			zero++
+		}
+		sum += float64(x)
+	}
+	require.InDelta(t, 0.1, float64(zero)/100000, 0.005)
+	require.InDelta(t, 1, sum/100000, 0.005)
+	require.NotEqual(t, small, d.pool("attention", 1000)[:1000])
+}
