@@ -16,7 +16,6 @@ type watcher struct {
 	quiet bool
 	task  *progress.Task
 	what  string
-	at    int
 	loss  float64
 }
 
@@ -27,12 +26,12 @@ func (w *watcher) show(what string, done, total int) {
 	}
 	if w.what != what {
 		w.done()
-		w.task, w.what, w.at = progress.New(w.out, what, total), what, 0
+		w.task, w.what = progress.New(w.out, what, total), what
+		if done > 1 { // goes on after a pause: the rate is of what comes now
+			w.task.Resumed(done)
+		}
 	}
-	if done > w.at {
-		w.task.Add(done - w.at)
-		w.at = done
-	}
+	w.task.Set(done, total)
 	if done >= total {
 		w.done()
 	}
@@ -47,7 +46,7 @@ func (w *watcher) done() {
 	if w.task != nil {
 		w.task.Done()
 	}
-	w.task, w.what, w.at = nil, "", 0
+	w.task, w.what = nil, ""
 }
 
 func (w *watcher) note(format string, args ...any) {
