@@ -15,6 +15,12 @@ import (
 // ErrData is returned when the data cannot train a model.
 var ErrData = errors.New("train: unusable data")
 
+// A RegionSet is the regions of one picture: N boxes, N×Dim features row-major, class names and tags.
+type RegionSet = region.Set
+
+// A Box is x1, y1, x2, y2 as fractions (0…1) of the picture's width and height.
+type Box = region.Box
+
 // Images are the regions of a data set's pictures. Views are ways to look at the same picture, for
 // augmentation; view 0 is the picture as it is. Load must be safe for concurrent use.
 type Images interface {
@@ -22,7 +28,7 @@ type Images interface {
 	Dim() int // features a region
 	ID(i int) string
 	Views() []View
-	Load(ctx context.Context, i, view int) (*region.Set, error)
+	Load(ctx context.Context, i, view int) (*RegionSet, error)
 }
 
 // A View tells what a view does to the picture.

@@ -2,11 +2,19 @@ package train
 
 import (
 	"fmt"
+	"iter"
 
+	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 )
+
+// Vocabulary makes a WordPiece vocabulary for captions, of at most encoder.vocab-size pieces; words seen
+// encoder.min-count times are pieces of their own.
+func Vocabulary(cfg *Config, captions iter.Seq[string]) []string {
+	return tokenizer.BuildVocab(captions, cfg.Encoder.VocabSize, cfg.Encoder.MinCount)
+}
 
 // NewModel is a network that starts from nothing, in the shape that a configuration gives, with a
 // WordPiece vocabulary and regions of a number of features.
@@ -25,6 +33,7 @@ func NewModel(name string, cfg *Config, vocab []string, regionDim int) (*Model, 
 	}
 	m := &Model{
 		Name: name, Params: NewParams(), MaxRegions: e.MaxRegions,
+		Regions: bundle.Regions{Kind: bundle.Precomputed},
 		Text: input.Text{Tokenizer: wp, MaxCaption: e.MaxCaption, MaxLabels: e.MaxLabels, FirstLabel: wp.CLS()},
 	}
 	m.Net = heads(net, cfg)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/source"
-	"github.com/aladin-go/aladin/internal/tokenizer"
 	"github.com/aladin-go/aladin/train"
 )
 
@@ -175,7 +174,7 @@ func (o *runOptions) model(cfg *train.Config, start *train.Model, ext *extractor
 			}
 		}
 	}
-	vocab := tokenizer.BuildVocab(withTags(texts, ext.tags), cfg.Encoder.VocabSize, cfg.Encoder.MinCount)
+	vocab := train.Vocabulary(cfg, withTags(texts, ext.tags))
 	m, err := train.NewModel(o.name, cfg, vocab, data.Images.Dim())
 	if err != nil {
 		return nil, err
