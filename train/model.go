@@ -34,7 +34,7 @@ func NewModel(name string, cfg *Config, vocab []string, regionDim int) (*Model, 
 	m := &Model{
 		Name: name, Params: NewParams(), MaxRegions: e.MaxRegions,
 		Regions: bundle.Regions{Kind: bundle.Precomputed},
-		Text: input.Text{Tokenizer: wp, MaxCaption: e.MaxCaption, MaxLabels: e.MaxLabels, FirstLabel: wp.CLS()},
+		Text:    input.Text{Tokenizer: wp, MaxCaption: e.MaxCaption, MaxLabels: e.MaxLabels, FirstLabel: wp.CLS()},
 	}
 	m.Net = heads(net, cfg)
 	m.Net.ReleasedAlignment = cfg.Model.ReleasedAlignment

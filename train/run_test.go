@@ -42,7 +42,7 @@ func toyRun(t *testing.T, dir string, change func(c *Config)) *Run {
 	require.NoError(t, cfg.Validate())
 	text := toyText(t)
 	net := nn.Config{Layers: 1, Hidden: 8, Heads: 2, FF: 12, Vocab: text.Tokenizer.Size(), MaxPositions: 16, Types: 2, LayerNormEps: 1e-6,
-		RegionDim: 10, MatchLayers: 1, MatchHeads: 2, MatchFF: 8, Alignment: "MrSw", WordGates: true, Standardise: true}
+		RegionDim: 10, Alignment: "MrSw", WordGates: true, Standardise: true, MeanPool: true}
 	return &Run{Config: &cfg, Data: toyData(12, 3), Val: toyData(6, 2), Dir: dir, Threads: 1, FromData: true,
 		Model: &Model{Name: "toy", Net: net, Params: NewParams(), Text: text, MaxRegions: 4, Regions: bundle.Regions{Kind: bundle.Precomputed}}}
 }

@@ -92,8 +92,10 @@ func (c Config) Validate() error {
 	switch {
 	case c.Layers < 0 || c.Hidden <= 0 || c.Heads <= 0 || c.Hidden%c.Heads != 0:
 		return fmt.Errorf("%w: %d layers of hidden size %d with %d heads (the size must be a multiple of the heads)", ErrConfig, c.Layers, c.Hidden, c.Heads)
-	case c.MatchLayers > 0 && (c.MatchHeads <= 0 || c.Hidden%c.MatchHeads != 0):
-		return fmt.Errorf("%w: matching head: hidden size %d with %d heads", ErrConfig, c.Hidden, c.MatchHeads)
+	case c.MatchLayers < 0 || c.AlignLayers < 0 || c.PostLayers < 0:
+		return fmt.Errorf("%w: %d, %d and %d layers of the heads", ErrConfig, c.MatchLayers, c.AlignLayers, c.PostLayers)
+	case c.MatchLayers+c.AlignLayers+c.PostLayers > 0 && (c.MatchHeads <= 0 || c.Hidden%c.MatchHeads != 0):
+		return fmt.Errorf("%w: layers of the heads: hidden size %d with %d heads", ErrConfig, c.Hidden, c.MatchHeads)
 	case c.Vocab <= 0 || c.MaxPositions < 3 || c.Types < 2:
 		return fmt.Errorf("%w: vocabulary %d, %d positions, %d token types", ErrConfig, c.Vocab, c.MaxPositions, c.Types)
 	case c.RegionDim <= 0:

@@ -247,6 +247,10 @@ func cast(op *onnx.Op, in []*Tensor) ([]*Tensor, error) {
 	out := newTensor(to, x.Shape)
 	for i := range out.Len() {
 		switch {
+		case to == onnx.Bool:
+			if x.F != nil && x.F[i] != 0 || x.I != nil && x.I[i] != 0 {
+				out.I[i] = 1
+			}
 		case isFloat(op.In[0].Type) && isFloat(to):
 			out.F[i] = x.F[i]
 		case isFloat(to):
@@ -255,9 +259,6 @@ func cast(op *onnx.Op, in []*Tensor) ([]*Tensor, error) {
 			out.I[i] = int64(x.F[i])
 		default:
 			out.I[i] = x.I[i]
-		}
-		if to == onnx.Bool && out.I[i] != 0 {
-			out.I[i] = 1
 		}
 	}
 	return []*Tensor{out}, nil
