@@ -49,6 +49,7 @@ func heads(net nn.Config, cfg *Config) nn.Config {
 	net.MatchLayers, net.AlignLayers = cfg.Model.TernLayers, cfg.Model.TeranLayers
 	net.SeparateAlign = cfg.Model.TeranLayers > 0 && !cfg.Model.SharedTransformer
 	net.PostLayers, net.DepthAggregation = cfg.Model.PostLayers, string(cfg.Model.DepthAggregationMatching)
+	net.AlignDepthAggregation = string(cfg.Model.DepthAggregationAlignment)
 	net.Alignment = cfg.Training.AlignmentMode
 	if net.MatchHeads == 0 {
 		net.MatchHeads = 4

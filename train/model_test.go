@@ -1,0 +1,130 @@
+package train
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/bundle"
+)
+
+// What a run keeps is a whole bundle: it opens, verifies, and read back for training it is the model whose
+// figures the run reported.
+func TestKeptModel(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	r := toyRun(t, dir, func(c *Config) { c.Training.Epochs = 2 })
+	best, err := r.Do(t.Context())
+	require.NoError(t, err)
+	kept := filepath.Join(dir, "model")
+	b, err := bundle.Open(kept)
+	require.NoError(t, err)
+	require.NoError(t, b.Verify(t.Context()))
+	require.Contains(t, string(b.Manifest.Training), `"config"`)
+
+	m, err := LoadModel(kept)
+	require.NoError(t, err)
+	require.Equal(t, r.Model.Net, m.Net)
+	require.Equal(t, r.Model.Text.Tokenizer.Vocab(), m.Text.Tokenizer.Vocab())
+	require.Equal(t, []int{r.Model.Text.MaxCaption, r.Model.Text.MaxLabels, r.Model.Text.FirstLabel, r.Model.MaxRegions},
+		[]int{m.Text.MaxCaption, m.Text.MaxLabels, m.Text.FirstLabel, m.MaxRegions})
+	enc, err := newEncoder(m.Net, m.Text, m.MaxRegions, 1, "cpu")
+	require.NoError(t, err)
+	defer enc.close()
+	val, err := newValidator(m.Net, enc, r.Val, 1, "cpu")
+	require.NoError(t, err)
+	defer val.close()
+	again, err := val.run(t.Context(), m.Params, nil)
+	require.NoError(t, err)
+	require.Equal(t, best, again)
+
+	// Saved again it is the same model.
+	copied := filepath.Join(t.TempDir(), "copy")
+	m.Training = nil
+	_, err = m.Save(copied)
+	require.NoError(t, err)
+	for _, name := range []string{bundle.TextFile, bundle.ImageFile, bundle.AlignFile, bundle.VocabFile} {
+		want, err := os.ReadFile(filepath.Join(kept, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(copied, name))
+		require.NoError(t, err)
+		require.Equal(t, want, got, name)
+	}
+}
+
+// A model from nothing has the shape that the configuration gives, and heads change without the rest.
+func TestNewModel(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Encoder.Hidden, cfg.Encoder.Layers, cfg.Encoder.MinCount = 8, 1, 1
+	vocab := Vocabulary(&cfg, slices.Values([]string{"a dog and a cat", "a dog"}))
+	m, err := NewModel("new", &cfg, vocab, 7)
+	require.NoError(t, err)
+	require.Equal(t, []int{8, 1, 7, len(vocab), 2, 8, 50}, []int{m.Net.Hidden, m.Net.Layers, m.Net.RegionDim, m.Net.Vocab, m.Net.MatchLayers, m.Net.MatchFF, m.Net.MaxPositions})
+	require.Equal(t, m.Text.Tokenizer.CLS(), m.Text.FirstLabel)
+
+	cfg.Model.TernLayers, cfg.Model.TeranLayers, cfg.Model.SharedTransformer, cfg.Model.PostLayers = 1, 2, false, 1
+	cfg.Model.DepthAggregationMatching, cfg.Model.DepthAggregationAlignment = "mean", "gated"
+	cfg.Training.AlignmentMode = "symm"
+	other := m.WithHeads(&cfg)
+	require.Same(t, m.Params, other.Params)
+	require.Equal(t, []any{1, 2, true, 1, "mean", "gated", "symm"}, []any{other.Net.MatchLayers, other.Net.AlignLayers, other.Net.SeparateAlign,
+		other.Net.PostLayers, other.Net.DepthAggregation, other.Net.AlignDepthAggregation, other.Net.Alignment})
+	require.Empty(t, m.Net.AlignDepthAggregation)
+
+	cfg.Encoder.Hidden = 9 // not a multiple of the heads
+	_, err = NewModel("new", &cfg, vocab, 7)
+	require.ErrorIs(t, err, ErrConfig)
+}
+
+// The averaged weights follow the formula, with a decay that grows to what was asked for.
+func TestAverage(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Training.EMA = 0.6
+	params := NewParams()
+	params.Set("w", []int{2}, []float32{1, -1})
+	w := &worker{Run: &Run{Config: &cfg, Model: &Model{Params: params}}, ema: params.Clone(), opt: NewOptimizer(params, cfg)}
+	require.Same(t, w.ema, w.current(), "the average is what is validated and kept")
+	want := []float64{1, -1}
+	for step := 1; step < 20; step++ {
+		decay := min(0.6, float64(1+step)/float64(10+step))
+		p := params.Lookup("w").Data
+		for i := range p {
+			p[i] = float32(math.Sin(float64(step + i)))
+			want[i] = decay*want[i] + (1-decay)*float64(p[i])
+		}
+		w.opt.adam.Step = int64(step)
+		w.average()
+		for i, x := range w.ema.Lookup("w").Data {
+			require.InDelta(t, want[i], x, 1e-6)
+		}
+	}
+	w.ema = nil
+	w.average()
+	require.Same(t, params, w.current())
+}
+
+// With automatic weights the total is a sum of ½(L·e^−w + w), and the weights learn.
+func TestAutoWeights(t *testing.T) {
+	needRuntime(t)
+	run := func(weights Weights) (map[string]float64, *Params) {
+		dir := t.TempDir()
+		r := toyRun(t, dir, func(c *Config) { c.Training.Epochs, c.Training.LossWeights, c.Training.EMA = 1, weights, 0 })
+		_, err := r.Do(t.Context())
+		require.NoError(t, err)
+		return metrics(t, dir)[0].Loss, r.Model.Params
+	}
+	plain, _ := run(Weights{Values: []float64{1, 1}})
+	auto, params := run(Weights{Auto: true})
+	total := 0.0
+	for _, name := range []string{"alignment", "distillation"} {
+		require.Equal(t, plain[name], auto[name], "parts are logged without weights")
+		total += (plain[name]*math.Exp(2.3) - 2.3) / 2
+		require.NotEqual(t, float32(-2.3), params.Lookup("loss_weights." + name).Data[0], name)
+	}
+	require.InEpsilon(t, total, auto["total"], 1e-5)
+	require.InEpsilon(t, plain["alignment"]+plain["distillation"], plain["total"], 1e-5)
+}
