@@ -53,7 +53,7 @@ type ModelConfig struct {
 	TeranLayers               int         `yaml:"teran-layers"`
 	TernLayers                int         `yaml:"tern-layers"`
 	PostLayers                int         `yaml:"post-layers"`
-	ExcludeStopwords          bool        `yaml:"exclude-stopwords"`
+	ExcludeStopwords          bool        `yaml:"exclude-stopwords"` // from alignment
 	SharedTransformer         bool        `yaml:"shared-transformer"`
 	DepthAggregationAlignment Aggregation `yaml:"depth-aggregation-alignment"`
 	DepthAggregationMatching  Aggregation `yaml:"depth-aggregation-matching"`

@@ -38,6 +38,7 @@ func NewModel(name string, cfg *Config, vocab []string, regionDim int) (*Model, 
 	}
 	m.Net = heads(net, cfg)
 	m.Net.ReleasedAlignment = cfg.Model.ReleasedAlignment
+	m.markStopWords()
 	if err := m.Net.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -50,7 +51,7 @@ func heads(net nn.Config, cfg *Config) nn.Config {
 	net.SeparateAlign = cfg.Model.TeranLayers > 0 && !cfg.Model.SharedTransformer
 	net.PostLayers, net.DepthAggregation = cfg.Model.PostLayers, string(cfg.Model.DepthAggregationMatching)
 	net.AlignDepthAggregation = string(cfg.Model.DepthAggregationAlignment)
-	net.Alignment = cfg.Training.AlignmentMode
+	net.Alignment, net.StopWords = cfg.Training.AlignmentMode, cfg.Model.ExcludeStopwords
 	if net.MatchHeads == 0 {
 		net.MatchHeads = 4
 	}
@@ -68,5 +69,6 @@ func heads(net nn.Config, cfg *Config) nn.Config {
 func (m *Model) WithHeads(cfg *Config) *Model {
 	out := *m
 	out.Net = heads(m.Net, cfg)
+	out.markStopWords()
 	return &out
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/nn"
 )
 
 // What a run keeps is a whole bundle: it opens, verifies, and read back for training it is the model whose
@@ -78,6 +79,40 @@ func TestNewModel(t *testing.T) {
 	cfg.Encoder.Hidden = 9 // not a multiple of the heads
 	_, err = NewModel("new", &cfg, vocab, 7)
 	require.ErrorIs(t, err, ErrConfig)
+}
+
+// Stop words take no part in alignment, in the step and in the bundle; nothing moves their table.
+func TestStopWords(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	r := toyRun(t, dir, func(c *Config) {
+		c.Training.Epochs, c.Model.ExcludeStopwords, c.Model.TernLayers, c.Encoder.HeadFF = 1, true, 0, 8
+		c.Training.LossType, c.Training.WeightDecay = "alignment", 0.5
+	})
+	r.Model = r.Model.WithHeads(r.Config)
+	require.True(t, r.Model.Net.StopWords)
+	_, err := r.Do(t.Context())
+	require.NoError(t, err)
+	m, err := LoadModel(filepath.Join(dir, "model"))
+	require.NoError(t, err)
+	kept := m.Params.Lookup(nn.KeptWords).Data
+	for id := range kept {
+		piece := m.Text.Tokenizer.Piece(id)
+		want := float32(1)
+		if piece == "a" || piece == "and" {
+			want = 0
+		}
+		require.Equal(t, want, kept[id], piece)
+	}
+
+	// A caption's score is that of its nouns: with nothing but stop words it is 0.
+	enc, err := newEncoder(m.Net, m.Text, m.MaxRegions, 1, "cpu")
+	require.NoError(t, err)
+	defer enc.close()
+	got, err := enc.captions(t.Context(), m.Params, []string{"a dog and a cat", "and a"}, nil)
+	require.NoError(t, err)
+	require.Len(t, got.weights[0], 2)
+	require.Empty(t, got.weights[1])
 }
 
 // The averaged weights follow the formula, with a decay that grows to what was asked for.

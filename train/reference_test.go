@@ -178,6 +178,7 @@ func TestNetworkGradients(t *testing.T) {
 		"depth gated, post layers": func(c *nn.Config) { c.DepthAggregation, c.PostLayers = "gated", 1 },
 		"depth mean, of both":      func(c *nn.Config) { c.DepthAggregation, c.AlignDepthAggregation = "mean", "gated" },
 		"Detic":                    func(c *nn.Config) { c.RegionDim, c.DeticIn, c.DeticHidden = nn.DeticDim+2, 3, 4 },
+		"stop words":               func(c *nn.Config) { c.StopWords, c.WordGates = true, true },
 		"no layers":                func(c *nn.Config) { c.Layers, c.MatchLayers, c.MeanPool = 0, 0, true },
 	}
 	for name, change := range nets {

@@ -122,10 +122,10 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 	return s, nil
 }
 
-// frozenParam tells whether a parameter stays as it is: the regions' statistics always; the backbone and
-// the layers before alignment under freeze-teran.
+// frozenParam tells whether a parameter stays as it is: the regions' statistics and the stop words always;
+// the backbone and the layers before alignment under freeze-teran.
 func frozenParam(cfg *Config, name string) bool {
-	if name == nn.RegionMean || name == nn.RegionScale {
+	if name == nn.RegionMean || name == nn.RegionScale || name == nn.KeptWords {
 		return true
 	}
 	return cfg.Model.FreezeTeran && (strings.Contains(name, "oscar_model.") || strings.Contains(name, "transformer_encoder_") ||

@@ -78,6 +78,8 @@ type Config struct {
 	MeanPool bool `json:"mean_pool,omitempty"`
 	// WordGates learns a weight ≥ 0 for every word piece in the alignment score.
 	WordGates bool `json:"word_gates,omitempty"`
+	// StopWords leaves words out of alignment: those whose entry of a fixed table is 0.
+	StopWords bool `json:"stop_words,omitempty"`
 	// Standardise subtracts a mean from every region feature and divides by a deviation, both fixed
 	// parameters that the trainer takes from its data.
 	Standardise bool `json:"standardise,omitempty"`

@@ -18,8 +18,12 @@ func (n *Net) Text(s States) Side {
 		s = n.fuseDepth(s)
 		words := n.inner(s.mask.tokens, n.dropLast())
 		side.Weights = words
+		if n.StopWords {
+			kept := n.B.Gather(n.Param(KeptWords, InitOne, n.Vocab, 1), s.ids)
+			side.Weights = n.B.Mul(side.Weights, n.B.Reshape(kept, s.ids.Shape...))
+		}
 		if n.WordGates {
-			side.Weights = n.B.Mul(words, n.gates(s.ids))
+			side.Weights = n.B.Mul(side.Weights, n.gates(s.ids))
 		}
 		side.Tokens = n.alignTokens(s, "text", "transformer_encoder_1")
 		side.Matching = n.matching(s, "text", words)

@@ -35,6 +35,9 @@ const (
 	RegionScale = encPrefix + "region_scale"
 )
 
+// KeptWords is the fixed table of Config.StopWords [V, 1]: 0 for stop words, 1 for the others.
+const KeptWords = encPrefix + "kept_words"
+
 // Names of the embeddings that a trainer may start from its data: words [V, H], and regions [H, F].
 const (
 	WordEmbeddings   = bertPrefix + "embeddings.word_embeddings.weight"

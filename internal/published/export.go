@@ -39,6 +39,7 @@ func Strange(c nn.Config) []string {
 		{c.PreNorm, "pre-norm layers (encoder.pre-norm)"},
 		{c.MeanPool, "matching vectors by mean (encoder.mean-pool)"},
 		{c.WordGates, "weights of words (encoder.word-gates)"},
+		{c.StopWords, "stop words that take no part in alignment (model.exclude-stopwords)"},
 		{c.Standardise, "standardised region features"},
 		{c.AlignProjection, "projections before alignment (encoder.align-projection)"},
 		{c.MatchProjection, "projections before matching (encoder.match-projection)"},
