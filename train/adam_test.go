@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/nn"
 )
 
 // plainAdam is one step as the papers write it, in float64.
@@ -142,4 +144,46 @@ func TestRate(t *testing.T) {
 	soft.SoftnessEnd = 0
 	require.InDelta(t, 0.5, soft.softness(80, 100), 1e-7)
 	require.Zero(t, (&TrainingConfig{}).softness(1, 2))
+}
+
+// Embeddings that start from an analysis have a learning rate of their own; others have not.
+func TestStartRate(t *testing.T) {
+	for start, want := range map[string]float32{"cca": 0.01, "random": 0.1} {
+		cfg := DefaultConfig()
+		cfg.Encoder.Start, cfg.Training.StartLR = start, 0.1
+		params := NewParams()
+		var res Result
+		for _, name := range []string{nn.WordEmbeddings, nn.RegionEmbeddings, "x.bias"} {
+			params.Set(name, []int{1}, []float32{1})
+			res.Grads = append(res.Grads, Gradient{Name: name, Grad: []float32{1}, Width: 1})
+		}
+		NewOptimizer(params, cfg).Apply(params, &res, 0.1)
+		require.InDelta(t, 1-want, params.Lookup(nn.WordEmbeddings).Data[0], 1e-6)
+		require.InDelta(t, 1-want, params.Lookup(nn.RegionEmbeddings).Data[0], 1e-6)
+		require.InDelta(t, 0.9, params.Lookup("x.bias").Data[0], 1e-6)
+	}
+}
+
+// Restored moments go on where they were; those that do not fit are refused.
+func TestRestore(t *testing.T) {
+	params := NewParams()
+	params.Set("a", []int{2}, []float32{1, 1})
+	params.Set("b", []int{1}, []float32{1})
+	opt := NewOptimizer(params, DefaultConfig())
+	m, v := []float32{0.5, -0.5}, []float32{0.25, 0.25}
+	moments := func(name string) ([]float32, []float32) {
+		if name == "a" {
+			return m, v
+		}
+		return nil, nil
+	}
+	require.NoError(t, opt.Restore(7, moments))
+	opt.Apply(params, &Result{Grads: []Gradient{{Name: "a", Grad: []float32{1, 1}, Width: 1}}}, 0.1)
+	require.Equal(t, int64(8), opt.adam.Step)
+	require.InDeltaSlice(t, []float32{0.55, -0.35}, opt.adam.M[0], 1e-6)
+	require.Equal(t, []float32{0.5, -0.5}, m, "the moments are copied")
+	require.Equal(t, float32(1), params.Lookup("b").Data[0])
+
+	m = m[:1]
+	require.ErrorIs(t, opt.Restore(7, moments), ErrState)
 }

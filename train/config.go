@@ -401,6 +401,8 @@ func (c *Config) Validate() error {
 		{"training.scheduler", t.Scheduler, []string{"steplr", "cosine", "constant", ""}},
 		{"training.warmup", t.Warmup, []string{"", "linear", "none", "null"}},
 		{"training.optimizer", t.Optimizer, []string{"adam", "adamw"}},
+		{"model.text-aggregation", c.Model.TextAggregation, []string{"", "first"}},
+		{"model.image-aggregation", c.Model.ImageAggregation, []string{"", "first"}},
 		{"encoder.start", c.Encoder.Start, []string{"random", "cca"}},
 		{"detection_type", c.DetectionType, []string{"", "fast", "det", "det_padded", "det+fast", "det+fast_labels", "det+fast_padded"}},
 	}
@@ -416,8 +418,8 @@ func (c *Config) Validate() error {
 		return bad("training needs grad-clip ≥ 0, ema in [0, 1) and temperatures > 0")
 	case t.Warmup == "linear" && t.WarmupPeriod < 1:
 		return bad("training.warmup-period is %d steps", t.WarmupPeriod)
-	case !(t.Beta2 > 0 && t.Beta2 < 1) || !(t.WeightDecay >= 0):
-		return bad("training needs beta2 in (0, 1) and weight-decay ≥ 0; have %g and %g", t.Beta2, t.WeightDecay)
+	case !(t.Beta2 > 0 && t.Beta2 < 1) || !(t.WeightDecay >= 0) || !(t.StartLR >= 0):
+		return bad("training needs beta2 in (0, 1), weight-decay ≥ 0 and start-lr ≥ 0; have %g, %g and %g", t.Beta2, t.WeightDecay, t.StartLR)
 	case t.ValEvery < 0 || t.SaveEvery < 0:
 		return bad("training.val-every and training.save-every are %d and %d steps; want 0 or more", t.ValEvery, t.SaveEvery)
 	case c.Encoder.MaxCaption < 3 || c.Encoder.MaxLabels < 2 || c.Encoder.MaxRegions < 1:

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/aladin-go/aladin/internal/nn"
 )
 
 // An Optimizer applies gradients to parameters by name, with clipping to a global norm.
@@ -12,6 +14,7 @@ type Optimizer struct {
 	index map[string]int
 	clip  float64
 	names []string
+	rates map[string]float64 // factors of the learning rate; 1 where there is none
 }
 
 // NewOptimizer makes the optimiser that a configuration asks for, with empty state.
@@ -27,6 +30,9 @@ func NewOptimizer(params *Params, cfg Config) *Optimizer {
 	o.adam.WeightDecay = cfg.Training.WeightDecay
 	o.adam.Decoupled = cfg.Training.Optimizer == "adamw"
 	o.adam.Beta2 = cfg.Training.Beta2
+	if cfg.Encoder.Start == "cca" {
+		o.rates = map[string]float64{nn.WordEmbeddings: cfg.Training.StartLR, nn.RegionEmbeddings: cfg.Training.StartLR}
+	}
 	return o
 }
 
@@ -48,6 +54,9 @@ func (o *Optimizer) Apply(params *Params, res *Result, lr float64) float64 {
 	for _, g := range res.Grads {
 		u := &updates[o.index[g.Name]]
 		u.Grad, u.Index, u.Width, u.LR = g.Grad, g.Index, g.Width, lr
+		if f, ok := o.rates[g.Name]; ok {
+			u.LR *= f
+		}
 		u.Decay = decays(g.Name, params.Lookup(g.Name).Shape)
 	}
 	o.adam.Apply(updates, scale)
