@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"gopkg.in/yaml.v3"
 )
 
 // Every shipped configuration says what the published one does, and comes back from its own YAML.
@@ -142,6 +141,11 @@ func TestLoadConfig(t *testing.T) {
 
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte("training:\n  lr: 1\n  loss-weights: [1, 2]\nmodel: {dropout: 0.1}\n"))
+	for _, name := range ConfigNames() {
+		text, err := ConfigText(name)
+		require.NoError(f, err)
+		f.Add(text)
+	}
 	f.Add([]byte("training: &a\n  lr: 1\nmodel: *a\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := ParseConfig(data)
@@ -149,8 +153,9 @@ func FuzzParseConfig(f *testing.F) {
 			require.ErrorIs(t, err, ErrConfig)
 			return
 		}
-		var any yaml.Node
-		require.NoError(t, yaml.Unmarshal(c.YAML(), &any))
+		again, err := ParseConfig(c.YAML())
+		require.NoError(t, err)
+		require.Equal(t, string(c.YAML()), string(again.YAML()))
 		require.False(t, math.IsNaN(c.Training.LR))
 	})
 }
