@@ -120,7 +120,7 @@ type TrainingConfig struct {
 	LR               float64 `yaml:"lr"`
 	GradClip         float64 `yaml:"grad-clip"` // global norm; 0 = none
 	MaxViolation     bool    `yaml:"max-violation"`
-	LossType         string  `yaml:"loss-type"` // joined by "-": alignment, matching, distillation, entropy, regularizehidden, attentionfree…
+	LossType         string  `yaml:"loss-type"` // of KnownLosses, joined by "-"
 	LossWeights      Weights `yaml:"loss-weights"`
 	AlignmentMode    string  `yaml:"alignment-mode"`
 	DistillationMode string  `yaml:"distillation-mode"`
