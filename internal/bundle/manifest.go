@@ -44,8 +44,9 @@ const (
 	Patches     = "patches"
 )
 
-// AlignmentModes are the ways of making one score of word-region similarities, by their published names.
-var AlignmentModes = []string{"MrSw", "MrAVGw", "MwSr", "symm", "sum", "mean", "scan-sentences"}
+// AlignmentModes are the ways of making one score of word-region similarities, by their published names, and
+// MrCOSw, which is ours. (What MrAVGw and MrCOSw divide by is in the weights that text.onnx gives.)
+var AlignmentModes = []string{"MrSw", "MrAVGw", "MwSr", "symm", "sum", "mean", "scan-sentences", "MrCOSw"}
 
 // Manifest is model.json.
 type Manifest struct {

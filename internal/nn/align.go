@@ -102,6 +102,8 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 		words := b.ReduceSum(s.weight, false, 2) // [1, C]
 		// A caption without words scores 0, where the released code divides by zero.
 		return b.Div(b.ReduceSum(overRegions(), false, 2), b.MaxS(words, 1e-6))
+	case MrCOSw:
+		return b.Div(b.ReduceSum(overRegions(), false, 2), b.Unsqueeze(n.sumLength(text), 0))
 	case "MwSr":
 		return b.ReduceSum(overWords(), false, 1)
 	case "symm":
@@ -110,6 +112,27 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 		return n.crossAttention(s, image, text)
 	}
 	return b.ReduceSum(overRegions(), false, 2) // MrSw
+}
+
+// sumLength is the length of the weighted sum of each caption's words [C].
+func (n *Net) sumLength(text Side) *onnx.Value {
+	b := n.B
+	sum := b.ReduceSum(b.Mul(text.Tokens, b.Unsqueeze(text.Weights, 2)), false, 1) // [C, D]
+	// A caption without words has the length 1e-4 and the score 0.
+	return b.Sqrt(b.AddS(b.ReduceSum(b.Mul(sum, sum), false, 1), 1e-8))
+}
+
+// normaliseWeights folds what MrAVGw and MrCOSw divide a caption's score by into the weights of its words,
+// so that the score is the weighted sum of maxima in every mode that has one.
+func (n *Net) normaliseWeights(text Side) Side {
+	b := n.B
+	switch n.Alignment {
+	case "MrAVGw":
+		text.Weights = b.Div(text.Weights, b.MaxS(b.ReduceSum(text.Weights, true, 1), 1e-6))
+	case MrCOSw:
+		text.Weights = b.Div(text.Weights, b.Unsqueeze(n.sumLength(text), 1))
+	}
+	return text
 }
 
 // maximum is the largest along an axis, or its soft version.

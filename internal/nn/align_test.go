@@ -172,6 +172,14 @@ func plain(mode string, image, text [][]float64, weights []float64, softness flo
 		return overRegions
 	case "MrAVGw":
 		return overRegions / max(weight, 1e-6)
+	case nn.MrCOSw:
+		total := make([]float64, dim)
+		for w := range text {
+			for k, x := range text[w] {
+				total[k] += weights[w] * x
+			}
+		}
+		return overRegions / math.Sqrt(dot(total, total)+1e-8)
 	case "MwSr":
 		return overWords
 	case "symm":

@@ -23,8 +23,15 @@ var ErrConfig = errors.New("nn: invalid configuration")
 // AlignmentModes are the ways to turn the similarities of words and regions into one score, as the
 // paper and its code name them: sum and mean over all pairs; MrSw, the maximum over regions summed over
 // words; MrAVGw, its mean over words; MwSr, the maximum over words summed over regions; symm, MrSw +
-// MwSr; and scan-sentences, stacked cross attention (Lee et al., ECCV 2018).
-var AlignmentModes = []string{"sum", "mean", "MrSw", "MrAVGw", "MwSr", "symm", "scan-sentences"}
+// MwSr; and scan-sentences, stacked cross attention (Lee et al., ECCV 2018). MrCOSw is ours.
+var AlignmentModes = []string{"sum", "mean", "MrSw", "MrAVGw", "MwSr", "symm", "scan-sentences", MrCOSw}
+
+// MrCOSw is MrSw divided by the length of the weighted sum of the caption's words. Were one region the
+// best of every word, the score would be the cosine of that region with the sum; so it is a cosine of the
+// caption, against the picture put together from the regions that fit it best. A constant a caption, it
+// orders the images for a caption as MrSw does. It makes the captions of an image comparable, which
+// neither sum nor mean does: the sum favours long captions, the mean those of a few general words.
+const MrCOSw = "MrCOSw"
 
 var aggregations = []string{"", "gated", "mean"}
 

@@ -28,12 +28,7 @@ func TextModel(cfg Config, w Weights) (*onnx.Model, error) {
 		return nil, err
 	}
 	ids, mask := TextInputs(b)
-	side := n.Text(n.EncodeText(ids, mask))
-	if cfg.Alignment == "MrAVGw" {
-		total := b.MaxS(b.ReduceSum(side.Weights, true, 1), 1e-6)
-		side.Weights = b.Div(side.Weights, total)
-	}
-	return n.finish("text", side)
+	return n.finish("text", n.normaliseWeights(n.Text(n.EncodeText(ids, mask))))
 }
 
 // ImageModel is image.onnx of a bundle: label_ids, label_types and label_mask int64 [B, L], regions

@@ -256,6 +256,9 @@ func TestAlignmentModes(t *testing.T) {
 	rows := int(e.image["tokens"].Shape()[1])
 	tokens, weights := dropLast(e.image["tokens"].Float32(), rows, 48), dropLast(e.image["weights"].Float32(), rows, 1)
 	for _, mode := range nn.AlignmentModes {
+		if mode == nn.MrCOSw { // ours
+			continue
+		}
 		m := read(t, published.Options{Checkpoint: filepath.Join(f.dir, "checkpoint.pth.tar"), Backbone: filepath.Join(f.dir, "vinvl"), Alignment: mode})
 		require.Equal(t, mode, m.Net.Alignment)
 		b := onnx.NewBuilder()

@@ -37,7 +37,7 @@ that the network has no use for; the bundle keeps them for aladin-train export.
 		f.IntVar(&o.MaxCaption, "max-caption", 0, "longest caption in `tokens`, the two special ones included (default the checkpoint's, else 50)")
 		f.IntVar(&o.MaxLabels, "max-labels", 0, "likewise of an image's object labels, in `tokens`")
 		f.IntVar(&o.MaxRegions, "max-regions", 0, "most `regions` of an image (default the checkpoint's, else 34)")
-		f.StringVar(&o.Alignment, "alignment-mode", "", "alignment `mode` in place of the checkpoint's: MrSw, MrAVGw, MwSr, symm, sum, mean, scan-sentences")
+		f.StringVar(&o.Alignment, "alignment-mode", "", "alignment `mode` in place of the checkpoint's: MrSw, MrAVGw, MwSr, symm, sum, mean, scan-sentences, MrCOSw")
 		f.IntVar(&o.RegionDim, "region-dim", 0, "`features` a region, of a fresh region layer (without --checkpoint; default the backbone's, else 2054)")
 		f.BoolVar(&o.Released, "released", false, "without --checkpoint: labels and alignment as in the released code")
 		f.BoolVar(&o.StartMissing, "start-missing", false, "start tensors that the checkpoint lacks from nothing instead of failing")
