@@ -81,7 +81,8 @@
 //	KindToken        a block of tokens for each item in the section's codec, see Tokens
 //	                 in package scorer; each begins at a multiple of 64 (int8, f16) or
 //	                 4 (residual codecs)
-//	KindTokenWeight  T × float32. Absent = all 1
+//	KindTokenWeight  T × float32. Absent = 1, and 0 for regions whose block says that they
+//	                 take no part
 //	KindBox          T × 4 uint16: x1, y1, x2, y2 in units of 1/65535
 //	KindLabel        T × uint16 into KindLabelName; 65535 = no label
 //	KindLabelName    a string table: count uint32, count+1 × uint32 offsets, bytes

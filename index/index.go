@@ -267,9 +267,10 @@ func (s *segment) decodeTokens(e *Encoding, row int, words []Word) error {
 	for i := range n {
 		takesPart := s.store.tokens.Decode(e.Tokens[i*d:(i+1)*d], block, i)
 		switch {
+		case !takesPart:
 		case s.weights != nil:
 			e.Weights[i] = s.weights[first+i]
-		case takesPart:
+		default:
 			e.Weights[i] = 1
 		}
 	}

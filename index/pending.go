@@ -32,7 +32,7 @@ type pending struct {
 	tokenAt   []uint64
 	counts    []uint32
 	weights   []float32
-	anyWeight bool // some weight is not 1
+	anyWeight bool // some weight is not what its block says
 	boxes     []uint16
 	anyBox    bool
 	labels    []uint16
@@ -124,8 +124,7 @@ func (p *pending) addTokens(e *Encoding) error {
 	}
 	for i := range e.N() {
 		w := e.weight(i)
-		p.weights = append(p.weights, w)
-		p.anyWeight = p.anyWeight || w != 1
+		p.addWeight(e.Kind, w)
 		var box [4]uint16
 		if e.Boxes != nil {
 			box = packBox(e.Boxes[i])
@@ -140,6 +139,13 @@ func (p *pending) addTokens(e *Encoding) error {
 		p.labels = append(p.labels, label)
 	}
 	return nil
+}
+
+// addWeight notes a token's weight. That a region takes part or not, 1 or 0, is in its block already; words
+// are summed up by their weights without a look at the block.
+func (p *pending) addWeight(kind Kind, w float32) {
+	p.weights = append(p.weights, w)
+	p.anyWeight = p.anyWeight || w != 1 && (w != 0 || kind != Image)
 }
 
 // addBlock writes p.block, which holds n tokens.
@@ -188,7 +194,7 @@ func (p *pending) copy(src *segment, row int, record []byte) error {
 		if src.weights != nil {
 			w = src.weights[t]
 		}
-		p.weights, p.anyWeight = append(p.weights, w), p.anyWeight || w != 1
+		p.addWeight(src.kind(row), w)
 		var box [4]uint16
 		if src.boxes != nil {
 			copy(box[:], src.boxes[4*t:])

@@ -192,30 +192,12 @@ func (s *store) openTokens(r *format.Reader) (err error) {
 	if !ok {
 		return nil
 	}
-	b := r.Bytes(sec)
-	s.tokens, err = scorer.UnmarshalTokens(b)
-	if err == nil {
-		err = checkCentroidScales(b, s.tokenDim)
-	}
+	s.tokens, err = scorer.UnmarshalTokens(r.Bytes(sec))
 	if err == nil && (s.tokens.Dim() != s.tokenDim || s.tokens.Codec() != scorer.Codec(s.opts.Regions)) {
 		err = fmt.Errorf("codebook is for %d dimensions of %v", s.tokens.Dim(), s.tokens.Codec())
 	}
 	if err != nil {
 		return fmt.Errorf("token codebook: %v: %w", err, ErrCorrupt)
-	}
-	return nil
-}
-
-// checkCentroidScales looks at the scales that end a codebook. Centroids are unit
-// vectors, so a scale is between 0 and 1; the arithmetic of encoding new tokens
-// would overflow on much larger ones.
-func checkCentroidScales(b []byte, dim int) error {
-	const head = 12
-	n := (len(b) - head) / (scorer.Stride(dim) + 4)
-	for i, s := range format.View[float32](b[len(b)-4*n:]) {
-		if !(s >= 0 && s <= 1) {
-			return fmt.Errorf("centroid %d has scale %v", i, s)
-		}
 	}
 	return nil
 }

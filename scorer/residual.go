@@ -322,7 +322,13 @@ func UnmarshalTokens(b []byte) (*Tokens, error) {
 	r := newResidual(codec, stride, int(n))
 	copy(r.centroids, b)
 	for i := range r.scales {
-		r.scales[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[int(n)*stride+4*i:]))
+		s := math.Float32frombits(binary.LittleEndian.Uint32(b[int(n)*stride+4*i:]))
+		// Centroids are means of tokens that were scaled to unit length. Much larger ones
+		// would overflow when tokens are encoded.
+		if !(s >= 0 && s <= 1) {
+			return nil, fmt.Errorf("%w: centroid %d of a token codec has scale %v", ErrCorrupt, i, s)
+		}
+		r.scales[i] = s
 	}
 	return &Tokens{codec: codec, dim: int(dim), stride: stride, residual: r}, nil
 }

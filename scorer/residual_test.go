@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -55,6 +56,15 @@ func TestTokensMarshal(t *testing.T) {
 		for i := range b {
 			_, err := UnmarshalTokens(b[:i])
 			require.ErrorIs(t, err, ErrCorrupt)
+		}
+		for _, s := range []float32{float32(math.NaN()), float32(math.Inf(1)), -0.5, 2} {
+			if c != Residual4 && c != Residual2 {
+				continue // no scales
+			}
+			bad := bytes.Clone(b)
+			binary.LittleEndian.PutUint32(bad[len(bad)-4:], math.Float32bits(s))
+			_, err := UnmarshalTokens(bad)
+			require.ErrorIs(t, err, ErrCorrupt, "scale %v", s)
 		}
 	}
 }
