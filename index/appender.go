@@ -2,6 +2,7 @@ package index
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -140,7 +141,7 @@ func (a *appender) put(it *Item) error {
 		}
 	}
 	if a.cur != nil && a.cur.full() {
-		if err := a.flush(); err != nil {
+		if err := a.flush(context.Background()); err != nil {
 			return err
 		}
 		a.inCur[it.ID] = struct{}{}
@@ -181,7 +182,7 @@ func (a *appender) makeRoom(id string) (bool, error) {
 // remove deletes an id from whatever holds it.
 func (a *appender) remove(id string) error {
 	if _, ok := a.inCur[id]; ok {
-		if err := a.flushAll(); err != nil {
+		if err := a.flushAll(context.Background()); err != nil {
 			return err
 		}
 	}
@@ -256,21 +257,21 @@ func (w *writtenSegment) find(fw *format.Writer, h uint64, id string) (uint32, b
 }
 
 // flushAll writes held and pending items to the file.
-func (a *appender) flushAll() error {
+func (a *appender) flushAll(ctx context.Context) error {
 	if err := a.release(); err != nil {
 		return err
 	}
-	return a.flush()
+	return a.flush(ctx)
 }
 
 // flush ends the current segment.
-func (a *appender) flush() error {
+func (a *appender) flush(ctx context.Context) error {
 	if a.cur == nil {
 		return nil
 	}
 	p := a.cur
 	a.cur = nil
-	seg, rowOf, err := p.finish()
+	seg, rowOf, err := p.finish(ctx)
 	if err != nil {
 		return err
 	}
@@ -295,14 +296,14 @@ func (a *appender) flush() error {
 }
 
 // commit writes all that is pending and makes it current.
-func (a *appender) commit() error {
+func (a *appender) commit(ctx context.Context) error {
 	if a.err != nil {
 		return a.err
 	}
-	if err := a.flushAll(); err != nil {
+	if err := a.flushAll(ctx); err != nil {
 		return a.fail(err)
 	}
-	if err := a.mergeSmall(); err != nil {
+	if err := a.mergeSmall(ctx); err != nil {
 		return a.fail(err)
 	}
 	for _, i := range slices.Sorted(maps.Keys(a.dead)) {

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -72,7 +73,7 @@ func (b *Builder) Finish() error {
 	if b.a == nil {
 		return fmt.Errorf("builder of %s: %w", b.path, ErrClosed)
 	}
-	if err := b.a.commit(); err != nil {
+	if err := b.a.commit(context.Background()); err != nil {
 		return err
 	}
 	a := b.a

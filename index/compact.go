@@ -16,7 +16,9 @@ type CompactOptions struct {
 	// 200,000), negative makes none.
 	Cells int
 
-	// Progress is called with items done and in all.
+	// Progress is called with what is done and in all, counted in items: each is
+	// copied once, and those that cells are learned from are looked at some times
+	// before.
 	Progress func(done, total int)
 }
 
@@ -52,6 +54,23 @@ func (w *Writer) Compact(ctx context.Context, opts *CompactOptions) error {
 		}
 		return nil
 	})
+}
+
+// Outgrown reports whether Compact would make searches faster: the last commit
+// has 200,000 items or more, and no cells or far fewer than that many want. An
+// index that keeps nothing but bits never is, for it can have no cells.
+func (w *Writer) Outgrown() bool {
+	if w.a == nil || w.a.base == nil {
+		return false
+	}
+	sn, have := w.a.base, 0
+	if sn.store.opts.Match == Bits && !sn.store.rescores() {
+		return false
+	}
+	if sn.store.cells != nil {
+		have = sn.store.cells.n
+	}
+	return 2*have < autoCells(sn.items) // half as many suit a quarter of the items
 }
 
 // dirty says whether there is something to commit.
@@ -92,7 +111,9 @@ type compactor struct {
 	fw   *format.Writer
 	opts CompactOptions
 	a    *appender
-	done int
+
+	learned int // items looked at for cells
+	copied  int
 }
 
 func (c *compactor) run(ctx context.Context) error {
@@ -122,7 +143,7 @@ func (c *compactor) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.a.commit()
+	return c.a.commit(ctx)
 }
 
 // trainCells finds centroids from live rows at even distances.
@@ -165,7 +186,10 @@ func (c *compactor) trainCells(ctx context.Context, s *store) error {
 			sample.N += part.N
 		}
 	}
-	centroids, err := scorer.KMeans(ctx, &sample, n, &scorer.KMeansOptions{Spherical: true})
+	centroids, err := scorer.KMeans(ctx, &sample, n, &scorer.KMeansOptions{Spherical: true, Progress: func(done, total int) {
+		c.learned = done * sample.N
+		c.progress((total - done) * sample.N)
+	}})
 	if err != nil {
 		return err
 	}
@@ -174,18 +198,16 @@ func (c *compactor) trainCells(ctx context.Context, s *store) error {
 }
 
 func (c *compactor) copyRow(ctx context.Context, cur *cursor) error {
-	if c.done%256 == 0 {
+	if c.copied%256 == 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if c.opts.Progress != nil {
-			c.opts.Progress(c.done, c.src.items)
-		}
+		c.progress(0)
 	}
-	c.done++
+	c.copied++
 	a := c.a
 	if a.cur != nil && a.cur.full() {
-		if err := a.flush(); err != nil {
+		if err := a.flush(ctx); err != nil {
 			return err
 		}
 		a.written = nil // nobody looks ids up here
@@ -194,4 +216,11 @@ func (c *compactor) copyRow(ctx context.Context, cur *cursor) error {
 		a.cur = newPending(a.fw, a.store)
 	}
 	return cur.copyTo(a.cur)
+}
+
+// progress tells how far it is; toLearn items are still to be looked at for cells.
+func (c *compactor) progress(toLearn int) {
+	if c.opts.Progress != nil {
+		c.opts.Progress(c.learned+c.copied, c.learned+toLearn+c.src.items)
+	}
 }

@@ -1,6 +1,8 @@
 package index
 
 import (
+	"context"
+
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
@@ -81,7 +83,7 @@ const (
 )
 
 // mergeSmall merges the segments of the first size that has enough of them.
-func (a *appender) mergeSmall() error {
+func (a *appender) mergeSmall(ctx context.Context) error {
 	if a.base == nil {
 		return nil
 	}
@@ -93,20 +95,20 @@ func (a *appender) mergeSmall() error {
 			}
 		}
 		if len(small) >= mergeFanIn {
-			return a.mergeSegments(small)
+			return a.mergeSegments(ctx, small)
 		}
 	}
 	return nil
 }
 
-func (a *appender) mergeSegments(segments []int) error {
+func (a *appender) mergeSegments(ctx context.Context, segments []int) error {
 	p := newPending(a.fw, a.store)
 	err := a.base.merge(segments, a.dead, func(c *cursor) error { return c.copyTo(p) })
 	if err != nil {
 		return err
 	}
 	if len(p.ids) > 0 {
-		seg, _, err := p.finish()
+		seg, _, err := p.finish(ctx)
 		if err != nil {
 			return err
 		}

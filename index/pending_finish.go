@@ -16,7 +16,7 @@ import (
 
 // finish writes the segment's sections and returns it, with the row that each
 // item, in the order of arrival, has got.
-func (p *pending) finish() (format.Segment, []uint32, error) {
+func (p *pending) finish(ctx context.Context) (format.Segment, []uint32, error) {
 	n := len(p.ids)
 	seg := format.Segment{Items: n}
 	add := func(kind format.Kind, codec Codec, b []byte) error {
@@ -37,7 +37,7 @@ func (p *pending) finish() (format.Segment, []uint32, error) {
 		}
 		seg.Sections = append(seg.Sections, s)
 	}
-	order, cells, err := p.order() // order[row] = arrival
+	order, cells, err := p.order(ctx) // order[row] = arrival
 	if err != nil {
 		return seg, nil, err
 	}
@@ -68,13 +68,13 @@ func (p *pending) finish() (format.Segment, []uint32, error) {
 type addSection func(format.Kind, Codec, []byte) error
 
 // order sorts the items into rows: by cell, then by id.
-func (p *pending) order() (order, cells []uint32, err error) {
+func (p *pending) order(ctx context.Context) (order, cells []uint32, err error) {
 	order = make([]uint32, len(p.ids))
 	for i := range order {
 		order[i] = uint32(i)
 	}
 	if p.store.cells != nil {
-		if cells, err = p.assignCells(); err != nil {
+		if cells, err = p.assignCells(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -88,14 +88,14 @@ func (p *pending) order() (order, cells []uint32, err error) {
 }
 
 // assignCells finds the cell of each item.
-func (p *pending) assignCells() ([]uint32, error) {
+func (p *pending) assignCells(ctx context.Context) ([]uint32, error) {
 	rows := scorer.Rows{Codec: scorer.Int8, Dim: p.store.dim, N: len(p.ids), Codes: p.match, Scales: p.scales}
 	if p.scales == nil { // f16, f32
 		given := scorer.Rows{Codec: scorer.Codec(p.store.opts.Match), Dim: p.store.dim, N: len(p.ids), Codes: p.match}
 		rows = int8Rows(&given, nil)
 	}
 	nearest := make([]uint32, rows.N)
-	return nearest, p.store.cells.assigner().Assign(context.Background(), &rows, nearest, 0)
+	return nearest, p.store.cells.assigner().Assign(ctx, &rows, nearest, 0)
 }
 
 func (p *pending) writeIDs(order, cells []uint32, add addSection) error {

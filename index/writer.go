@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -89,7 +90,7 @@ func (w *Writer) Delete(id string) error {
 // Commit makes all changes so far visible and durable, at once. It costs what was
 // changed, whatever the file's size. The Writer can go on afterwards.
 func (w *Writer) Commit() error {
-	err := w.run((*appender).commit)
+	err := w.run(func(a *appender) error { return a.commit(context.Background()) })
 	if err != nil {
 		return err
 	}

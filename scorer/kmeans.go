@@ -18,6 +18,9 @@ type KMeansOptions struct {
 	Sample     int  // rows to learn from, chosen evenly; 0: at most 64 a centroid
 	Workers    int  // goroutines; 0: GOMAXPROCS. Does not change the result
 	Spherical  bool // centroids are L2-normalised, nearest is by inner product
+
+	// Progress, if set, is called with iterations done and in all.
+	Progress func(done, total int)
 }
 
 // KMeans learns k centroids (k × Dim, row-major; fewer if there are fewer rows)
@@ -50,9 +53,12 @@ func KMeans(ctx context.Context, rows *Rows, k int, opts *KMeansOptions) ([]floa
 	sample := thin(rows, max(o.Sample, k))
 	c := firstCentroids(sample, k, &o)
 	nearest := make([]uint32, sample.N)
-	for range o.Iterations {
+	for i := range o.Iterations {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if o.Progress != nil {
+			o.Progress(i, o.Iterations)
 		}
 		a := NewAssigner(c, rows.Dim, o.Spherical)
 		if err := a.Assign(ctx, sample, nearest, o.Workers); err != nil {
@@ -61,6 +67,9 @@ func KMeans(ctx context.Context, rows *Rows, k int, opts *KMeansOptions) ([]floa
 		if err := means(ctx, sample, nearest, c, &o); err != nil {
 			return nil, err
 		}
+	}
+	if o.Progress != nil {
+		o.Progress(o.Iterations, o.Iterations)
 	}
 	return c, nil
 }

@@ -24,10 +24,12 @@ A source is one of
   --features DIR --coco-ir DIR --split PART [--keys FILE]
   --scenes N [--seed S]
 
-Pictures that cannot be read are left out and named.
+Pictures that cannot be read are left out and named. From 200,000 items on the finished index is arranged in
+cells, which make searches faster, as compact does; interrupted there, it stays complete without them.
 
   aladin-index build --model photos.model --images ~/Photos --out photos.aladin
   aladin-index build --model photos.model --images ~/Photos --tags tags.tsv --regions 2bit --out small.aladin
+  aladin-index build --model photos.model --images ~/Photos --match bits --no-rescore --regions 2bit --out tiny.aladin
   aladin-index build --model photos.model --images ~/Photos --captions captions.tsv --items captions --out captions.aladin
 `,
 	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
@@ -36,6 +38,7 @@ Pictures that cannot be read are left out and named.
 		f.StringVar(&b.out, "out", "", "index `file` to make")
 		f.StringVar(&b.match, "match", "int8", "`codec` of the vectors that are scanned: int8, f16, f32, bits")
 		f.StringVar(&b.regions, "regions", "int8", "`codec` of the regions (or words) for alignment: int8, f16, 4bit, 2bit, none")
+		f.BoolVar(&b.noRescore, "no-rescore", false, "with --match bits: keep the bits alone, which find candidates for alignment, and no int8 codes to score them again")
 		return b.build
 	},
 }
@@ -44,7 +47,9 @@ var addVerb = verb{
 	name: "add", args: "FILE --model BUNDLE SOURCE [options]", summary: "add to an index what is not in it yet",
 	about: `
 Encodes those pictures (or captions) of a source that the index does not have and adds them. It costs what
-is added, whatever the index's size. Interrupted, it keeps what is done; run it again for the rest.
+is added, whatever the index's size, but that an index which outgrows its cells (at 200,000 items, and each
+time it is four times as large) is arranged again as compact does. Interrupted, it keeps what is done; run it
+again for the rest.
 
   aladin-index add photos.aladin --model photos.model --images ~/Photos
   aladin-index add photos.aladin --model photos.model --images ~/Edited --replace
@@ -65,8 +70,11 @@ type building struct {
 	items      string
 	tags, meta string
 
+	cells int
+
 	out, match, regions string // build
-	replace             bool   // add
+	noRescore           bool
+	replace             bool // add
 }
 
 func (b *building) register(f *flag.FlagSet) {
@@ -76,6 +84,7 @@ func (b *building) register(f *flag.FlagSet) {
 	f.StringVar(&b.items, "items", "images", "`what` to index: images or captions")
 	f.StringVar(&b.tags, "tags", "", "`file` of lines: id <tab> tag")
 	f.StringVar(&b.meta, "meta", "", "`file` of JSON lines, each with an \"id\": stored with the items")
+	f.IntVar(&b.cells, "cells", 0, "`number` of cells to arrange the index in; 0 chooses by size, -1 makes none")
 }
 
 // A job is an opened source, model and tables.
@@ -163,7 +172,7 @@ func (b *building) build(ctx context.Context, env environment, args []string) (e
 	if b.out == "" {
 		return fmt.Errorf("%w: --out which FILE?", errUsage)
 	}
-	opts := &index.BuildOptions{Duplicates: index.SkipDuplicate}
+	opts := &index.BuildOptions{Duplicates: index.SkipDuplicate, NoRescore: b.noRescore}
 	for _, c := range []struct {
 		flag, value string
 		codec       *index.Codec
@@ -171,6 +180,9 @@ func (b *building) build(ctx context.Context, env environment, args []string) (e
 		if *c.codec, err = index.ParseCodec(c.value); err != nil {
 			return fmt.Errorf("%w: %s: %v", errUsage, c.flag, err)
 		}
+	}
+	if b.noRescore && opts.Match != index.Bits {
+		return fmt.Errorf("%w: --no-rescore is for --match bits", errUsage)
 	}
 	if info, err := os.Stat(filepath.Dir(b.out)); err != nil || !info.IsDir() {
 		return fmt.Errorf("--out %s: there is no folder %s", b.out, filepath.Dir(b.out))
@@ -204,7 +216,32 @@ func (b *building) build(ctx context.Context, env environment, args []string) (e
 	if err := w.Finish(); err != nil {
 		return err
 	}
-	return j.report(b.out, stats)
+	arranged := b.arrangeFile(ctx, env)
+	return errors.Join(j.report(b.out, stats), arranged)
+}
+
+// arrangeFile is arrange for the index that was just built.
+func (b *building) arrangeFile(ctx context.Context, env environment) (err error) {
+	w, err := index.OpenWriter(b.out, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	return b.arrange(ctx, env, b.out, w)
+}
+
+// arrange gives a committed index the cells that it should have. Whatever happens, the index stays complete.
+func (b *building) arrange(ctx context.Context, env environment, file string, w *index.Writer) error {
+	if b.cells < 0 || b.cells == 0 && !w.Outgrown() {
+		return nil
+	}
+	task := b.tell.task(env, "arranging cells", 0)
+	err := w.Compact(ctx, &index.CompactOptions{Cells: b.cells, Progress: task.Set})
+	task.Done()
+	if err != nil {
+		fmt.Fprintf(env.stderr, "%s is complete, but not arranged in cells: compact does that later, --cells -1 does without\n", file)
+	}
+	return err
 }
 
 // nothing is the error of a job in which every item was left out.
@@ -257,7 +294,8 @@ func (b *building) add(ctx context.Context, env environment, args []string) (err
 		fmt.Fprintf(env.stderr, "added %d of %d; run the command again for the rest\n", stats.Added, len(j.entries))
 		return encodeErr
 	}
-	return j.report(file, stats)
+	arranged := b.arrange(ctx, env, file, w)
+	return errors.Join(j.report(file, stats), arranged)
 }
 
 // known are the ids in an index.

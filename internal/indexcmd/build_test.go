@@ -1,0 +1,50 @@
+package indexcmd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/index"
+)
+
+// An interrupt while cells are made costs the cells alone.
+func TestArrangeInterrupted(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f.aladin")
+	b, err := index.NewBuilder(file, &index.BuildOptions{Regions: index.None})
+	require.NoError(t, err)
+	for i := range 300 {
+		e := &index.Encoding{Kind: index.Image, Matching: []float32{float32(i), 1, float32(i % 7)}}
+		require.NoError(t, b.Add(index.Item{ID: fmt.Sprint(i), Encoding: e}))
+	}
+	require.NoError(t, b.Finish())
+	before, err := os.ReadFile(file)
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stderr bytes.Buffer
+	build := &building{out: file, cells: 5, tell: tellFlags{quiet: true}}
+	require.ErrorIs(t, build.arrangeFile(ctx, environment{stderr: &stderr}), context.Canceled)
+	require.Contains(t, stderr.String(), "is complete")
+	after, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	left, err := filepath.Glob(file + ".tmp*")
+	require.NoError(t, err)
+	require.Empty(t, left)
+
+	require.NoError(t, build.arrangeFile(t.Context(), environment{stderr: &stderr}))
+	ix, err := index.Open(file, nil)
+	require.NoError(t, err)
+	defer ix.Close()
+	info, err := ix.Info()
+	require.NoError(t, err)
+	require.Equal(t, 5, info.Cells)
+	require.Equal(t, 300, info.Items)
+}
