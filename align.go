@@ -171,7 +171,7 @@ func (m *Model) AlignScores(ctx context.Context, captions, images []*Encoding) (
 	if len(out) == 0 {
 		return out, nil
 	}
-	if m.opts.Device != "" && m.opts.Device != "cpu" {
+	if m.opts.onGPU() {
 		s, err := m.aligner.get()
 		if err != nil {
 			return nil, err

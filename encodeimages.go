@@ -19,7 +19,7 @@ import (
 // cores: photos are large, and larger groups gain nothing there.
 func (m *Model) prepareImages(ctx context.Context, all []*prepared) error {
 	group := max(2, runtime.GOMAXPROCS(0))
-	if d := m.opts.Device; d != "" && d != "cpu" {
+	if m.opts.onGPU() {
 		group = imageBatch
 	}
 	for part := range slices.Chunk(all, group) {

@@ -3,10 +3,12 @@ package aladin
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/input"
+	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 	"github.com/aladin-go/aladin/internal/vision"
@@ -58,6 +60,9 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 		}
 	}
 	m.texts.open, m.images.open, m.aligner.open = session(bundle.TextFile), session(bundle.ImageFile), session(bundle.AlignFile)
+	if o.Int8Text {
+		m.texts.open = m.openInt8(m.texts.open)
+	}
 	m.extractor.open = m.openExtractor
 	return m, nil
 }
@@ -107,6 +112,37 @@ func (m *Model) openExtractor() (vision.Extractor, error) {
 		return nil, errors.Join(fmt.Errorf("%w: %s: the region source gives %d features, the encoder reads %d", ErrCorrupt, m.bundle.Dir(), x.Dim(), want), x.Close())
 	}
 	return x, nil
+}
+
+// openInt8 opens the text encoder with products of bytes, or as plain does where it finds a GPU.
+func (m *Model) openInt8(plain func() (*ort.Session, error)) func() (*ort.Session, error) {
+	return func() (*ort.Session, error) {
+		if m.opts.onGPU() {
+			s, err := plain()
+			if err != nil || s.Device() != "cpu" { // "auto" may have found none
+				return s, err
+			}
+			if err := s.Close(); err != nil {
+				return nil, err
+			}
+		}
+		path, err := m.bundle.Path(bundle.TextFile)
+		if err != nil {
+			return nil, err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		graph, err := onnx.Unmarshal(data)
+		if err == nil {
+			_, err = graph.QuantizeWeights()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
+		}
+		return ort.Load(graph.Marshal(), &ort.Options{Threads: m.opts.Threads})
+	}
 }
 
 // Name is the model's name.

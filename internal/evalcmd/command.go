@@ -69,6 +69,7 @@ type options struct {
 	settings
 	model        string
 	device       string
+	int8Text     bool
 	source       source.Flags
 	index        string
 	captionIndex string
@@ -135,6 +136,7 @@ func (o *options) parse(args []string) (help [3]string, err error) {
 
 	text(&o.model, "model", "", "`bundle` that encodes the source")
 	text(&o.device, "device", "", "`device` to encode on: cpu, cuda, cuda:N or auto")
+	yes(&o.int8Text, "int8-text", "encode captions with products of bytes, as aladin-index --int8-text does")
 	text(&o.index, "index", "", "index `file` from which the images are taken, as its codecs left them")
 	text(&o.captionIndex, "caption-index", "", "index `file` of captions with ids IMAGE#n; with --index, no model is needed")
 	text(&o.embeddings, "embeddings", "", "encodings in an `.npz`: image_ids, caption_ids, image_matching, caption_matching and, as far as there are, alignment, caption_image, caption_texts, image_tokens with image_counts, caption_tokens with caption_counts, …")
@@ -339,7 +341,7 @@ func (o *options) open(ctx context.Context, stderr io.Writer, tell teller) (*dat
 		}
 		return d, err
 	}
-	m, err := aladin.OpenModel(o.model, &aladin.Options{Device: o.device, Threads: o.threads, CacheTexts: -1})
+	m, err := aladin.OpenModel(o.model, &aladin.Options{Device: o.device, Threads: o.threads, Int8Text: o.int8Text, CacheTexts: -1})
 	if err != nil {
 		return nil, err
 	}
