@@ -3,6 +3,7 @@ package aladin
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -177,7 +178,7 @@ func (m *Model) AlignScores(ctx context.Context, captions, images []*Encoding) (
 			return nil, err
 		}
 		if s.Device() != "cpu" { // "auto" may have found no GPU
-			return out, m.alignGraph(ctx, s, captions, images, out)
+			return out, m.alignQueue.Do(ctx, graphCaptions, []*alignRun{{captions, images, out}})
 		}
 	}
 	return out, m.alignKernels(ctx, captions, images, out)
@@ -245,6 +246,42 @@ const (
 	graphImages   = 512
 	graphCells    = 24_000_000
 )
+
+// An alignRun is a call of AlignScores that waits for the GPU.
+type alignRun struct {
+	captions, images []*Encoding
+	out              []float32
+}
+
+// runAligns runs calls one after another, so that the arrays of one are on the device at a time. Those that
+// are about the same images become one.
+func (m *Model) runAligns(ctx context.Context, all []*alignRun) error {
+	s, err := m.aligner.get()
+	if err != nil {
+		return err
+	}
+	for len(all) > 0 {
+		images := all[0].images
+		var same, others []*alignRun
+		var captions []*Encoding
+		for _, r := range all {
+			if slices.Equal(r.images, images) {
+				same, captions = append(same, r), append(captions, r.captions...)
+			} else {
+				others = append(others, r)
+			}
+		}
+		out := make([]float32, len(captions)*len(images))
+		if err := m.alignGraph(ctx, s, captions, images, out); err != nil {
+			return err
+		}
+		for _, r := range same {
+			out = out[copy(r.out, out):]
+		}
+		all = others
+	}
+	return nil
+}
 
 // alignGraph runs align.onnx on the session's device.
 func (m *Model) alignGraph(ctx context.Context, s *ort.Session, captions, images []*Encoding, out []float32) error {
