@@ -11,6 +11,11 @@ import (
 )
 
 // An Alignment says how well the words of a caption are found among the regions of an image.
+//
+// Its score is that of models trained with the alignment modes MrSw, MrAVGw and MrCOSw, whose divisors are in
+// the words' weights. Models of other modes (MwSr, symm, sum, mean, scan-sentences) can be imported and
+// trained, but everything here, indexes and the GPU included, aligns them as MrSw: each word with its best
+// region. The order of images can then differ from that which training reports.
 type Alignment struct {
 	// Score is the sum over words of weight times similarity. It grows with the number of words, so it
 	// ranks images for one caption, or captions of like length for one image.
