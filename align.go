@@ -3,6 +3,7 @@ package aladin
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -10,6 +11,11 @@ import (
 )
 
 // An Alignment says how well the words of a caption are found among the regions of an image.
+//
+// Its score is that of models trained with the alignment modes MrSw, MrAVGw and MrCOSw, whose divisors are in
+// the words' weights. Models of other modes (MwSr, symm, sum, mean, scan-sentences) can be imported and
+// trained, but everything here, indexes and the GPU included, aligns them as MrSw: each word with its best
+// region. The order of images can then differ from that which training reports.
 type Alignment struct {
 	// Score is the sum over words of weight times similarity. It grows with the number of words, so it
 	// ranks images for one caption, or captions of like length for one image.
@@ -177,7 +183,7 @@ func (m *Model) AlignScores(ctx context.Context, captions, images []*Encoding) (
 			return nil, err
 		}
 		if s.Device() != "cpu" { // "auto" may have found no GPU
-			return out, m.alignGraph(ctx, s, captions, images, out)
+			return out, m.alignQueue.Do(ctx, graphCaptions, []*alignRun{{captions, images, out}})
 		}
 	}
 	return out, m.alignKernels(ctx, captions, images, out)
@@ -245,6 +251,42 @@ const (
 	graphImages   = 512
 	graphCells    = 24_000_000
 )
+
+// An alignRun is a call of AlignScores that waits for the GPU.
+type alignRun struct {
+	captions, images []*Encoding
+	out              []float32
+}
+
+// runAligns runs calls one after another, so that the arrays of one are on the device at a time. Those that
+// are about the same images become one.
+func (m *Model) runAligns(ctx context.Context, all []*alignRun) error {
+	s, err := m.aligner.get()
+	if err != nil {
+		return err
+	}
+	for len(all) > 0 {
+		images := all[0].images
+		var same, others []*alignRun
+		var captions []*Encoding
+		for _, r := range all {
+			if slices.Equal(r.images, images) {
+				same, captions = append(same, r), append(captions, r.captions...)
+			} else {
+				others = append(others, r)
+			}
+		}
+		out := make([]float32, len(captions)*len(images))
+		if err := m.alignGraph(ctx, s, captions, images, out); err != nil {
+			return err
+		}
+		for _, r := range same {
+			out = out[copy(r.out, out):]
+		}
+		all = others
+	}
+	return nil
+}
 
 // alignGraph runs align.onnx on the session's device.
 func (m *Model) alignGraph(ctx context.Context, s *ort.Session, captions, images []*Encoding, out []float32) error {

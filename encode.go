@@ -213,7 +213,19 @@ func (m *Model) encodeWindow(ctx context.Context, w []prepared) error {
 	return m.encodeImages(ctx, images)
 }
 
+// encodeTexts encodes texts of one call, perhaps with those of others.
 func (m *Model) encodeTexts(ctx context.Context, part []*prepared) error {
+	n, err := m.together(&m.texts, textBatch)
+	if err != nil {
+		return err
+	}
+	if n == 1 {
+		return m.runTexts(ctx, part)
+	}
+	return m.textQueue.Do(ctx, n, part)
+}
+
+func (m *Model) runTexts(ctx context.Context, part []*prepared) error {
 	session, err := m.texts.get()
 	if err != nil {
 		return err

@@ -57,22 +57,66 @@ func (m *Model) prepareGroup(ctx context.Context, part []*prepared) error {
 		}
 	}
 	if len(good) > 0 || slices.ContainsFunc(part, func(p *prepared) bool { return p.in.kind == pictureInput }) {
-		x, err := m.extractor.get() // also where no picture is good: a model without pixels is the first to know
-		if err != nil {
+		if _, err := m.extractor.get(); err != nil { // also where no picture is good: a model without pixels is the first to know
 			return err
 		}
-		sets, err := x.Extract(ctx, good)
-		if err != nil {
+		if err := m.extract(ctx, of, good); err != nil {
 			return err
-		}
-		for j, p := range of {
-			p.set = sets[j]
 		}
 	}
 	for _, p := range part {
 		if p.err == nil {
 			p.err = m.checkSet(p.set)
 		}
+	}
+	return nil
+}
+
+// An extraction is a picture on its way to its regions.
+type extraction struct {
+	img image.Image
+	set *region.Set
+}
+
+// extract makes the regions of one call's pictures, perhaps with those of others.
+func (m *Model) extract(ctx context.Context, of []*prepared, imgs []image.Image) error {
+	n, err := m.together(&m.images, imageBatch)
+	if err != nil {
+		return err
+	}
+	all := make([]*extraction, len(imgs))
+	for i, img := range imgs {
+		all[i] = &extraction{img: img}
+	}
+	if n == 1 {
+		err = m.runExtract(ctx, all)
+	} else {
+		err = m.extractQueue.Do(ctx, n, all)
+	}
+	if err != nil {
+		return err
+	}
+	for i, x := range all {
+		of[i].set = x.set
+	}
+	return nil
+}
+
+func (m *Model) runExtract(ctx context.Context, all []*extraction) error {
+	x, err := m.extractor.get()
+	if err != nil {
+		return err
+	}
+	imgs := make([]image.Image, len(all))
+	for i, e := range all {
+		imgs[i] = e.img
+	}
+	sets, err := x.Extract(ctx, imgs)
+	if err != nil {
+		return err
+	}
+	for i, e := range all {
+		e.set = sets[i]
 	}
 	return nil
 }
@@ -87,8 +131,19 @@ func (m *Model) checkSet(s *region.Set) error {
 	return s.Validate()
 }
 
-// encodeImages encodes a window's images.
+// encodeImages encodes a window's images, perhaps with those of other calls.
 func (m *Model) encodeImages(ctx context.Context, part []*prepared) error {
+	n, err := m.together(&m.images, imageBatch)
+	if err != nil {
+		return err
+	}
+	if n == 1 {
+		return m.runImages(ctx, part)
+	}
+	return m.imageQueue.Do(ctx, n, part)
+}
+
+func (m *Model) runImages(ctx context.Context, part []*prepared) error {
 	session, err := m.images.get()
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/aladin-go/aladin/internal/batch"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/onnx"
@@ -24,6 +25,9 @@ type Model struct {
 	regions *vision.Config // nil: precomputed
 
 	texts, images, aligner lazy[*ort.Session]
+	textQueue, imageQueue  *batch.Queue[*prepared]
+	extractQueue           *batch.Queue[*extraction]
+	alignQueue             *batch.Queue[*alignRun]
 	extractor              lazy[vision.Extractor]
 
 	mu     sync.Mutex
@@ -56,7 +60,7 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 			if err != nil {
 				return nil, err
 			}
-			return ort.Open(path, &ort.Options{Threads: o.Threads, Device: o.Device})
+			return ort.Open(path, o.runtime())
 		}
 	}
 	m.texts.open, m.images.open, m.aligner.open = session(bundle.TextFile), session(bundle.ImageFile), session(bundle.AlignFile)
@@ -64,6 +68,8 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 		m.texts.open = m.openInt8(m.texts.open)
 	}
 	m.extractor.open = m.openExtractor
+	m.textQueue, m.imageQueue = batch.NewQueue(m.runTexts), batch.NewQueue(m.runImages)
+	m.extractQueue, m.alignQueue = batch.NewQueue(m.runExtract), batch.NewQueue(m.runAligns)
 	return m, nil
 }
 
@@ -104,7 +110,7 @@ func (m *Model) openExtractor() (vision.Extractor, error) {
 			return nil, err
 		}
 	}
-	x, err := vision.Open(m.regions, m.bundle.Dir(), &ort.Options{Threads: m.opts.Threads, Device: m.opts.Device})
+	x, err := vision.Open(m.regions, m.bundle.Dir(), m.opts.runtime())
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +147,22 @@ func (m *Model) openInt8(plain func() (*ort.Session, error)) func() (*ort.Sessio
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
 		}
-		return ort.Load(graph.Marshal(), &ort.Options{Threads: m.opts.Threads})
+		o := m.opts.runtime()
+		o.Device = "cpu"
+		return ort.Load(graph.Marshal(), o)
 	}
+}
+
+// together is how many inputs of concurrent calls go through a network at once: most on a GPU.
+func (m *Model) together(network *lazy[*ort.Session], most int) (int, error) {
+	if m.opts.Batch > 0 || !m.opts.onGPU() {
+		return max(m.opts.Batch, 1), nil
+	}
+	s, err := network.get()
+	if err != nil || s.Device() == "cpu" { // "auto" may have found no GPU
+		return 1, err
+	}
+	return most, nil
 }
 
 // Name is the model's name.

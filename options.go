@@ -3,12 +3,26 @@ package aladin
 import (
 	"fmt"
 	"time"
+
+	"github.com/aladin-go/aladin/internal/ort"
 )
 
 // Options say how a model runs. Nil and zero values are the defaults.
 type Options struct {
 	// Device is "cpu" (the default), "cuda", "cuda:N" for the N-th GPU, or "auto" for a GPU where one works.
 	Device string
+	// DeviceMemory bounds the bytes of a GPU's memory that each of the model's networks takes: the text and
+	// the image encoder, alignment, and those of the extractor. 0 leaves it to ONNX Runtime, which takes
+	// what a run needs and keeps it. A run that needs more than the bound fails.
+	DeviceMemory int64
+	// Batch is how many texts, or pictures, of concurrent calls are encoded together: calls that come while
+	// others are being encoded wait for those and then go as one. 0 is 32 texts or 16 pictures on a GPU, and
+	// 1 on a CPU, where calls run beside each other and nobody waits; with Int8Text and few cores, 8 is worth
+	// a try (docs/performance.md). A single call's inputs are batched in any case.
+	Batch int
+	// ONNXRuntime is the path of ONNX Runtime's library, or of its folder; "" is the one that is found (see
+	// the package's documentation). A program can load one only: models that name others cannot encode.
+	ONNXRuntime string
 	// Threads is how many cores one call may use; 0 is all that Go may use.
 	Threads int
 	// Int8Text encodes texts with products of bytes in place of floats: on a CPU two to four times as fast
@@ -34,6 +48,9 @@ func (o *Options) normal() (Options, error) {
 	if out.Threads < 0 {
 		return out, fmt.Errorf("aladin: %d threads", out.Threads)
 	}
+	if out.DeviceMemory < 0 || out.Batch < 0 {
+		return out, fmt.Errorf("aladin: %d bytes of a device's memory, batches of %d", out.DeviceMemory, out.Batch)
+	}
 	if out.MaxPixels < 0 {
 		return out, fmt.Errorf("aladin: at most %d pixels", out.MaxPixels)
 	}
@@ -41,6 +58,11 @@ func (o *Options) normal() (Options, error) {
 		out.CacheTexts = cacheTexts
 	}
 	return out, nil
+}
+
+// runtime says how the model's networks run.
+func (o *Options) runtime() *ort.Options {
+	return &ort.Options{Threads: o.Threads, Device: o.Device, DeviceMemory: o.DeviceMemory, Library: o.ONNXRuntime}
 }
 
 // onGPU says whether a GPU may be used.

@@ -194,16 +194,13 @@ const (
 	bitsMinCandidates = 1000
 )
 
-// rescore scores the candidates of a coarse scan exactly and keeps the best k of
-// each segment.
+// rescore scores the candidates of a coarse scan, which come in the order of the
+// file, exactly and keeps the best k of each segment.
 func (m *matcher) rescore(q *Encoding, fs []found, k int) ([]found, error) {
 	sq, err := scorer.NewQuery(scorer.Int8, q.Matching, nil)
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(fs, func(a, b found) int {
-		return cmp.Or(cmp.Compare(a.seg, b.seg), cmp.Compare(a.row, b.row))
-	})
 	var out []found
 	for len(fs) > 0 {
 		seg := fs[0].seg

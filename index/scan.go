@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sort"
 	"sync"
 
 	"github.com/aladin-go/aladin/scorer"
@@ -22,7 +21,8 @@ type scan struct {
 	best []collector // by query
 }
 
-// scan returns, for each query, at least the best k rows, in no particular order.
+// scan returns, for each query, at least the best k rows, in no particular order;
+// for an index that rescores just those k, without scores, in the order of the file.
 func (m *matcher) scan(ctx context.Context, queries []*scorer.Query, pieces []piece, k int) ([][]found, error) {
 	out := make([][]found, len(queries))
 	if k == 0 {
@@ -73,7 +73,9 @@ func (s *scan) bySegment(next func() (int, bool)) error {
 			drain()
 			seg = p.seg
 		}
-		shifted = s.piece(p, 0, tops, shifted)
+		shifted = s.piece(p, shifted, func(rows *scorer.Rows, from int, filter []uint64) {
+			s.rows(rows, filter, from, tops)
+		})
 	}
 	drain()
 	return nil
@@ -83,20 +85,27 @@ func (s *scan) bySegment(next func() (int, bool)) error {
 // collector for all segments rejects more and sorts less. Ties go by position
 // in the file.
 func (s *scan) across(next func() (int, bool)) error {
-	tops := s.newTops()
+	all := make([]*scorer.Candidates, len(s.queries))
+	for i := range all {
+		all[i] = scorer.NewCandidates(s.k)
+	}
 	base := s.sn.bases()
 	var shifted []uint64
 	for i, ok := next(); ok; i, ok = next() {
 		p := &s.pieces[i]
-		shifted = s.piece(p, base[p.seg], tops, shifted)
+		shifted = s.piece(p, shifted, func(rows *scorer.Rows, from int, filter []uint64) {
+			for j, q := range s.queries {
+				all[j].Scan(rows, q, filter, base[p.seg]+from)
+			}
+		})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, t := range tops {
-		if s.best[i].top == nil {
-			s.best[i].top = t
+	for i, c := range all {
+		if s.best[i].coarse == nil {
+			s.best[i].coarse = c
 		} else {
-			s.best[i].top.Merge(t)
+			s.best[i].coarse.Merge(c)
 		}
 	}
 	return nil
@@ -112,12 +121,12 @@ func (sn *snapshot) bases() []int {
 	return base
 }
 
-// piece scans a piece; base is the position of the segment's first row. It
-// returns shifted for the next call.
-func (s *scan) piece(p *piece, base int, tops []*scorer.TopK, shifted []uint64) []uint64 {
+// piece calls scan for each run of rows in a piece, with the row that it begins
+// at. It returns shifted for the next call.
+func (s *scan) piece(p *piece, shifted []uint64, scan func(rows *scorer.Rows, from int, filter []uint64)) []uint64 {
 	rows := &s.sn.segments[p.seg].rows
 	if p.runs == nil {
-		s.rows(rows.Slice(p.from, p.to), p.filter, base+p.from, tops)
+		scan(rows.Slice(p.from, p.to), p.from, p.filter)
 		return shifted
 	}
 	for _, r := range p.runs {
@@ -126,7 +135,7 @@ func (s *scan) piece(p *piece, base int, tops []*scorer.TopK, shifted []uint64) 
 			shifted = shiftRows(shifted, p.all, r[0], r[1]-r[0])
 			filter = shifted
 		}
-		s.rows(rows.Slice(r[0], r[1]), filter, base+r[0], tops)
+		scan(rows.Slice(r[0], r[1]), r[0], filter)
 	}
 	return shifted
 }
@@ -143,8 +152,8 @@ func (s *scan) rows(rows *scorer.Rows, filter []uint64, base int, tops []*scorer
 // among the best k, ties included, so that the order in which workers come makes
 // no difference.
 type collector struct {
-	best []found
-	top  *scorer.TopK // instead of best, after across
+	best   []found
+	coarse *scorer.Candidates // instead of best, after across
 }
 
 func (c *collector) add(seg int, hits []scorer.Hit, k int) {
@@ -162,16 +171,20 @@ func (c *collector) add(seg int, hits []scorer.Hit, k int) {
 	c.best = c.best[:n]
 }
 
+// found returns what was gathered, in no order, or in that of the file after across.
 func (c *collector) found(s *scan) []found {
-	if c.top == nil {
+	if c.coarse == nil {
 		return c.best
 	}
 	base := s.sn.bases()
-	hits := c.top.Hits()
-	out := make([]found, len(hits))
-	for i, h := range hits {
-		seg := sort.SearchInts(base, h.Pos+1) - 1
-		out[i] = found{seg, h.Pos - base[seg], h.Score}
+	rows := c.coarse.Rows()
+	out := make([]found, len(rows))
+	seg := 0
+	for i, row := range rows {
+		for row >= base[seg+1] {
+			seg++
+		}
+		out[i] = found{seg: seg, row: row - base[seg]}
 	}
 	return out
 }

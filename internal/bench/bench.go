@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -28,6 +29,7 @@ type suite struct {
 
 var suites = []suite{
 	{"scan", scans},
+	{"bits", bits},
 	{"maxsim", maxSim},
 }
 
@@ -53,9 +55,9 @@ type bench struct {
 	notes  io.Writer
 }
 
-// report adds a row and works out its ratio.
+// report adds a row and works out its ratio, unless it has one.
 func (b *bench) report(r Row) {
-	if r.Baseline > 0 && r.Value > 0 {
+	if r.Baseline > 0 && r.Value > 0 && r.Ratio == 0 {
 		r.Ratio = r.Value / r.Baseline
 		if r.Lower {
 			r.Ratio = 1 / r.Ratio
@@ -76,24 +78,44 @@ func (b *bench) size(full, quick int) int {
 	return full
 }
 
-// best runs the subjects in turns, round after round, and returns the shortest time
-// of each. Turns and minima keep a busy machine from favouring one of them.
-func (b *bench) best(subjects ...func()) []time.Duration {
-	times := make([]time.Duration, len(subjects))
+// times are those of subjects that took turns: by subject, then by round.
+type times [][]time.Duration
+
+// measure runs the subjects in turns, round after round. What disturbs a busy machine
+// for longer than a round disturbs all of them, so that ratios hold.
+func (b *bench) measure(subjects ...func()) times {
+	t := make(times, len(subjects))
 	for round := range b.rounds + 1 {
 		for i, f := range subjects {
 			start := time.Now()
 			f()
-			d := time.Since(start)
-			if round > 0 && (times[i] == 0 || d < times[i]) { // the first warms up
-				times[i] = d
+			if round > 0 { // the first warms up
+				t[i] = append(t[i], time.Since(start))
 			}
 		}
 	}
-	return times
+	return t
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
+// ms is the median time of subject i in milliseconds.
+func (t times) ms(i int) float64 {
+	return median(len(t[i]), func(round int) float64 { return float64(t[i][round].Nanoseconds()) / 1e6 })
+}
+
+// speedup says how many times as fast subject i is as subject j: the median of the
+// ratios of single rounds.
+func (t times) speedup(i, j int) float64 {
+	return median(len(t[i]), func(round int) float64 { return float64(t[j][round]) / float64(t[i][round]) })
+}
+
+func median(n int, value func(int) float64) float64 {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = value(i)
+	}
+	slices.Sort(v)
+	return (v[(n-1)/2] + v[n/2]) / 2
+}
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -101,7 +123,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	quick := flags.Bool("quick", false, "smaller sizes: a minute, some 2 GB of memory")
 	only := flags.String("run", "", "run suites whose name matches this `regexp`")
 	out := flags.String("out", filepath.Join("build", "bench.json"), "write the figures to this `file`; empty: do not")
-	rounds := flags.Int("rounds", 5, "take the best of `n` rounds")
+	rounds := flags.Int("rounds", 9, "take the median of `n` rounds")
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: go run ./internal/bench [flags]\n\nMeasures, prints a table and exits 0 whatever the figures.")
 		flags.PrintDefaults()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -33,6 +34,26 @@ func TestReport(t *testing.T) {
 	for _, key := range []string{"name", "value", "unit", "baseline", "ratio", "bar"} {
 		assert.Contains(t, rows[0], key)
 	}
+}
+
+func TestTimes(t *testing.T) {
+	order := ""
+	b := &bench{rounds: 2}
+	got := b.measure(func() { order += "a" }, func() { order += "b" })
+	assert.Equal(t, "ababab", order, "a round to warm up, then two that count")
+	assert.Len(t, got[0], 2)
+	ms := func(v ...time.Duration) (d []time.Duration) {
+		for _, x := range v {
+			d = append(d, x*time.Millisecond)
+		}
+		return d
+	}
+	// The last round was disturbed, both subjects alike.
+	noisy := times{ms(2, 2, 60), ms(6, 7, 180)}
+	assert.Equal(t, 2.0, noisy.ms(0))
+	assert.Equal(t, 7.0, noisy.ms(1))
+	assert.Equal(t, 3.0, noisy.speedup(0, 1))
+	assert.Equal(t, 2.5, median(2, func(i int) float64 { return float64(2 + i) }))
 }
 
 func TestRunNothing(t *testing.T) {

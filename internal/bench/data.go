@@ -63,8 +63,8 @@ func readWords(b []byte) uint64 {
 // readVectors is the standard library's loop over vector registers.
 func readVectors(b []byte) uint64 { return uint64(bytes.Count(b, []byte{0})) }
 
-func newQuery(codec scorer.Codec, v []float32) *scorer.Query {
-	q, err := scorer.NewQuery(codec, v, nil)
+func newQuery(codec scorer.Codec, v, centre []float32) *scorer.Query {
+	q, err := scorer.NewQuery(codec, v, centre)
 	if err != nil {
 		panic(err) // the codecs and dimensions are ours
 	}

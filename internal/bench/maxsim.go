@@ -54,17 +54,17 @@ func maxSim(ctx context.Context, b *bench) error {
 	if graph != nil {
 		subjects = append(subjects, graph)
 	}
-	t := b.best(subjects...)
+	t := b.measure(subjects...)
 	const unit = "ms/1000 candidates"
-	int8Time := milliseconds(t[0])
+	int8Time := t.ms(0)
 	row := Row{Name: "MaxSim int8, 16 words", Value: int8Time, Unit: unit, Lower: true}
 	if graph != nil {
-		row.Baseline, row.Against, row.Bar = milliseconds(t[len(codecs)]), "ONNX Runtime f32, 1 thread, tokens side by side", 3
+		row.Baseline, row.Ratio, row.Against, row.Bar = t.ms(len(codecs)), t.speedup(0, len(codecs)), "ONNX Runtime f32, 1 thread, tokens side by side", 3
 	}
 	b.report(row)
-	b.report(Row{Name: "MaxSim 2bit, 16 words", Value: milliseconds(t[1]), Unit: unit, Baseline: int8Time, Against: "int8", Bar: 0.7, Lower: true})
-	b.report(Row{Name: "MaxSim 4bit, 16 words", Value: milliseconds(t[2]), Unit: unit, Baseline: int8Time, Against: "int8", Lower: true})
-	b.report(Row{Name: "MaxSim f16, 16 words", Value: milliseconds(t[3]), Unit: unit, Baseline: int8Time, Against: "int8", Lower: true})
+	b.report(Row{Name: "MaxSim 2bit, 16 words", Value: t.ms(1), Unit: unit, Baseline: int8Time, Ratio: t.speedup(1, 0), Against: "int8", Bar: 0.7, Lower: true})
+	b.report(Row{Name: "MaxSim 4bit, 16 words", Value: t.ms(2), Unit: unit, Baseline: int8Time, Ratio: t.speedup(2, 0), Against: "int8", Lower: true})
+	b.report(Row{Name: "MaxSim f16, 16 words", Value: t.ms(3), Unit: unit, Baseline: int8Time, Ratio: t.speedup(3, 0), Against: "int8", Lower: true})
 	return ctx.Err()
 }
 

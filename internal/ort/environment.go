@@ -4,6 +4,7 @@ package ort
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -23,21 +24,27 @@ var environment struct {
 
 // Available says whether sessions can be opened: the library is there and loads.
 func Available() bool {
-	_, err := load()
+	_, err := load("")
 	return err == nil
 }
 
-// load makes the environment unless it is there, and returns the path of the library. A failure is not
-// remembered: the user may have mended it.
-func load() (string, error) {
+// load makes the environment unless it is there, and returns the path of the library: the one that wanted
+// names, or if that is empty any. A failure is not remembered: the user may have mended it.
+func load(wanted string) (string, error) {
 	environment.Lock()
 	defer environment.Unlock()
-	if environment.library != "" {
+	if environment.library != "" && wanted == "" {
 		return environment.library, nil
 	}
-	path, err := Library()
+	path, err := library(wanted)
 	if err != nil {
 		return "", err
+	}
+	if environment.library != "" {
+		if !sameFile(path, environment.library) {
+			return "", fmt.Errorf("%w: %s is wanted, but this process has loaded %s and cannot load another", ErrUnavailable, path, environment.library)
+		}
+		return environment.library, nil
 	}
 	onnxruntime.SetSharedLibraryPath(path)
 	// Errors come back as values; ONNX Runtime's own lines on stderr would only repeat them.
@@ -54,16 +61,22 @@ func load() (string, error) {
 	return path, nil
 }
 
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, yerr := os.Stat(b)
+	return err == nil && yerr == nil && os.SameFile(x, y)
+}
+
 // Version is the version of the library in use, such as "1.29.0".
 func Version() (string, error) {
-	if _, err := load(); err != nil {
+	if _, err := load(""); err != nil {
 		return "", err
 	}
 	return onnxruntime.GetVersion(), nil
 }
 
 // addCUDA asks for the CUDA provider on device id.
-func addCUDA(o *onnxruntime.SessionOptions, id int, extra map[string]string) error {
+func addCUDA(so *onnxruntime.SessionOptions, id int, o *Options) error {
 	dir := filepath.Dir(environment.library)
 	provider := filepath.Join(dir, "libonnxruntime_providers_cuda.so")
 	if runtime.GOOS == "windows" {
@@ -78,15 +91,10 @@ func addCUDA(o *onnxruntime.SessionOptions, id int, extra map[string]string) err
 		return cudaError(err)
 	}
 	defer cuda.Destroy()
-	// TF32 rounds matrix products to 10 bits: a GPU must make things faster and change nothing else.
-	settings := map[string]string{"device_id": fmt.Sprint(id), "use_tf32": "0"}
-	for k, v := range extra {
-		settings[k] = v
-	}
-	if err := cuda.Update(settings); err != nil {
+	if err := cuda.Update(o.cudaSettings(id)); err != nil {
 		return cudaError(err)
 	}
-	if err := o.AppendExecutionProviderCUDA(cuda); err != nil {
+	if err := so.AppendExecutionProviderCUDA(cuda); err != nil {
 		return cudaError(err)
 	}
 	return nil

@@ -43,6 +43,39 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
+// A process has one library, by whatever name.
+func TestOptionsLibrary(t *testing.T) {
+	if !Available() {
+		t.Skip("needs ONNX Runtime")
+	}
+	path, err := Library()
+	require.NoError(t, err)
+	for _, name := range []string{"", path, filepath.Dir(path)} {
+		s, err := Load(addModel(), &Options{Library: name})
+		require.NoError(t, err, name)
+		require.NoError(t, s.Close())
+	}
+	other := filepath.Join(t.TempDir(), "other.so")
+	require.NoError(t, os.WriteFile(other, nil, 0o600))
+	_, err = Load(addModel(), &Options{Library: other})
+	require.ErrorIs(t, err, ErrUnavailable)
+	require.ErrorContains(t, err, "cannot load another")
+	require.ErrorContains(t, err, other)
+	_, err = Load(addModel(), &Options{Library: filepath.Join(t.TempDir(), "none")})
+	require.ErrorIs(t, err, ErrUnavailable)
+	require.ErrorContains(t, err, "none")
+}
+
+// The bound of a GPU's memory reaches the provider; what the caller says goes first.
+func TestCUDASettings(t *testing.T) {
+	o := &Options{}
+	assert.Equal(t, map[string]string{"device_id": "2", "use_tf32": "0"}, o.cudaSettings(2))
+	o = &Options{DeviceMemory: 3 << 30, CUDA: map[string]string{"use_tf32": "1"}}
+	assert.Equal(t, map[string]string{"device_id": "0", "use_tf32": "1", "gpu_mem_limit": "3221225472", "arena_extend_strategy": "kSameAsRequested"}, o.cudaSettings(0))
+	_, _, err := (&Options{DeviceMemory: -1}).normal()
+	require.ErrorContains(t, err, "DeviceMemory")
+}
+
 func TestLibraryNamesTheCommand(t *testing.T) {
 	t.Setenv(ortsetup.EnvLibrary, filepath.Join(t.TempDir(), "none"))
 	_, err := Library()

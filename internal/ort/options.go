@@ -2,6 +2,7 @@ package ort
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"strconv"
 	"strings"
@@ -26,6 +27,9 @@ type Options struct {
 	Threads int
 	// Device is "" or "cpu", "cuda" or "cuda:N", or "auto": CUDA where it works, else the CPU.
 	Device string
+	// Library is ONNX Runtime's library, a file or a folder that holds it; "" is the one that Library finds.
+	// A process loads it once: asking for another later is an error.
+	Library string
 	// Optimise is the level of graph optimisation.
 	Optimise OptLevel
 	// Spin lets waiting threads spin: a little faster when runs follow each other without a pause, and
@@ -35,6 +39,8 @@ type Options struct {
 	Outputs []string
 	// Config holds further session configuration entries, under ONNX Runtime's own keys.
 	Config map[string]string
+	// DeviceMemory bounds what the session takes of a GPU's memory, in bytes; 0 does not.
+	DeviceMemory int64
 	// CUDA holds further options of the CUDA provider, such as gpu_mem_limit. TF32 is off unless use_tf32
 	// says "1": faster, and rounded to 10 bits.
 	CUDA map[string]string
@@ -52,6 +58,9 @@ func (o *Options) normal() (Options, device, error) {
 	if n.Threads == 0 {
 		n.Threads = runtime.GOMAXPROCS(0)
 	}
+	if n.DeviceMemory < 0 {
+		return n, device{}, fmt.Errorf("ort: DeviceMemory is %d; it must be 0 (no bound) or more", n.DeviceMemory)
+	}
 	if n.Optimise == OptDefault {
 		n.Optimise = OptAll
 	}
@@ -60,6 +69,18 @@ func (o *Options) normal() (Options, device, error) {
 	}
 	d, err := parseDevice(n.Device)
 	return n, d, err
+}
+
+// cudaSettings are the CUDA provider's.
+func (o *Options) cudaSettings(id int) map[string]string {
+	// TF32 rounds matrix products to 10 bits: a GPU must make things faster and change nothing else.
+	settings := map[string]string{"device_id": strconv.Itoa(id), "use_tf32": "0"}
+	if o.DeviceMemory > 0 {
+		settings["gpu_mem_limit"] = strconv.FormatInt(o.DeviceMemory, 10)
+		settings["arena_extend_strategy"] = "kSameAsRequested" // doubling would meet the bound at half of it
+	}
+	maps.Copy(settings, o.CUDA)
+	return settings
 }
 
 // device is a parsed Options.Device.

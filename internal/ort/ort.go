@@ -46,8 +46,15 @@ var (
 )
 
 // Library is the path of the ONNX Runtime library that sessions use. Its error names the command to run.
-func Library() (string, error) {
-	path, err := ortsetup.Find()
+func Library() (string, error) { return library("") }
+
+// library is the one that wanted names, a file or a folder, or if that is empty the one of this machine.
+func library(wanted string) (path string, err error) {
+	if wanted == "" {
+		path, err = ortsetup.Find()
+	} else {
+		path, err = ortsetup.In(wanted)
+	}
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

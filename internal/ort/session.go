@@ -55,7 +55,7 @@ func open(model string, r io.ReaderAt, size int64, opts *Options, start opener) 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := load(); err != nil {
+	if _, err := load(o.Library); err != nil {
 		return nil, err
 	}
 	s := &Session{model: model}
@@ -111,7 +111,7 @@ func (s *Session) start(o *Options, dev device, start opener) error {
 		return err
 	}
 	if dev.cuda {
-		if err := addCUDA(so, dev.id, o.CUDA); err != nil {
+		if err := addCUDA(so, dev.id, o); err != nil {
 			return err
 		}
 	}

@@ -57,7 +57,7 @@ func Dir() (string, error) {
 // Find returns the path of the library. Its error says what to run.
 func Find() (string, error) {
 	if p := os.Getenv(EnvLibrary); p != "" {
-		return findIn(p)
+		return findIn(EnvLibrary, p)
 	}
 	dir, err := Dir()
 	if err != nil {
@@ -72,11 +72,18 @@ func Find() (string, error) {
 		ErrNotFound, SetupCommand, Version, dir, EnvLibrary)
 }
 
-// findIn resolves the environment variable: what a user names must exist, nothing else is tried.
-func findIn(p string) (string, error) {
+// In returns the library that a path names: a file, or a folder that holds it.
+func In(path string) (string, error) { return findIn("the program", path) }
+
+// findIn resolves what somebody names: it must exist, nothing else is tried.
+func findIn(who, p string) (string, error) {
+	mend := fmt.Sprintf("correct it, or leave it out and run `%s`", SetupCommand)
+	if who == EnvLibrary {
+		mend = fmt.Sprintf("correct it, or unset it and run `%s`", SetupCommand)
+	}
 	info, err := os.Stat(p)
 	if err != nil {
-		return "", fmt.Errorf("%w: %s names %s: %w; correct it, or unset it and run `%s`", ErrNotFound, EnvLibrary, p, err, SetupCommand)
+		return "", fmt.Errorf("%w: %s names %s: %w; %s", ErrNotFound, who, p, err, mend)
 	}
 	if !info.IsDir() {
 		return p, nil
@@ -84,8 +91,7 @@ func findIn(p string) (string, error) {
 	if lib := libraryIn(p); lib != "" {
 		return lib, nil
 	}
-	return "", fmt.Errorf("%w: %s names the folder %s, which holds no %s; correct it, or unset it and run `%s`",
-		ErrNotFound, EnvLibrary, p, libraryNames(runtime.GOOS)[0], SetupCommand)
+	return "", fmt.Errorf("%w: %s names the folder %s, which holds no %s; %s", ErrNotFound, who, p, libraryNames(runtime.GOOS)[0], mend)
 }
 
 // libraryIn is the newest library in dir, "" when there is none.

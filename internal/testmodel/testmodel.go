@@ -26,6 +26,8 @@ type Options struct {
 	Precomputed bool   // regions come from elsewhere, with RegionDim features
 	RegionDim   int    // of a precomputed model; default 12
 	Released    bool   // with the habits of published models: no last word piece, a null region
+	Layers      int    // of the encoder; default 1
+	Hidden      int    // a multiple of 4; default 32
 }
 
 // New makes a model in a folder of the test's and returns the folder.
@@ -70,6 +72,12 @@ func Write(dir string, o Options) error {
 	net := nn.Config{
 		Layers: 1, Hidden: 32, Heads: 4, FF: 48, Vocab: len(vocab), MaxPositions: 40, Types: 2, LayerNormEps: 1e-12,
 		RegionDim: dim, MatchLayers: 1, MatchHeads: 4, MatchFF: 32, Alignment: "MrSw", ReleasedAlignment: o.Released,
+	}
+	if o.Layers > 0 {
+		net.Layers = o.Layers
+	}
+	if o.Hidden > 0 {
+		net.Hidden, net.FF, net.MatchFF = o.Hidden, 4*o.Hidden, 4*o.Hidden
 	}
 	var list bytes.Buffer
 	if err := tokenizer.WriteVocab(&list, vocab); err != nil {
