@@ -230,9 +230,7 @@ func (o *runOptions) open(ctx context.Context, w *watcher, flags *source.Flags, 
 	if err != nil {
 		return nil, errors.Join(err, src.Close())
 	}
-	for _, s := range set.Skipped {
-		w.note("left out: %v", s)
-	}
+	w.skipped(set.Skipped)
 	return &dataset{set}, nil
 }
 
