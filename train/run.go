@@ -233,7 +233,7 @@ func (w *worker) startFromData(ctx context.Context) error {
 	}
 	if w.Config.Encoder.Start == "cca" {
 		w.note("starting embeddings from canonical correlation analysis")
-		return startFromCCA(w.Config, net, w.Model.Params, w.Model.Text, w.Data, pooled)
+		return startFromCCA(ctx, w.Config, net, w.Model.Params, w.Model.Text, w.Data, pooled)
 	}
 	return nil
 }
