@@ -33,6 +33,8 @@ type Config struct {
 	DetectionType      string `yaml:"detection_type"`
 	EnableCLIPLabels   bool   `yaml:"enable_clip_labels"`
 	EnableCLIPCaptions bool   `yaml:"enable_clip_captions"`
+	// AggregationType "labels" makes one sentence of labels that repeat, under enable_clip_labels.
+	AggregationType string `yaml:"aggregation_type"`
 
 	// Notes are remarks about keys that were accepted but mean nothing here.
 	Notes []string `yaml:"-"`
@@ -274,9 +276,6 @@ func ParseConfig(data []byte) (*Config, error) {
 			return nil, fmt.Errorf("%w: %v", ErrConfig, err)
 		}
 	}
-	if c.EnableCLIPLabels || c.EnableCLIPCaptions {
-		c.Notes = append(c.Notes, "enable_clip_labels and enable_clip_captions have no effect: captions and labels are read as word pieces")
-	}
 	return &c, c.Validate()
 }
 
@@ -405,7 +404,7 @@ func (c *Config) Validate() error {
 		{"model.text-aggregation", c.Model.TextAggregation, []string{"", "first"}},
 		{"model.image-aggregation", c.Model.ImageAggregation, []string{"", "first"}},
 		{"encoder.start", c.Encoder.Start, []string{"random", "cca"}},
-		{"detection_type", c.DetectionType, []string{"", "fast", "det", "det_padded", "det+fast", "det+fast_labels", "det+fast_padded"}},
+		{"detection_type", c.DetectionType, []string{"", "fast", "det", "det_padded", "det+fast", "det+fast_labels", "det+fast_padded", "fast+det_labels"}},
 	}
 	for _, ch := range choices {
 		if !known(ch.known, ch.value) {
@@ -433,7 +432,7 @@ func (c *Config) Validate() error {
 			return bad("%s is %g; want 0 ≤ share < 1", key, p)
 		}
 	}
-	return nil
+	return c.checkCLIP()
 }
 
 // YAML writes the whole configuration.

@@ -155,7 +155,7 @@ func (b *batcher) batch(ctx context.Context, order []int, epoch, step int) (*Bat
 	bs := min(b.cfg.Training.BatchSize, len(order))
 	rng := b.rng(epoch, step)
 	out := &Batch{Pairs: slices.Clone(order[step*bs : (step+1)*bs])}
-	caps, labels, sets := make([][]int64, bs), make([][]int64, bs), make([]*region.Set, bs)
+	caps, tags, sets := make([][]int64, bs), make([][]string, bs), make([]*region.Set, bs)
 	views, seeds := make([]int, bs), make([]uint64, bs)
 	for i, c := range out.Pairs {
 		views[i] = b.view(rng, c)
@@ -171,16 +171,17 @@ func (b *batcher) batch(ctx context.Context, order []int, epoch, step int) (*Bat
 			return
 		}
 		caps[i] = b.dropWords(r, b.tokens[c])
-		labels[i] = b.text.Labels(b.dropTags(r, set.ObjectTags()))
+		tags[i] = b.dropTags(r, set.ObjectTags())
 		sets[i] = b.dropRegions(r, set)
 	})
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	pad := int64(b.text.Tokenizer.PAD())
-	out.Captions = input.PadCaptions(caps, pad)
 	var err error
-	out.Images, err = input.PadImages(labels, sets, b.cfg.Encoder.MaxRegions, b.data.Images.Dim(), pad)
+	if out.Captions, err = b.text.PadCaptions(ctx, caps); err != nil {
+		return nil, err
+	}
+	out.Images, err = b.text.PadImages(ctx, tags, sets, b.cfg.Encoder.MaxRegions, b.data.Images.Dim())
 	return out, err
 }
 

@@ -26,12 +26,12 @@ func newEncoder(net nn.Config, text input.Text, maxRegions, threads int, device 
 	e := &encoder{net: net, text: text, maxRegions: maxRegions}
 	var err error
 	if e.texts, e.textParams, err = compile(net, threads, device, func(b *onnx.Builder, n *nn.Net) nn.Side {
-		return n.Text(n.EncodeText(nn.TextInputs(b)))
+		return n.Text(n.EncodeText(nn.TextInputs(b, net, "")))
 	}); err != nil {
 		return nil, err
 	}
 	e.imgs, e.imgParams, err = compile(net, threads, device, func(b *onnx.Builder, n *nn.Net) nn.Side {
-		return n.Image(n.EncodeImage(nn.ImageInputs(b, net.RegionDim)))
+		return n.Image(n.EncodeImage(nn.ImageInputs(b, net)))
 	})
 	if err != nil {
 		e.close()
@@ -88,8 +88,11 @@ func (e *encoder) captions(ctx context.Context, params *Params, texts []string, 
 		for _, t := range texts[from:min(from+encodeBatch, len(texts))] {
 			seqs = append(seqs, e.text.Caption(t).IDs)
 		}
-		c := input.PadCaptions(seqs, int64(e.text.Tokenizer.PAD()))
-		if err := e.run(ctx, e.texts, e.textParams, params, captionInputs(&c), out); err != nil {
+		c, err := e.text.PadCaptions(ctx, seqs)
+		if err != nil {
+			return nil, err
+		}
+		if err := e.run(ctx, e.texts, e.textParams, params, c.Tensors(), out); err != nil {
 			return nil, err
 		}
 		tell(progress, len(out.tokens), len(texts))
@@ -103,11 +106,11 @@ func (e *encoder) images(ctx context.Context, params *Params, images Images, pro
 	n := images.Len()
 	for from := 0; from < n; from += encodeBatch {
 		count := min(encodeBatch, n-from)
-		sets, labels := make([]*region.Set, count), make([][]int64, count)
+		sets, tags := make([]*region.Set, count), make([][]string, count)
 		errs := make([]error, count)
 		parallel(count, func(i int) {
 			if sets[i], errs[i] = images.Load(ctx, from+i, 0); errs[i] == nil {
-				labels[i] = e.text.Labels(sets[i].ObjectTags())
+				tags[i] = sets[i].ObjectTags()
 			}
 		})
 		for i, err := range errs {
@@ -115,11 +118,11 @@ func (e *encoder) images(ctx context.Context, params *Params, images Images, pro
 				return nil, fmt.Errorf("image %s: %w", images.ID(from+i), err)
 			}
 		}
-		m, err := input.PadImages(labels, sets, e.maxRegions, images.Dim(), int64(e.text.Tokenizer.PAD()))
+		m, err := e.text.PadImages(ctx, tags, sets, e.maxRegions, images.Dim())
 		if err != nil {
 			return nil, fmt.Errorf("images %s…: %w", images.ID(from), err)
 		}
-		if err := e.run(ctx, e.imgs, e.imgParams, params, imageInputs(&m), out); err != nil {
+		if err := e.run(ctx, e.imgs, e.imgParams, params, m.Tensors(), out); err != nil {
 			return nil, err
 		}
 		tell(progress, len(out.tokens), n)

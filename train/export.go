@@ -24,7 +24,7 @@ type Model struct {
 	Text        input.Text
 	MaxRegions  int
 	Regions     bundle.Regions
-	RegionFiles map[string]func(io.Writer) error // of the region source
+	RegionFiles map[string]func(io.Writer) error // of the region source, and others
 	Training    any                              // a record for people, as JSON
 	Dir         string                           // where it was loaded from
 }
@@ -77,6 +77,9 @@ func (m *Model) manifest() (bundle.Manifest, error) {
 	if m.Text.FirstLabel != m.Text.Tokenizer.CLS() {
 		man.Quirks.FirstLabelToken = m.Text.Tokenizer.Piece(m.Text.FirstLabel)
 	}
+	if man.CLIP, err = m.clipManifest(); err != nil {
+		return man, err
+	}
 	if m.Training != nil {
 		if man.Training, err = json.Marshal(m.Training); err != nil {
 			return man, err
@@ -126,7 +129,7 @@ func LoadModel(dir string) (*Model, error) {
 		}
 		m.RegionFiles[name] = bundle.FromFile(p)
 	}
-	return m, nil
+	return m, m.loadCLIP(b)
 }
 
 // readParams takes the float initialisers of a graph: parameters bear their names there.

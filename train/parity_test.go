@@ -152,7 +152,7 @@ func TestParityEncoders(t *testing.T) {
 	require.NoError(t, err)
 	defer is.Close()
 	all := f.batch(seq(12), make([]int64, 12))
-	iout, err := is.Run(ctx, imageInputs(&all.Images))
+	iout, err := is.Run(ctx, all.Images.Tensors())
 	require.NoError(t, err)
 	closeTo(t, "emb/image", f.floats("emb/image"), iout["matching"].Float32(), 1e-4)
 

@@ -65,6 +65,7 @@ func (r *Run) Do(ctx context.Context) (*Validation, error) {
 	w := &worker{Run: r, batches: newBatcher(r.Data, r.Model.Text, r.Config)}
 	w.state = &State{Config: string(r.Config.YAML()), Captions: len(r.Data.Captions), Best: -1}
 	defer w.close()
+	w.clipDevice()
 	if err := w.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -125,6 +126,9 @@ func (w *worker) close() {
 	}
 	if w.val != nil {
 		w.val.close()
+	}
+	if c := w.Model.Text.CLIP; c != nil {
+		c.Tower.Close()
 	}
 }
 

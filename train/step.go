@@ -9,7 +9,6 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -28,6 +27,9 @@ type Step struct {
 	drops   *dropouts
 	shape   [4]int
 }
+
+// captionPrefix tells the step's inputs for captions from those for images.
+const captionPrefix = "cap_"
 
 // gradOut is where one parameter's gradient comes out: dense, or as rows from one or more look-ups.
 type gradOut struct {
@@ -135,16 +137,15 @@ func frozenParam(cfg *Config, name string) bool {
 // forward builds the network's two passes and the losses; the parts come out as one vector "losses",
 // the total first.
 func (s *Step) forward(b *onnx.Builder, n *nn.Net, cfg *Config, opts StepOptions) (*onnx.Value, error) {
-	ids := b.Input("cap_ids", onnx.Int64, onnx.Of("B", "T"))
-	mask := b.Input("cap_mask", onnx.Int64, onnx.Of("B", "T"))
-	labelIDs, types, labelMask, regions, regionMask := nn.ImageInputs(b, n.RegionDim)
+	words, mask := nn.TextInputs(b, n.Config, captionPrefix)
+	labels, types, labelMask, regions, regionMask := nn.ImageInputs(b, n.Config)
 
 	frozenDrop := n.Dropout
 	if cfg.Model.FreezeTeran && !cfg.Model.FrozenDropout {
 		n.Dropout = nil
 	}
-	textStates := n.EncodeText(ids, mask)
-	imageStates := n.EncodeImage(labelIDs, types, labelMask, regions, regionMask)
+	textStates := n.EncodeText(words, mask)
+	imageStates := n.EncodeImage(labels, types, labelMask, regions, regionMask)
 	n.Dropout = frozenDrop
 	text, image := n.Text(textStates), n.Image(imageStates)
 
@@ -277,10 +278,9 @@ func int64s(v []int) []int64 {
 // Run computes losses and gradients for a batch. The result aliases the step's memory until the next
 // Run. rng draws the dropout masks.
 func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, error) {
-	in := captionInputs(&batch.Captions)
-	in["cap_ids"], in["cap_mask"] = in["ids"], in["mask"]
-	for name, x := range imageInputs(&batch.Images) {
-		in[name] = x
+	in := batch.Images.Tensors()
+	for name, x := range batch.Captions.Tensors() {
+		in[captionPrefix+name] = x
 	}
 	if batch.Softness > 0 {
 		in["softness"] = ort.Float32([]int64{1}, []float32{batch.Softness})
@@ -305,21 +305,6 @@ func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, 
 		return nil, err
 	}
 	return s.result(batch)
-}
-
-// captionInputs and imageInputs are batches as tensors, by the names of the bundle's graphs.
-func captionInputs(c *input.Captions) map[string]*ort.Tensor {
-	shape := []int64{int64(c.B), int64(c.T)}
-	return map[string]*ort.Tensor{"ids": ort.Int64(shape, c.IDs), "mask": ort.Int64(shape, c.Mask)}
-}
-
-func imageInputs(m *input.Images) map[string]*ort.Tensor {
-	b, l, r := int64(m.B), int64(m.L), int64(m.R)
-	return map[string]*ort.Tensor{
-		"label_ids": ort.Int64([]int64{b, l}, m.LabelIDs), "label_types": ort.Int64([]int64{b, l}, m.LabelTypes),
-		"label_mask": ort.Int64([]int64{b, l}, m.LabelMask),
-		"regions":    ort.Float32([]int64{b, r, int64(m.F)}, m.Regions), "region_mask": ort.Int64([]int64{b, r}, m.RegionMask),
-	}
 }
 
 // bindRows gives the sparse gradients memory of the batch's size.

@@ -63,6 +63,8 @@ type Manifest struct {
 	// Alignment is one of AlignmentModes.
 	Alignment string `json:"alignment"`
 	Quirks    Quirks `json:"quirks"`
+	// CLIP is the text tower whose vectors the encoders read in place of word pieces, if they do.
+	CLIP *TextTower `json:"clip,omitempty"`
 	// Network describes the encoder for those who continue its training; the graphs do not need it.
 	Network json.RawMessage `json:"network,omitempty"`
 	// Training records how the model came about.
@@ -96,6 +98,18 @@ type Regions struct {
 	Kind string `json:"kind"` // Precomputed, ONNX or Patches
 	// Config is the region source's own (vision.Config); bundle does not look into it.
 	Config json.RawMessage `json:"config,omitempty"`
+}
+
+// TextTower is that of CLIP in a bundle whose encoders read its vectors (ALADIN-2.0).
+type TextTower struct {
+	Tower  string `json:"tower"`  // file: an ONNX graph
+	Merges string `json:"merges"` // file: its vocabulary
+	// Captions is how many numbers the state of a caption's token has, Labels how many the vector of a
+	// sentence about a label; 0 where word pieces are read.
+	Captions int `json:"captions,omitempty"`
+	Labels   int `json:"labels,omitempty"`
+	// Aggregate makes one sentence of labels that repeat.
+	Aggregate bool `json:"aggregate,omitempty"`
 }
 
 // Quirks are deviations that published checkpoints were trained with. The zero value is how our own
@@ -273,7 +287,7 @@ func (m *Manifest) check() error {
 func (m *Manifest) regionFiles() []string {
 	var names []string
 	for name := range m.Files {
-		own := name == m.Tokenizer.File
+		own := name == m.Tokenizer.File || m.CLIP != nil && (name == m.CLIP.Tower || name == m.CLIP.Merges)
 		for _, graph := range []string{TextFile, ImageFile, AlignFile} {
 			own = own || name == graph || strings.HasPrefix(name, graph+".")
 		}
@@ -313,6 +327,16 @@ func (m *Manifest) checkEncoders() error {
 	}
 	if t := m.Quirks.FirstToken(); t != "[CLS]" && t != "[UNK]" {
 		return fmt.Errorf("quirks.first_label_token is %q; it must be [CLS] or [UNK]", t)
+	}
+	if c := m.CLIP; c != nil {
+		for _, name := range []string{c.Tower, c.Merges} {
+			if _, ok := m.Files[name]; !ok {
+				return fmt.Errorf("there is no file %q, which clip names", name)
+			}
+		}
+		if c.Captions < 0 || c.Labels < 0 || c.Captions+c.Labels == 0 || max(c.Captions, c.Labels) > maxDim {
+			return fmt.Errorf("clip.captions and clip.labels are %d and %d; one must be from 1 to %d", c.Captions, c.Labels, maxDim)
+		}
 	}
 	return errors.Join(
 		within("dims.embed", m.Dims.Embed, 1, maxDim),

@@ -58,6 +58,11 @@ type Config struct {
 	DeticIn     int `json:"detic_in,omitempty"`
 	DeticHidden int `json:"detic_hidden,omitempty"`
 
+	// CLIPCaptions and CLIPLabels are how many numbers CLIP's vectors have that stand for a caption's tokens
+	// and an image's labels in place of word embeddings (ALADIN-2.0). 0 = word embeddings.
+	CLIPCaptions int `json:"clip_captions,omitempty"`
+	CLIPLabels   int `json:"clip_labels,omitempty"`
+
 	MatchLayers int `json:"match_layers"` // "tern-layers": of the matching head, shared by both sides
 	MatchHeads  int `json:"match_heads"`  // 4 in published models
 	MatchFF     int `json:"match_ff"`     // H in published models
@@ -128,5 +133,5 @@ func (c Config) Validate() error {
 	case c.DeticHidden < 0 || c.DeticHidden > 0 && (c.DeticIn <= 0 || c.DeticIn > c.RegionDim || c.RegionDim <= DeticDim):
 		return fmt.Errorf("%w: Detic's layers read %d of %d features a region", ErrConfig, c.DeticIn, c.RegionDim)
 	}
-	return nil
+	return c.validateCLIP()
 }

@@ -11,31 +11,43 @@ type States struct {
 	Last   *onnx.Value   // [B, S, H]
 	Hidden []*onnx.Value // every layer's input, and the last output
 	mask   mask          // of the S positions
-	ids    *onnx.Value   // of a caption: its word pieces
+	words  *onnx.Value   // of a caption: its word pieces, or CLIP's states
 }
 
-// EncodeText reads captions: ids and mask int64 [B, T], "[CLS] caption [SEP]" and padding.
-func (n *Net) EncodeText(ids, tokens *onnx.Value) States {
+// EncodeText reads captions: words [B, T] as word pieces, "[CLS] caption [SEP]" and padding, or under
+// CLIPCaptions as CLIP's states [B, T, C]; mask int64 [B, T].
+func (n *Net) EncodeText(words, tokens *onnx.Value) States {
 	var s States
 	n.B.Scope("text", func() {
-		x := n.embedTokens(ids, nil)
+		var x *onnx.Value
+		if n.CLIPCaptions > 0 {
+			x = n.embedTokens(n.embedCLIP(words, captionCLIP, n.CLIPCaptions), nil)
+		} else {
+			x = n.embedTokens(n.embedWords(words), nil)
+		}
 		s = n.encode(x, n.mask(tokens))
 	})
-	s.ids = ids
+	s.words = words
 	return s
 }
 
-// EncodeImage reads images: the class names of their detections as tokens (ids, types and mask int64
-// [B, L]) followed by their regions (float [B, R, F], mask int64 [B, R]). The states are those of the
-// regions alone.
-func (n *Net) EncodeImage(ids, types, tokens, regions, regionMask *onnx.Value) States {
+// EncodeImage reads images: the class names of their detections as tokens (labels int64 [B, L], or under
+// CLIPLabels CLIP's vectors [B, L, C]; types and mask int64 [B, L]) followed by their regions (float
+// [B, R, F], mask int64 [B, R]). The states are those of the regions alone.
+func (n *Net) EncodeImage(labels, types, tokens, regions, regionMask *onnx.Value) States {
 	var s States
 	n.B.Scope("image", func() {
 		b := n.B
-		x := b.Concat(1, n.embedTokens(ids, types), n.embedRegions(regions))
+		var x *onnx.Value
+		if n.CLIPLabels > 0 {
+			x = n.embedCLIP(labels, labelCLIP, n.CLIPLabels)
+		} else {
+			x = n.embedWords(labels)
+		}
+		x = b.Concat(1, n.embedTokens(x, types), n.embedRegions(regions))
 		m := n.mask(b.Concat(1, tokens, regionMask))
 		s = n.encode(x, m)
-		from := b.DimVector(ids, 1)
+		from := b.DimVector(labels, 1)
 		cut := func(x *onnx.Value) *onnx.Value {
 			return b.SliceV(x, 1, from, b.DimVector(x, 1), regions.Shape[1])
 		}
@@ -48,12 +60,15 @@ func (n *Net) EncodeImage(ids, types, tokens, regions, regionMask *onnx.Value) S
 	return s
 }
 
-// embedTokens adds word, position and type embeddings; types nil means type 0 throughout.
-func (n *Net) embedTokens(ids, types *onnx.Value) *onnx.Value {
+func (n *Net) embedWords(ids *onnx.Value) *onnx.Value {
+	return n.B.Gather(n.Param(WordEmbeddings, InitNormal, n.Vocab, n.Hidden), ids)
+}
+
+// embedTokens adds position and type embeddings to those of words; types nil means type 0 throughout.
+func (n *Net) embedTokens(x, types *onnx.Value) *onnx.Value {
 	b, p := n.B, bertPrefix+"embeddings."
-	x := b.Gather(n.Param(p+"word_embeddings.weight", InitNormal, n.Vocab, n.Hidden), ids)
 	positions := n.Param(p+"position_embeddings.weight", n.residual(InitNormal), n.MaxPositions, n.Hidden)
-	x = b.Add(x, b.Gather(positions, b.Range(ids.Shape[1])))
+	x = b.Add(x, b.Gather(positions, b.Range(x.Shape[1])))
 	table := n.Param(p+"token_type_embeddings.weight", n.residual(InitNormal), n.Types, n.Hidden)
 	if types == nil {
 		types = b.Int(0)

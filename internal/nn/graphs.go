@@ -19,7 +19,7 @@ func (c constants) Param(b *onnx.Builder, p Param) (*onnx.Value, error) {
 	return b.Weights(p.Name, data, p.Shape...), nil
 }
 
-// TextModel is text.onnx of a bundle: ids and mask int64 [B, T] → matching [B, D], tokens [B, T, D],
+// TextModel is text.onnx of a bundle: the inputs of TextInputs → matching [B, D], tokens [B, T, D],
 // weights [B, T].
 func TextModel(cfg Config, w Weights) (*onnx.Model, error) {
 	b := onnx.NewBuilder()
@@ -27,13 +27,11 @@ func TextModel(cfg Config, w Weights) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids, mask := TextInputs(b)
-	return n.finish("text", n.normaliseWeights(n.Text(n.EncodeText(ids, mask))))
+	return n.finish("text", n.normaliseWeights(n.Text(n.EncodeText(TextInputs(b, cfg, "")))))
 }
 
-// ImageModel is image.onnx of a bundle: label_ids, label_types and label_mask int64 [B, L], regions
-// [B, R, F] and region_mask int64 [B, R] → matching [B, D], tokens [B, N, D], weights [B, N]. With
-// ReleasedAlignment a null region comes last (N = R+1): a zero vector that takes part, for the masked
+// ImageModel is image.onnx of a bundle: the inputs of ImageInputs → matching [B, D], tokens [B, N, D],
+// weights [B, N]. With ReleasedAlignment a null region comes last (N = R+1): a zero vector that takes part, for the masked
 // zeros of the released evaluation.
 func ImageModel(cfg Config, w Weights) (*onnx.Model, error) {
 	b := onnx.NewBuilder()
@@ -41,8 +39,8 @@ func ImageModel(cfg Config, w Weights) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids, types, mask, regions, regionMask := ImageInputs(b, cfg.RegionDim)
-	side := n.Image(n.EncodeImage(ids, types, mask, regions, regionMask))
+	labels, types, mask, regions, regionMask := ImageInputs(b, cfg)
+	side := n.Image(n.EncodeImage(labels, types, mask, regions, regionMask))
 	if cfg.ReleasedAlignment {
 		dim := regions.Shape[0]
 		zero := b.Zeros(dim, onnx.D(1), onnx.D(cfg.Hidden))
@@ -60,20 +58,6 @@ func (n *Net) finish(name string, side Side) (*onnx.Model, error) {
 		return nil, err
 	}
 	return n.B.Model("aladin " + name)
-}
-
-// TextInputs declares the inputs of a caption batch.
-func TextInputs(b *onnx.Builder) (ids, mask *onnx.Value) {
-	return b.Input("ids", onnx.Int64, onnx.Of("B", "T")), b.Input("mask", onnx.Int64, onnx.Of("B", "T"))
-}
-
-// ImageInputs declares the inputs of an image batch.
-func ImageInputs(b *onnx.Builder, regionDim int) (ids, types, mask, regions, regionMask *onnx.Value) {
-	tokens := onnx.Of("B", "L")
-	return b.Input("label_ids", onnx.Int64, tokens), b.Input("label_types", onnx.Int64, tokens),
-		b.Input("label_mask", onnx.Int64, tokens),
-		b.Input("regions", onnx.Float, onnx.Of("B", "R", regionDim)),
-		b.Input("region_mask", onnx.Int64, onnx.Of("B", "R"))
 }
 
 // AlignModel is align.onnx of a bundle: the MaxSim of Q captions with C images whose region tokens are

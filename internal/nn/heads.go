@@ -19,11 +19,11 @@ func (n *Net) Text(s States) Side {
 		words := n.inner(s.mask.tokens, n.dropLast())
 		side.Weights = words
 		if n.StopWords {
-			kept := n.B.Gather(n.Param(KeptWords, InitOne, n.Vocab, 1), s.ids)
-			side.Weights = n.B.Mul(side.Weights, n.B.Reshape(kept, s.ids.Shape...))
+			kept := n.B.Gather(n.Param(KeptWords, InitOne, n.Vocab, 1), s.words)
+			side.Weights = n.B.Mul(side.Weights, n.B.Reshape(kept, s.words.Shape...))
 		}
 		if n.WordGates {
-			side.Weights = n.B.Mul(side.Weights, n.gates(s.ids))
+			side.Weights = n.B.Mul(side.Weights, n.gates(s.words))
 		}
 		side.Tokens = n.alignTokens(s, "text", "transformer_encoder_1")
 		side.Matching = n.matching(s, "text", words)

@@ -1,4 +1,4 @@
-package vinvl
+package clip
 
 import (
 	"strings"
@@ -6,8 +6,8 @@ import (
 	"github.com/jinzhu/inflection"
 )
 
-// LabelSentences are the sentences that CLIP's text tower reads in place of object labels
-// (ALADIN-2.0's enable_clip_labels): "start of the sequence", then "a photo of a LABEL" for each tag,
+// LabelSentences are the sentences that the tower reads in place of object labels (ALADIN-2.0's
+// enable_clip_labels): "start of the sequence", then "a photo of a LABEL" for each tag,
 // at most most sentences in all (0: no limit). With aggregate (--aggregation_type labels) repeated
 // tags become one: "a photo of three dogs", "a photo of many dogs" above ten, in the order in which
 // tags first occur. The article is always "a", as it was in training.
@@ -59,7 +59,10 @@ func numberWord(n int) string {
 // underscores, with a description in parentheses that stays as it is: "bell_peppers",
 // "mice_(computer_equipment)", "slices of pizza".
 func Plural(class string) string {
-	name, _ := splitDescription(class)
+	name := class
+	if i := strings.IndexByte(class, '('); i >= 0 {
+		name = strings.TrimRight(class[:i], "_ ")
+	}
 	rest := class[len(name):]
 	// The noun that is counted stands last, or before "of" and the like.
 	end := len(name)

@@ -1,14 +1,14 @@
-package vinvl_test
+package clip_test
 
 import (
 	"fmt"
 
-	"github.com/aladin-go/aladin/internal/vinvl"
+	"github.com/aladin-go/aladin/internal/clip"
 )
 
 func ExampleLabelSentences() {
 	tags := []string{"dog", "dog", "traffic_light", "woman", "woman", "dog"}
-	for _, s := range vinvl.LabelSentences(tags, true, 0) {
+	for _, s := range clip.LabelSentences(tags, true, 0) {
 		fmt.Println(s)
 	}
 	// Output:

@@ -1,0 +1,59 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/aladin-go/aladin/internal/onnx"
+)
+
+// The layers that take CLIP's vectors to the hidden size, by what the vectors stand for.
+const (
+	captionCLIP = bertPrefix + "embeddings.clip_local_to_oscar_embeddings."  // states of a caption's tokens
+	labelCLIP   = bertPrefix + "embeddings.clip_global_to_oscar_embeddings." // sentences about labels
+)
+
+// CLIPDim is how many numbers a vector of CLIP ViT-B/32's text tower has.
+const CLIPDim = 512
+
+// validateCLIP refuses what needs word pieces where there are none.
+func (c Config) validateCLIP() error {
+	switch {
+	case c.CLIPCaptions < 0 || c.CLIPLabels < 0:
+		return fmt.Errorf("%w: CLIP's vectors of %d and %d numbers", ErrConfig, c.CLIPCaptions, c.CLIPLabels)
+	case c.CLIPCaptions > 0 && (c.WordGates || c.StopWords):
+		return fmt.Errorf("%w: captions that are CLIP's token states have no word pieces to weigh or to leave out", ErrConfig)
+	}
+	return nil
+}
+
+// TextInputs declares the inputs of a caption batch: ids int64 [B, T], or clip [B, T, C] under CLIPCaptions,
+// and mask int64 [B, T]. All names begin with prefix.
+func TextInputs(b *onnx.Builder, cfg Config, prefix string) (words, mask *onnx.Value) {
+	if cfg.CLIPCaptions > 0 {
+		words = b.Input(prefix+"clip", onnx.Float, onnx.Of("B", "T", cfg.CLIPCaptions))
+	} else {
+		words = b.Input(prefix+"ids", onnx.Int64, onnx.Of("B", "T"))
+	}
+	return words, b.Input(prefix+"mask", onnx.Int64, onnx.Of("B", "T"))
+}
+
+// ImageInputs declares the inputs of an image batch: label_ids int64 [B, L], or label_clip [B, L, C] under
+// CLIPLabels, label_types and label_mask int64 [B, L], regions [B, R, F] and region_mask int64 [B, R].
+func ImageInputs(b *onnx.Builder, cfg Config) (labels, types, mask, regions, regionMask *onnx.Value) {
+	tokens := onnx.Of("B", "L")
+	if cfg.CLIPLabels > 0 {
+		labels = b.Input("label_clip", onnx.Float, onnx.Of("B", "L", cfg.CLIPLabels))
+	} else {
+		labels = b.Input("label_ids", onnx.Int64, tokens)
+	}
+	return labels, b.Input("label_types", onnx.Int64, tokens), b.Input("label_mask", onnx.Int64, tokens),
+		b.Input("regions", onnx.Float, onnx.Of("B", "R", cfg.RegionDim)),
+		b.Input("region_mask", onnx.Int64, onnx.Of("B", "R"))
+}
+
+// embedCLIP takes CLIP's vectors [B, S, C] to the hidden size (ALADIN-2.0): a layer, ReLU, a layer.
+func (n *Net) embedCLIP(x *onnx.Value, name string, dim int) *onnx.Value {
+	y := n.B.Relu(n.linear(n.rows(x), name+"0", InitNormal, dim, n.Hidden))
+	y = n.linear(y, name+"2", InitNormal, n.Hidden, n.Hidden)
+	return n.B.Reshape(y, x.Shape[0], x.Shape[1], onnx.D(n.Hidden))
+}
