@@ -149,7 +149,7 @@ func TestDataDropout(t *testing.T) {
 // Masks of dropout have the rate that was asked for, keep the mean, and do not depend on the batch's size.
 func TestDropoutPool(t *testing.T) {
 	cfg := DefaultConfig()
-	d := newDropouts(nil, &cfg, smallNet())
+	d := newDropouts(nil, &cfg)
 	small := append([]float32(nil), d.pool("hidden", 1000)...)
 	large := d.pool("hidden", 100000)
 	require.Equal(t, small, large[:1000])

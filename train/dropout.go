@@ -1,33 +1,36 @@
 package train
 
 import (
+	"fmt"
 	"math/rand/v2"
 
-	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
 )
 
-// dropouts makes dropout masks (Srivastava et al., JMLR 2014) without random numbers in the graph: a
-// pool of mask values (0 or 1/(1−p)) is an input, and every place that drops reads a stretch of it from
-// an offset that the step draws. Masks so depend on the seed alone and cost one copy.
+// dropouts makes dropout masks (Srivastava et al., JMLR 2014) without random numbers in the graph: there is
+// a pool of mask values (0 or 1/(1−p)) for every rate, and every place that drops has an input of its own, to
+// which the step binds a stretch of the pool from an offset that it draws. Masks so depend on the seed alone
+// and cost no copy.
 type dropouts struct {
-	b       *onnx.Builder
-	rates   map[string]float32 // by place
-	pools   map[string]*onnx.Value
-	offsets *onnx.Value
-	sites   []string // place of each site, in order
-	net     nn.Config
-
-	data map[string][]float32
-	rng  uint64
+	b     *onnx.Builder
+	rates map[string]float32 // by place
+	sites []site             // in order
+	seed  uint64
+	data  map[string][]float32
 }
 
-func newDropouts(b *onnx.Builder, cfg *Config, net nn.Config) *dropouts {
+// A site is one place in the graph where a mask is applied.
+type site struct {
+	input string
+	place string
+	shape onnx.Shape
+}
+
+func newDropouts(b *onnx.Builder, cfg *Config) *dropouts {
 	return &dropouts{
-		b: b, net: net, rng: cfg.Training.Seed,
+		b: b, seed: cfg.Training.Seed, data: map[string][]float32{},
 		rates: map[string]float32{"hidden": cfg.Encoder.Dropout, "attention": cfg.Encoder.AttentionDrop, "head": cfg.Model.Dropout, "feature": cfg.Encoder.FeatureDropout},
-		pools: map[string]*onnx.Value{}, data: map[string][]float32{},
 	}
 }
 
@@ -35,52 +38,38 @@ func (d *dropouts) apply(x *onnx.Value, place string) *onnx.Value {
 	if d.rates[place] == 0 {
 		return x
 	}
-	b := d.b
+	shape := append(onnx.Shape(nil), x.Shape...)
 	if place == "feature" { // a feature is dropped from all regions of an image alike
-		ones := b.Expand(b.Reshape(b.Scalar(1), onnx.D(1), onnx.D(1), onnx.D(1)), x.Shape[0], onnx.D(1), x.Shape[2])
-		return b.Mul(x, d.mask(ones, place))
+		shape[1] = onnx.D(1)
 	}
-	return d.mask(x, place)
+	s := site{input: fmt.Sprintf("dropout_%d", len(d.sites)), place: place, shape: shape}
+	d.sites = append(d.sites, s)
+	return d.b.Mul(x, d.b.Input(s.input, onnx.Float, shape))
 }
 
-// mask multiplies x by its own stretch of a pool.
-func (d *dropouts) mask(x *onnx.Value, place string) *onnx.Value {
-	b := d.b
-	if d.offsets == nil {
-		d.offsets = b.Input("dropout_offsets", onnx.Int64, onnx.Of("Sites"))
+// inputs adds this step's masks to a run's inputs; sizes are those of the batch's dimensions by name.
+func (d *dropouts) inputs(in map[string]*ort.Tensor, sizes map[string]int, rng *rand.Rand) error {
+	largest := map[string]int{}
+	shapes := make([][]int64, len(d.sites))
+	counts := make([]int, len(d.sites))
+	for i, s := range d.sites {
+		counts[i] = 1
+		for _, dim := range s.shape {
+			n, err := dim.Eval(sizes)
+			if err != nil {
+				return err
+			}
+			shapes[i] = append(shapes[i], int64(n))
+			counts[i] *= n
+		}
+		largest[s.place] = max(largest[s.place], counts[i])
 	}
-	pool := d.pools[place]
-	if pool == nil {
-		pool = b.Input("dropout_"+place, onnx.Float, onnx.Of("Pool-"+place))
-		d.pools[place] = pool
+	for i, s := range d.sites {
+		room := largest[s.place] + 1<<16
+		from := rng.IntN(room)
+		in[s.input] = ort.Float32(shapes[i], d.pool(s.place, room+largest[s.place])[from:from+counts[i]])
 	}
-	site := int64(len(d.sites))
-	d.sites = append(d.sites, place)
-	from := b.Slice(d.offsets, 0, site, site+1, onnx.D(1))
-	count := b.Ints(1)
-	for i := range x.Shape {
-		count = b.Mul(count, b.DimVector(x, i))
-	}
-	flat := b.SliceV(pool, 0, from, b.Add(from, count), x.Shape.Elements())
-	return b.Mul(x, b.Reshape(flat, x.Shape...))
-}
-
-// inputs adds the pools and this step's offsets to a run's inputs.
-func (d *dropouts) inputs(in map[string]*ort.Tensor, batch *Batch, rng *rand.Rand) {
-	if d.offsets == nil {
-		return
-	}
-	s := max(batch.Captions.T, batch.Images.L+batch.Images.R)
-	largest := batch.Images.B * max(d.net.RegionDim, s*max(d.net.Hidden, d.net.FF, d.net.MatchFF), s*s*max(d.net.Heads, d.net.MatchHeads))
-	size := 2*largest + 1<<16
-	for place := range d.pools {
-		in["dropout_"+place] = ort.Float32([]int64{int64(size)}, d.pool(place, size))
-	}
-	offsets := make([]int64, len(d.sites))
-	for i := range offsets {
-		offsets[i] = int64(rng.IntN(size - largest))
-	}
-	in["dropout_offsets"] = ort.Int64([]int64{int64(len(offsets))}, offsets)
+	return nil
 }
 
 // pool grows the pool of a place to size; what is there stays, so batches of any size see the same values.
@@ -89,7 +78,7 @@ func (d *dropouts) pool(place string, size int) []float32 {
 	if len(data) < size {
 		p := d.rates[place]
 		keep := 1 / (1 - p)
-		seed := d.rng
+		seed := d.seed
 		for _, c := range place {
 			seed = seed*31 + uint64(c)
 		}

@@ -26,9 +26,17 @@ func (t *TrainingConfig) softness(step, total int) float32 {
 	if t.Softness <= 0 {
 		return 0
 	}
-	end := t.SoftnessEnd
-	if end <= 0 {
-		end = t.Softness
+	return float32(t.Softness + (t.softnessEnd()-t.Softness)*float64(step)/float64(max(1, total)))
+}
+
+func (t *TrainingConfig) softnessEnd() float64 {
+	if t.SoftnessEnd <= 0 {
+		return t.Softness
 	}
-	return float32(t.Softness + (end-t.Softness)*float64(step)/float64(max(1, total)))
+	return t.SoftnessEnd
+}
+
+// leastSoftness is a bound below all that softness returns.
+func (t *TrainingConfig) leastSoftness() float32 {
+	return float32(min(t.Softness, t.softnessEnd()))
 }

@@ -80,9 +80,10 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 	if err != nil {
 		return nil, err
 	}
+	n.Training = true
 	s := &Step{Params: params}
 	if !opts.NoDropout {
-		s.drops = newDropouts(b, cfg, net)
+		s.drops = newDropouts(b, cfg)
 		n.Dropout = s.drops.apply
 	}
 	total, err := s.forward(b, n, cfg, opts)
@@ -153,6 +154,7 @@ func (s *Step) forward(b *onnx.Builder, n *nn.Net, cfg *Config, opts StepOptions
 	t := &cfg.Training
 	if t.Softness > 0 {
 		n.Softness = b.Input("softness", onnx.Float, onnx.Of(1))
+		n.LeastSoftness = t.leastSoftness()
 	}
 	names := cfg.Losses()
 	matching, err := l.scores(t.Measure, image.Matching, text.Matching)
@@ -286,7 +288,9 @@ func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, 
 		in["softness"] = ort.Float32([]int64{1}, []float32{batch.Softness})
 	}
 	if s.drops != nil {
-		s.drops.inputs(in, batch, rng)
+		if err := s.drops.inputs(in, batch.sizes(), rng); err != nil {
+			return nil, err
+		}
 	}
 	for _, info := range s.session.Inputs() {
 		if x, ok := in[info.Name]; ok {
@@ -305,6 +309,11 @@ func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, 
 		return nil, err
 	}
 	return s.result(batch)
+}
+
+// sizes are those of a batch's dimensions by name.
+func (b *Batch) sizes() map[string]int {
+	return map[string]int{"B": b.Captions.B, "T": b.Captions.T, "L": b.Images.L, "R": b.Images.R}
 }
 
 // bindRows gives the sparse gradients memory of the batch's size.

@@ -65,6 +65,9 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 	b := n.B
 	masked := b.Mul(b.Mul(s.values, s.region), s.word)
 	overRegions := func() *onnx.Value { // [I, C, W]: each word's best region
+		if n.Training && !n.ReleasedAlignment {
+			return b.Mul(n.bestRegions(s, image, text), s.weight)
+		}
 		best := n.maximum(n.forMax(s.values, s.region, s.word, pad), 1)
 		if !n.ReleasedAlignment {
 			return b.Mul(best, s.weight)
@@ -145,6 +148,26 @@ func (n *Net) maximum(x *onnx.Value, axis int) *onnx.Value {
 	sum := b.ReduceSum(b.Exp(b.Div(b.Sub(x, top), n.Softness)), true, axis)
 	soft := b.Add(top, b.Mul(n.Softness, b.Log(sum)))
 	return b.Reshape(soft, append(append(onnx.Shape(nil), x.Shape[:axis]...), x.Shape[axis+1:]...)...)
+}
+
+// bestRegions is the maximum over regions, hard or soft, in few passes over the similarities: what masks the
+// regions, shifts and scales goes into the matrix product. A soft maximum needs no maximum for range, as the
+// similarities are cosines: with τ ≥ 1/80, exp((x+80τ−1)/τ) of x in −1…1 is neither 0 nor infinite, nor is
+// a sum of thousands.
+func (n *Net) bestRegions(s similarity, image, text Side) *onnx.Value {
+	b := n.B
+	rows, words := n.rows(image.Tokens), n.rows(text.Tokens)
+	column := b.Reshape(b.MulS(b.AddS(image.Weights, -1), 10000), rows.Shape[0], onnx.D(1))
+	shape := s.values.Shape
+	if n.Softness == nil || n.LeastSoftness < 1./80 {
+		x := b.Reshape(b.Gemm(rows, words, column, false, true), shape...)
+		return n.maximum(x, 1)
+	}
+	shift := b.Sub(b.Scalar(80), b.Reciprocal(n.Softness))
+	x := b.Gemm(rows, b.Div(words, n.Softness), b.Add(column, shift), false, true)
+	sum := b.SumExp(b.Reshape(x, shape...), 1)
+	soft := b.Mul(n.Softness, b.Sub(b.Log(b.AddS(sum, 1e-37)), shift)) // 1e-37: an image without regions
+	return b.Reshape(soft, shape[0], shape[2], shape[3])
 }
 
 // forMax prepares similarities for a maximum along the axis that along masks.

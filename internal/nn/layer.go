@@ -71,21 +71,39 @@ func (n *Net) layer(x *onnx.Value, m mask, names layerNames, kind layerKind) *on
 	if n.PreNorm {
 		in = n.layerNorm(h, names.ffNorm, kind.eps)
 	}
-	f := n.linear(in, names.ff1, kind.init, n.Hidden, kind.ff)
-	if kind.gelu {
-		f = b.Gelu(f)
-	} else {
-		f = b.Relu(f)
-	}
-	if kind.innerDrops {
-		f = n.drop(f, kind.hidden)
-	}
-	f = n.drop(n.linear(f, names.ff2, n.residual(kind.init), kind.ff, n.Hidden), kind.hidden)
+	f := n.drop(n.feedForward(in, names, kind), kind.hidden)
 	h = b.Add(h, f)
 	if !n.PreNorm {
 		h = n.layerNorm(h, names.ffNorm, kind.eps)
 	}
 	return b.Reshape(h, shape...)
+}
+
+// feedForward is a layer's second part on rows.
+func (n *Net) feedForward(in *onnx.Value, names layerNames, kind layerKind) *onnx.Value {
+	b := n.B
+	scale := float32(1) // of both matrices
+	if kind.gelu && n.Training {
+		scale = math.Sqrt2 / 2
+	}
+	w1, b1 := n.weights(names.ff1, kind.init, n.Hidden, kind.ff)
+	w2, b2 := n.weights(names.ff2, n.residual(kind.init), kind.ff, n.Hidden)
+	if scale != 1 {
+		w1, b1, w2 = b.MulS(w1, scale), b.MulS(b1, scale), b.MulS(w2, scale)
+	}
+	f := b.Gemm(in, w1, b1, false, true)
+	switch {
+	case !kind.gelu:
+		f = b.Relu(f)
+	case n.Training:
+		f = b.ErfGate(f)
+	default:
+		f = b.Gelu(f)
+	}
+	if kind.innerDrops {
+		f = n.drop(f, kind.hidden)
+	}
+	return b.Gemm(f, w2, b2, false, true)
 }
 
 // attention is multi-head self-attention on the rows of a batch of sequences, before its output layer.
@@ -112,6 +130,13 @@ func (n *Net) queryKeyValue(rows *onnx.Value, names layerNames, kind layerKind) 
 	}
 	w := n.Param(names.joined+"weight", kind.init, 3*h, h)
 	bias := n.Param(names.joined+"bias", InitZero, 3*h)
+	if n.Training { // three products: parts of their result would have to be put together in the backward pass
+		part := func(i int) *onnx.Value {
+			from, to := int64(i*h), int64((i+1)*h)
+			return b.Gemm(rows, b.Slice(w, 0, from, to, onnx.D(h)), b.Slice(bias, 0, from, to, onnx.D(h)), false, true)
+		}
+		return part(0), part(1), part(2)
+	}
 	all := b.Gemm(rows, w, bias, false, true)
 	part := func(i int) *onnx.Value { return b.Slice(all, 1, int64(i*h), int64((i+1)*h), onnx.D(h)) }
 	return part(0), part(1), part(2)

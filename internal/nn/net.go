@@ -77,6 +77,11 @@ type Net struct {
 	// Softness, when set, is a temperature τ > 0 (one element): maxima of the alignment head become
 	// τ·log Σ exp(x/τ), through which more than the winner learns. For training.
 	Softness *onnx.Value
+	// LeastSoftness is the smallest value that Softness will have; 0 is unknown.
+	LeastSoftness float32
+	// Training arranges the graph for being differentiated: the same functions, with fewer passes over
+	// activations at the cost of some more over weights, which an exported graph would repeat for nothing.
+	Training bool
 
 	params Params
 	made   map[string]*onnx.Value
@@ -121,13 +126,21 @@ func (n *Net) Param(name string, init Init, shape ...int) *onnx.Value {
 
 // linear is x·Wᵀ + b on a matrix x [N, in], with W [out, in] as PyTorch keeps it.
 func (n *Net) linear(x *onnx.Value, name string, init Init, in, out int) *onnx.Value {
-	w := n.Param(name+".weight", init, out, in)
-	b := n.Param(name+".bias", InitZero, out)
+	w, b := n.weights(name, init, in, out)
 	return n.B.Gemm(x, w, b, false, true)
 }
 
+// weights are those of a linear layer: W [out, in] and b [out].
+func (n *Net) weights(name string, init Init, in, out int) (w, b *onnx.Value) {
+	return n.Param(name+".weight", init, out, in), n.Param(name+".bias", InitZero, out)
+}
+
 func (n *Net) layerNorm(x *onnx.Value, name string, eps float32) *onnx.Value {
-	return n.B.LayerNorm(x, n.Param(name+".weight", InitOne, n.Hidden), n.Param(name+".bias", InitZero, n.Hidden), eps)
+	gamma, beta := n.Param(name+".weight", InitOne, n.Hidden), n.Param(name+".bias", InitZero, n.Hidden)
+	if n.Training {
+		return n.B.LayerNormParts(x, gamma, beta, eps)
+	}
+	return n.B.LayerNorm(x, gamma, beta, eps)
 }
 
 func (n *Net) drop(x *onnx.Value, place string) *onnx.Value {

@@ -46,6 +46,10 @@ type Op struct {
 	Domain  string
 	In, Out []*Value
 	Attrs   []*Attr
+	// Whole is set on the last node of a function that is made of several nodes and has a gradient of its
+	// own: its kind, operands and results, the intermediate values that the gradient uses among them. It is
+	// not part of the model.
+	Whole *Op
 }
 
 type dimSource struct {

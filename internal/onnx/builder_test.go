@@ -193,3 +193,19 @@ func TestDeadEnds(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []OpsetID{{"", Opset}, {"com.microsoft", 1}}, m.Opsets)
 }
+
+func TestDimEval(t *testing.T) {
+	sizes := map[string]int{"B": 2, "T": 3, "cut": 5}
+	for name, want := range map[string]int{"B": 2, "4*B*T": 24, "B*(T+2*cut)": 26, "((T+1)+cut)": 9, "(B*T+cut)*T": 33} {
+		got, err := Sym(name).Eval(sizes)
+		require.NoError(t, err)
+		require.Equal(t, want, got, name)
+	}
+	got, err := D(7).Eval(nil)
+	require.NoError(t, err)
+	require.Equal(t, 7, got)
+	for _, name := range []string{"R", "B*R", "(B+R)"} {
+		_, err := Sym(name).Eval(sizes)
+		require.ErrorContains(t, err, "dimension R is not known")
+	}
+}

@@ -73,6 +73,15 @@ func (b *Builder) Gelu(x *Value) *Value {
 	return b.Mul(b.MulS(x, 0.5), b.AddS(erf, 1))
 }
 
+// ErfGate is x·(1+erf(x)), from which Gelu(x) is made as ErfGate(x/√2)/√2: three passes over x where the
+// factors can be put into the layers around it.
+func (b *Builder) ErfGate(x *Value) *Value {
+	gate := b.AddS(b.Erf(x), 1)
+	y := b.Mul(x, gate)
+	y.Op.Whole = &Op{Kind: "ErfGate", In: []*Value{x}, Out: []*Value{y, gate}}
+	return y
+}
+
 func (b *Builder) unary(kind string, x *Value) *Value {
 	return b.one(kind, x.Type, x.Shape, nil, x)
 }

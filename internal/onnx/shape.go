@@ -85,6 +85,62 @@ func (d Dim) factors() (fixed int64, syms []string) {
 	return fixed, syms
 }
 
+// Eval is the dimension's size, given those of the symbols.
+func (d Dim) Eval(sizes map[string]int) (int, error) {
+	if n, ok := sizes[d.Name]; ok && !d.Fixed() {
+		return n, nil
+	}
+	fixed, syms := d.factors()
+	size := int(fixed)
+	for _, s := range syms {
+		n, ok := sizes[s]
+		if terms := addends(s); !ok && len(terms) > 1 {
+			for _, t := range terms {
+				m, err := parseDim(t).Eval(sizes)
+				if err != nil {
+					return 0, err
+				}
+				n += m
+			}
+			ok = true
+		}
+		if !ok {
+			return 0, fmt.Errorf("%w: the size of dimension %s is not known", ErrGraph, s)
+		}
+		size *= n
+	}
+	return size, nil
+}
+
+// addends splits the sum "(4+B*T)" that a Concat made.
+func addends(s string) []string {
+	if !strings.HasPrefix(s, "(") || !strings.HasSuffix(s, ")") {
+		return nil
+	}
+	s = s[1 : len(s)-1]
+	var terms []string
+	depth, from := 0, 0
+	for i, c := range s {
+		switch {
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == '+' && depth == 0:
+			terms = append(terms, s[from:i])
+			from = i + 1
+		}
+	}
+	return append(terms, s[from:])
+}
+
+func parseDim(s string) Dim {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return Dim{Size: n}
+	}
+	return Sym(s)
+}
+
 func product(fixed int64, syms []string) Dim {
 	sorted := append([]string(nil), syms...)
 	for i := 1; i < len(sorted); i++ { // few symbols: insertion sort

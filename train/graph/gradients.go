@@ -10,8 +10,10 @@
 package graph
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aladin-go/aladin/internal/onnx"
 )
@@ -62,7 +64,7 @@ func Gradients(b *onnx.Builder, loss *onnx.Value, wrt []*onnx.Value) ([]Grad, er
 	if !needed[loss] {
 		return make([]Grad, len(wrt)), nil
 	}
-	t := &tape{Builder: b, needed: needed, tables: tables, grads: map[*onnx.Value]*Grad{}}
+	t := &tape{Builder: b, needed: needed, tables: tables, grads: map[*onnx.Value]*Grad{}, parts: map[*onnx.Value][]part{}}
 	ones := make([]onnx.Dim, len(loss.Shape))
 	for i := range ones {
 		ones[i] = onnx.D(1)
@@ -81,7 +83,7 @@ func Gradients(b *onnx.Builder, loss *onnx.Value, wrt []*onnx.Value) ([]Grad, er
 	}
 	out := make([]Grad, len(wrt))
 	for i, v := range wrt {
-		g := t.grads[v]
+		g := t.grad(v)
 		if g == nil {
 			continue
 		}
@@ -102,7 +104,15 @@ type tape struct {
 	needed map[*onnx.Value]bool
 	tables map[*onnx.Value]bool // graph inputs: their look-ups may stay sparse
 	grads  map[*onnx.Value]*Grad
+	parts  map[*onnx.Value][]part // of gradients, not yet among grads
 	err    error
+}
+
+// A part is the derivative of places start to end of an axis; it is zero elsewhere.
+type part struct {
+	axis       int
+	start, end int64
+	value      *onnx.Value
 }
 
 // A rule adds the derivatives of an op's operands, given that of its first output.
@@ -121,9 +131,12 @@ func (t *tape) backward(op *onnx.Op) {
 	if blocks(op) || op.Kind == "Identity" {
 		return
 	}
-	g := t.grads[op.Out[0]]
+	g := t.grad(op.Out[0])
 	if g == nil || g.Dense == nil {
 		return
+	}
+	if op.Whole != nil {
+		op = op.Whole
 	}
 	wanted := false
 	for _, in := range op.In {
@@ -155,6 +168,33 @@ func (t *tape) add(v *onnx.Value, grad func() *onnx.Value) {
 	default:
 		cur.Dense = t.Add(cur.Dense, g)
 	}
+}
+
+// grad is the derivative of v, once all that depends on v is done.
+func (t *tape) grad(v *onnx.Value) *Grad {
+	parts := t.parts[v]
+	delete(t.parts, v)
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(a.start, b.start) })
+	whole := make([]*onnx.Value, len(parts))
+	end := int64(0)
+	for i, p := range parts {
+		if p.axis != parts[0].axis || p.start != end {
+			whole = nil
+			break
+		}
+		whole[i], end = p.value, p.end
+	}
+	switch {
+	case len(parts) == 0:
+	case whole != nil && end == v.Shape[parts[0].axis].Size: // side by side, as the parts of joined weights
+		t.add(v, func() *onnx.Value { return t.Concat(parts[0].axis, whole...) })
+	default:
+		for _, p := range parts {
+			n := v.Shape[p.axis]
+			t.add(v, func() *onnx.Value { return t.Pad(p.value, p.axis, t.Ints(p.start), t.Ints(n.Size-p.end), n) })
+		}
+	}
+	return t.grads[v]
 }
 
 // addRows accumulates a sparse derivative of a table.

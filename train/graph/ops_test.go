@@ -69,7 +69,7 @@ func cases() []opCase {
 		add(op+" itself", func(b *B, v []*V) *V { return f(b, v[0], b.AddS(v[0], 0.5)) }, positive("B", 3))
 	}
 	for name, f := range map[string]func(b *B, x *V) *V{"Neg": (*B).Neg, "Exp": (*B).Exp, "Erf": (*B).Erf, "Tanh": (*B).Tanh, "Sigmoid": (*B).Sigmoid,
-		"Relu": (*B).Relu, "Abs": (*B).Abs, "Gelu": (*B).Gelu} {
+		"Relu": (*B).Relu, "Abs": (*B).Abs, "Gelu": (*B).Gelu, "ErfGate": (*B).ErfGate} {
 		all = append(all, unary(name, f, x("B", 5)))
 	}
 	for name, f := range map[string]func(b *B, x *V) *V{"Log": (*B).Log, "Sqrt": (*B).Sqrt, "Reciprocal": (*B).Reciprocal} {
@@ -141,10 +141,13 @@ func cases() []opCase {
 	}
 	for axis := range 3 {
 		add(fmt.Sprint("Softmax ", axis), func(b *B, v []*V) *V { return b.Softmax(v[0], axis) }, x("B", "T", 2))
+		add(fmt.Sprint("SumExp ", axis), func(b *B, v []*V) *V { return b.SumExp(v[0], axis) }, x("B", "T", 2))
 		add(fmt.Sprint("LogSoftmax ", axis), func(b *B, v []*V) *V { return b.LogSoftmax(v[0], axis) }, x("B", "T", 2))
 	}
 	add("LayerNorm", func(b *B, v []*V) *V { return b.LayerNorm(v[0], v[1], v[2], 1e-3) }, x("B", "T", 5), x(5), x(5))
 	add("LayerNorm tiny eps", func(b *B, v []*V) *V { return b.LayerNorm(v[0], v[1], v[2], 1e-12) }, x("B", 5), x(5), x(5))
+	add("LayerNormParts", func(b *B, v []*V) *V { return b.LayerNormParts(v[0], v[1], v[2], 1e-3) }, x("B", 5), x(5), x(5))
+	add("LayerNormParts tiny eps", func(b *B, v []*V) *V { return b.LayerNormParts(v[0], v[1], v[2], 1e-12) }, x("B", 5), x(5), x(5))
 	add("L2Normalize", func(b *B, v []*V) *V { return b.L2Normalize(v[0], 1e-12) }, x("B", 5))
 
 	for name, f := range map[string]func(b *B, x *V, keep bool, axes ...int) *V{"ReduceSum": (*B).ReduceSum, "ReduceMean": (*B).ReduceMean, "ReduceMax": (*B).ReduceMax, "ReduceMin": (*B).ReduceMin} {

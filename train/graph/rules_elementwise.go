@@ -41,6 +41,14 @@ func init() {
 		"Erf": one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value {
 			return t.Mul(t.MulS(dy, float32(2/math.Sqrt(math.Pi))), t.Exp(t.Neg(t.Mul(x, x))))
 		}),
+		// d x·(1+erf x) = 1+erf x + x·2/√π·exp(−x²)
+		"ErfGate": func(t *tape, op *onnx.Op, dy *onnx.Value) {
+			x, gate := op.In[0], op.Out[1]
+			t.add(x, func() *onnx.Value {
+				bell := t.Exp(t.Sub(t.Scalar(float32(math.Log(2/math.Sqrt(math.Pi)))), t.Mul(x, x)))
+				return t.Mul(t.Add(t.Mul(bell, x), gate), dy)
+			})
+		},
 		"Tanh": one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value {
 			return t.Sub(dy, t.Mul(dy, t.Mul(y, y)))
 		}),
@@ -48,7 +56,7 @@ func init() {
 			return t.Mul(dy, t.Sub(y, t.Mul(y, y)))
 		}),
 		"Relu": one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value {
-			return t.Mul(dy, t.Cast(t.Greater(y, t.Scalar(0)), onnx.Float))
+			return t.Mul(dy, t.Sign(y))
 		}),
 		"Abs":        one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value { return t.Mul(dy, t.Sign(x)) }),
 		"Reciprocal": one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value { return t.Neg(t.Mul(dy, t.Mul(y, y))) }),
@@ -69,6 +77,7 @@ func init() {
 
 		"MatMul":             matMul,
 		"Gemm":               gemm,
+		"SumExp":             sumExp,
 		"Softmax":            softmax,
 		"LogSoftmax":         logSoftmax,
 		"LayerNormalization": layerNorm,

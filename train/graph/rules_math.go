@@ -53,8 +53,18 @@ func gemm(t *tape, op *onnx.Op, dz *onnx.Value) {
 		return t.Gemm(a, dz, nil, !transA, false)
 	})
 	if len(op.In) > 2 {
-		t.add(op.In[2], func() *onnx.Value { return dz })
+		c := op.In[2]
+		t.add(c, func() *onnx.Value {
+			if c.Shape.Equal(onnx.Shape{dz.Shape[1]}) {
+				return t.Reshape(t.sumRows(dz), c.Shape...)
+			}
+			return dz
+		})
 	}
+}
+
+func sumExp(t *tape, op *onnx.Op, dy *onnx.Value) {
+	t.add(op.In[0], func() *onnx.Value { return t.Mul(op.Out[1], dy) })
 }
 
 // softmax: dx = y·(dy − Σ dy·y).
@@ -74,19 +84,35 @@ func logSoftmax(t *tape, op *onnx.Op, dy *onnx.Value) {
 	})
 }
 
-// layerNorm uses the mean and inverse deviation that the forward op returns beside its result: with
-// x̂ = (x−μ)/σ and g = dy·γ, dx = (g − mean(g) − x̂·mean(g·x̂))/σ.
+// layerNorm: with x̂ = (x−μ)/σ, as the forward pass left it or from the mean and inverse deviation that the op
+// returns beside its result, and g = dy·γ, dx = (g − mean(g) − x̂·mean(g·x̂))/σ. Sums are matrix products:
+// that takes the fewest passes over memory.
 func layerNorm(t *tape, op *onnx.Op, dy *onnx.Value) {
-	x, gamma, beta := op.In[0], op.In[1], op.In[2]
-	mean, inv := op.Out[1], op.Out[2]
-	xhat := t.Mul(t.Sub(x, mean), inv)
-	t.add(gamma, func() *onnx.Value { return t.Mul(dy, xhat) })
-	t.add(beta, func() *onnx.Value { return dy })
-	t.add(x, func() *onnx.Value {
-		g := t.Mul(dy, gamma)
-		centred := t.Sub(g, t.ReduceMean(g, true, -1))
-		return t.Mul(inv, t.Sub(centred, t.Mul(xhat, t.ReduceMean(t.Mul(g, xhat), true, -1))))
+	shape, n := op.In[0].Shape, op.In[0].Shape[len(op.In[0].Shape)-1]
+	gamma, beta, inv := op.In[1], op.In[2], op.Out[2]
+	var hat *onnx.Value
+	if len(op.Out) > 3 {
+		hat = t.flatten(op.Out[3])
+	} else {
+		hat = t.flatten(t.Mul(t.Sub(op.In[0], op.Out[1]), inv))
+	}
+	d := t.flatten(dy)
+	dh := t.Mul(d, hat)
+	t.add(gamma, func() *onnx.Value { return t.Reshape(t.sumRows(dh), n) })
+	t.add(beta, func() *onnx.Value { return t.Reshape(t.sumRows(d), n) })
+	t.add(op.In[0], func() *onnx.Value {
+		share := t.Reshape(t.MulS(gamma, 1/float32(n.Size)), n, onnx.D(1))
+		g := t.Gemm(d, share, nil, false, false)
+		gh := t.Gemm(dh, share, nil, false, false)
+		centred := t.Sub(t.Sub(t.Mul(d, gamma), g), t.Mul(hat, gh))
+		return t.Reshape(t.Mul(centred, t.Reshape(inv, d.Shape[0], onnx.D(1))), shape...)
 	})
+}
+
+// sumRows is the sum of a matrix's rows, as a row.
+func (t *tape) sumRows(x *onnx.Value) *onnx.Value {
+	ones := t.Expand(t.Reshape(t.Scalar(1), onnx.D(1), onnx.D(1)), onnx.D(1), x.Shape[0])
+	return t.Gemm(ones, x, nil, false, false)
 }
 
 // kept is dy with the reduced axes back as 1.

@@ -39,6 +39,13 @@ func slice(t *tape, op *onnx.Op, dy *onnx.Value) {
 		t.add(x, func() *onnx.Value { return dy })
 		return
 	}
+	start, end := t.ConstInts(op.In[1]), t.ConstInts(op.In[2])
+	if size := x.Shape[axis]; size.Fixed() && len(start) == 1 && len(end) == 1 && 0 <= start[0] && start[0] < end[0] && end[0] <= size.Size {
+		if t.needed[x] {
+			t.parts[x] = append(t.parts[x], part{axis, start[0], end[0], dy})
+		}
+		return
+	}
 	t.add(x, func() *onnx.Value {
 		n, zero := t.DimVector(x, axis), t.Ints(0)
 		absolute := func(i *onnx.Value) *onnx.Value { // as Slice reads its bounds: negative from the end, clamped
