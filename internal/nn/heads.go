@@ -27,7 +27,7 @@ func (n *Net) Text(s States) Side {
 		}
 		side.Tokens = n.alignTokens(s, "text", "transformer_encoder_1")
 		side.Matching = n.matching(s, "text", words)
-		if n.GlobalPair {
+		if n.GlobalPair > 0 {
 			side = n.globalWord(side)
 		}
 	})
@@ -49,7 +49,7 @@ func (n *Net) Image(s States) Side {
 		}
 		side.Tokens = n.alignTokens(s, "image", stack)
 		side.Matching = n.matching(s, "image", s.mask.tokens)
-		if n.GlobalPair {
+		if n.GlobalPair > 0 {
 			side = n.globalRegion(side)
 		}
 	})
@@ -112,13 +112,10 @@ func (n *Net) matching(s States, side string, weights *onnx.Value) *onnx.Value {
 	return b.L2Normalize(v, 1e-12)
 }
 
-// globalStart is what the global word weighs at first, as a share of all other words together.
-const globalStart = 0.5
-
 // globalWord puts the matching vector in the place of [CLS].
 func (n *Net) globalWord(text Side) Side {
 	b := n.B
-	share := b.MulS(b.Exp(n.Param(encPrefix+"global_share", InitZero, 1)), globalStart)
+	share := b.MulS(b.Exp(n.Param(GlobalShare, InitZero, 1)), n.GlobalPair)
 	weight := b.Mul(b.ReduceSum(text.Weights, true, 1), share) // [B, 1]; that of [CLS] is 0
 	text.Tokens = n.replaceFirst(text.Tokens, b.Unsqueeze(text.Matching, 1))
 	text.Weights = n.replaceFirst(text.Weights, weight)

@@ -32,7 +32,7 @@ func TestGlobalPair(t *testing.T) {
 		"regions":     ort.Float32([]int64{2, regions, int64(cfg.RegionDim)}, features),
 		"region_mask": ort.Int64([]int64{2, regions}, []int64{1, 1, 1, 1, 1, 0}),
 	}
-	sides := func(global bool) (text, image map[string]*ort.Tensor) {
+	sides := func(global float32) (text, image map[string]*ort.Tensor) {
 		cfg.GlobalPair = global
 		for _, pass := range []struct {
 			out  *map[string]*ort.Tensor
@@ -53,10 +53,10 @@ func TestGlobalPair(t *testing.T) {
 		}
 		return text, image
 	}
-	text, image := sides(false)
-	textGlobal, imageGlobal := sides(true)
+	text, image := sides(0)
+	textGlobal, imageGlobal := sides(0.5)
 
-	share, err := started{}.Values(Param{Name: encPrefix + "global_share", Shape: []int{1}})
+	share, err := started{}.Values(Param{Name: GlobalShare, Shape: []int{1}})
 	require.NoError(t, err)
 	for seq, words := range []float32{4, 2} { // without [CLS] and [SEP]
 		tokens, got := text["tokens"].Float32(), textGlobal["tokens"].Float32()
