@@ -19,6 +19,7 @@ type model struct {
 	input   ort.Info
 	outputs []string // those that are read
 	h, w    int
+	resized bool // to another size than the file states
 	batch   int  // pictures a run
 	fixed   bool // the batch is part of the model
 	gain    [3]float32
@@ -56,8 +57,8 @@ func openModel(cfg *ModelConfig, dir string, opts *ort.Options) (*model, error) 
 			o.Type = onnx.Float // inner values rarely state their type, and features are floats
 		}
 	}
-	resized := m.resize(file)
-	if len(file.Graph.Outputs) == before && !resized {
+	m.resized = m.resize(file)
+	if len(file.Graph.Outputs) == before && !m.resized {
 		m.session, err = ort.Open(path, &o) // so that weights in other files are found
 	} else {
 		m.session, err = ort.Load(file.Marshal(), &o)
