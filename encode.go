@@ -234,9 +234,11 @@ func (m *Model) runTexts(ctx context.Context, part []*prepared) error {
 	for k, p := range part {
 		seqs[k] = p.caption.IDs
 	}
-	c := input.PadCaptions(seqs, int64(m.text.Tokenizer.PAD()))
-	shape := []int64{int64(c.B), int64(c.T)}
-	res, err := m.run(ctx, session, map[string]*ort.Tensor{"ids": ort.Int64(shape, c.IDs), "mask": ort.Int64(shape, c.Mask)})
+	c, err := m.text.PadCaptions(ctx, seqs)
+	if err != nil {
+		return err
+	}
+	res, err := m.run(ctx, session, c.Tensors())
 	if err != nil {
 		return err
 	}

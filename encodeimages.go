@@ -9,8 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aladin-go/aladin/index"
-	"github.com/aladin-go/aladin/internal/input"
-	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/vision"
 )
@@ -148,19 +146,15 @@ func (m *Model) runImages(ctx context.Context, part []*prepared) error {
 	if err != nil {
 		return err
 	}
-	labels, sets := make([][]int64, len(part)), make([]*region.Set, len(part))
+	tags, sets := make([][]string, len(part)), make([]*region.Set, len(part))
 	for k, p := range part {
-		labels[k], sets[k] = m.text.Labels(p.set.ObjectTags()), p.set
+		tags[k], sets[k] = p.set.ObjectTags(), p.set
 	}
-	in, err := input.PadImages(labels, sets, m.MaxRegions(), m.RegionDim(), int64(m.text.Tokenizer.PAD()))
+	in, err := m.text.PadImages(ctx, tags, sets, m.MaxRegions(), m.RegionDim())
 	if err != nil {
 		return err
 	}
-	tokens, rows := []int64{int64(in.B), int64(in.L)}, []int64{int64(in.B), int64(in.R)}
-	res, err := m.run(ctx, session, map[string]*ort.Tensor{
-		"label_ids": ort.Int64(tokens, in.LabelIDs), "label_types": ort.Int64(tokens, in.LabelTypes), "label_mask": ort.Int64(tokens, in.LabelMask),
-		"regions": ort.Float32([]int64{int64(in.B), int64(in.R), int64(in.F)}, in.Regions), "region_mask": ort.Int64(rows, in.RegionMask),
-	})
+	res, err := m.run(ctx, session, in.Tensors())
 	if err != nil {
 		return err
 	}

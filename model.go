@@ -49,6 +49,9 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 	if m.text, err = openText(b); err != nil {
 		return nil, err
 	}
+	if m.text.CLIP != nil {
+		m.text.CLIP.Tower.Options = *o.runtime()
+	}
 	if b.Manifest.Regions.Kind != bundle.Precomputed {
 		if m.regions, err = vision.ParseConfig(b.Manifest.Regions.Config); err != nil {
 			return nil, fmt.Errorf("%s: model.json: regions: %w", dir, err)
@@ -98,7 +101,8 @@ func openText(b *bundle.Bundle) (t input.Text, err error) {
 	if t.FirstLabel, ok = t.Tokenizer.ID(man.Quirks.FirstToken()); !ok {
 		return t, fmt.Errorf("%w: %s lacks %s", ErrCorrupt, path, man.Quirks.FirstToken())
 	}
-	return t, nil
+	t.CLIP, err = input.OpenCLIP(b)
+	return t, err
 }
 
 func (m *Model) openExtractor() (vision.Extractor, error) {
@@ -202,7 +206,11 @@ func (m *Model) Close() error {
 	m.closed = true
 	m.mu.Unlock()
 	m.calls.Wait()
-	return errors.Join(m.texts.close(), m.images.close(), m.aligner.close(), m.extractor.close())
+	err := errors.Join(m.texts.close(), m.images.close(), m.aligner.close(), m.extractor.close())
+	if m.text.CLIP != nil {
+		err = errors.Join(err, m.text.CLIP.Tower.Close())
+	}
+	return err
 }
 
 // enter begins a call, which ends with m.calls.Done.

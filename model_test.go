@@ -224,6 +224,24 @@ func TestTextCache(t *testing.T) {
 	assert.Nil(t, off.lookup("a"))
 }
 
+func TestUnknown(t *testing.T) {
+	m := tiny(t, testmodel.Options{})
+	for text, want := range map[string]struct {
+		words []string
+		all   bool
+	}{
+		"a red zyzzyva": {nil, false}, // in pieces
+		"a red 犬, 猫!":   {[]string{"犬", "猫"}, false},
+		"犬と":            {[]string{"犬", "と"}, true},
+		"":              {nil, false},
+		"🐶":             {[]string{"🐶"}, true},
+	} {
+		words, all := m.Unknown(text)
+		assert.Equal(t, want.words, words, text)
+		assert.Equal(t, want.all, all, text)
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	_, err := OpenModel(t.TempDir(), nil)
 	require.ErrorIs(t, err, ErrNotModel)

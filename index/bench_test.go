@@ -18,12 +18,17 @@ import (
 	"github.com/aladin-go/aladin/index"
 )
 
-// benchItems is the size of the large index: INDEX_BENCH_ITEMS, or a million.
-func benchItems() int {
-	if n, err := strconv.Atoi(os.Getenv("INDEX_BENCH_ITEMS")); err == nil {
+// benchItems is the size of the large index, and benchDim that of its vectors.
+var (
+	benchItems = setting("INDEX_BENCH_ITEMS", 1_000_000)
+	benchDim   = setting("INDEX_BENCH_DIM", 768)
+)
+
+func setting(name string, value int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
 		return n
 	}
-	return 1_000_000
+	return value
 }
 
 // fast makes pseudo-random unit vectors around cluster centres, quickly.
@@ -71,14 +76,12 @@ func (f *fast) vector(dst []float32) {
 	}
 }
 
-const benchDim = 768
-
 var bigFile = struct {
 	sync.Once
 	path string
 }{}
 
-// big returns a file of benchItems() matching vectors, made once per run.
+// big returns a file of benchItems matching vectors, made once per run.
 func big(b *testing.B) string {
 	if testing.Short() {
 		b.Skip("makes a large file")
@@ -91,7 +94,7 @@ func big(b *testing.B) string {
 		require.NoError(b, err)
 		f := newFast(2000, benchDim)
 		e := &index.Encoding{Matching: make([]float32, benchDim)}
-		for i := range benchItems() {
+		for i := range benchItems {
 			f.vector(e.Matching)
 			require.NoError(b, bl.Add(index.Item{ID: fmt.Sprintf("%09d", i), Encoding: e}))
 		}
@@ -184,7 +187,7 @@ func BenchmarkMatchBits(b *testing.B) {
 	require.NoError(b, err)
 	f := newFast(2000, benchDim)
 	e := &index.Encoding{Matching: make([]float32, benchDim)}
-	for i := range benchItems() {
+	for i := range benchItems {
 		f.vector(e.Matching)
 		require.NoError(b, bl.Add(index.Item{ID: fmt.Sprintf("%09d", i), Encoding: e}))
 	}
@@ -237,7 +240,7 @@ func BenchmarkOpen10GB(b *testing.B) {
 	require.NoError(b, err)
 	seg := format.Segment{Items: n}
 	for kind, size := range map[format.Kind]int64{
-		format.KindItem: n, format.KindID: 4 * (n + 1), format.KindMatch: n * benchDim, format.KindMatchScale: 4 * n,
+		format.KindItem: n, format.KindID: 4 * (n + 1), format.KindMatch: n * int64(benchDim), format.KindMatchScale: 4 * n,
 	} {
 		s, err := fw.Begin(kind, 0)
 		require.NoError(b, err)

@@ -96,6 +96,7 @@ func exercise(b []byte) {
 	defer ix.Close()
 	_, _ = ix.Info()
 	_ = ix.Verify(ctx, nil)
+	_, _ = ix.Tags()
 	for id, err := range ix.IDs() {
 		if err != nil {
 			break

@@ -144,3 +144,39 @@ func ExampleParseFilter() {
 	// (beach and not (night or "long exposure")) <nil>
 	// invalid tag filter "beach night" at byte 6: expected and, or, or the end
 }
+
+func ExampleIndex_Tags() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "photos.aladin")
+	b, err := index.NewBuilder(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = errors.Join(
+		b.Add(index.Item{ID: "1.jpg", Encoding: photo(1, 0), Tags: []string{"2024", "outdoors"}}),
+		b.Add(index.Item{ID: "2.jpg", Encoding: photo(0, 1), Tags: []string{"2024"}}),
+		b.Finish(),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ix, err := index.Open(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ix.Close()
+	tags, err := ix.Tags()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, t := range tags {
+		fmt.Println(t.Tag, t.Items)
+	}
+	// Output:
+	// 2024 2
+	// outdoors 1
+}

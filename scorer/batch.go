@@ -30,8 +30,8 @@ func newPack(stride int) *pack {
 
 // set puts a vector of int8 codes into a lane.
 func (p *pack) set(lane int, code []int8, scale float32) {
-	for d, c := range code {
-		p.code[d/4*(4*lanes)+lane*4+d%4] = c
+	for d := 0; d+4 <= len(code); d += 4 { // there are a multiple of 64
+		copy(p.code[d*lanes+lane*4:][:4], code[d:d+4])
 	}
 	p.bias[lane] = offsetBias(code)
 	p.scale[lane] = scale

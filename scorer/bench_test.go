@@ -167,3 +167,23 @@ func BenchmarkAssign(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n/k, "ns/pair")
 }
+
+func BenchmarkNewMaxSim(b *testing.B) {
+	const dim, words = 768, 16
+	v := unit(rand.New(rand.NewPCG(3, 3)), 512, dim)
+	for _, c := range tokenCodecs {
+		t, err := NewTokens(c, dim)
+		if err != nil {
+			if t, err = TrainTokens(b.Context(), c, dim, v, &TrainOptions{Centroids: 1024, Iterations: 1}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.Run(c.String(), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := NewMaxSim(t, v[:words*dim], nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -153,15 +153,16 @@ func encodeOffset(dst []byte, v []float32) (scale float32) {
 }
 
 func int8Scale(v []float32) (inv float64, scale float32) {
-	var m float32
+	// Magnitudes compare as their bits do, without a branch on the sign, which
+	// nobody can predict.
+	const sign, infinity = 1 << 31, 0x7f800000
+	var top uint32
 	for _, x := range v {
-		if x < 0 {
-			x = -x
-		}
-		if x > m && x <= math.MaxFloat32 {
-			m = x
+		if a := math.Float32bits(x) &^ sign; a > top && a < infinity {
+			top = a
 		}
 	}
+	m := math.Float32frombits(top)
 	if m == 0 {
 		return 0, 0
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/clip"
@@ -17,50 +18,57 @@ const (
 	clipMerges = "clip-merges.txt"
 )
 
-// SetCLIP makes the model read vectors of CLIP's text tower in place of the word pieces of captions, of
-// labels or of both, as the configuration says (ALADIN-2.0). graph and merges write the tower's files into
-// the model's bundles. The layers that take the vectors to the hidden size start from nothing where the
-// model has none. The tower itself is not trained.
-func (m *Model) SetCLIP(ctx context.Context, cfg *Config, tower *clip.Tower, graph, merges func(io.Writer) error) error {
-	sentence, token, err := tower.Dims(ctx)
+// AttachCLIP gives a model CLIP's text tower; graph and merges write its files into the model's bundles. What
+// is read of it is the network's to say, or SetCLIP's.
+func (m *Model) AttachCLIP(tower *clip.Tower, aggregate bool, graph, merges func(io.Writer) error) {
+	m.Text.CLIP = &input.CLIP{Tower: tower, Captions: m.Net.CLIPCaptions, Labels: m.Net.CLIPLabels, Aggregate: aggregate}
+	m.clipFiles = map[string]func(io.Writer) error{clipTower: graph, clipMerges: merges}
+}
+
+// SetCLIP makes the model read vectors of its text tower in place of the word pieces of captions, of labels
+// or of both, as the configuration says (ALADIN-2.0). The layers that take the vectors to the hidden size
+// start from nothing where the model has none. The tower itself is not trained.
+func (m *Model) SetCLIP(ctx context.Context, cfg *Config) error {
+	net := &m.Net
+	switch {
+	case !cfg.EnableCLIPCaptions && !cfg.EnableCLIPLabels:
+		if net.CLIPCaptions > 0 || net.CLIPLabels > 0 {
+			return fmt.Errorf("%w: the model to start from reads vectors of CLIP's text tower; say so with enable_clip_captions and enable_clip_labels", ErrConfig)
+		}
+		return nil
+	case m.Text.CLIP == nil:
+		return fmt.Errorf("%w: enable_clip_captions and enable_clip_labels need CLIP's text tower and its merges", ErrConfig)
+	}
+	sentence, token, err := m.Text.CLIP.Tower.Dims(ctx)
 	if err != nil {
 		return err
 	}
-	m.Net.CLIPCaptions, m.Net.CLIPLabels = 0, 0
+	net.CLIPCaptions, net.CLIPLabels = 0, 0
 	if cfg.EnableCLIPCaptions {
-		m.Net.CLIPCaptions = token
-		if token == 0 {
+		if net.CLIPCaptions = token; token == 0 {
 			return fmt.Errorf("%w: it gives no states of tokens, which enable_clip_captions needs", clip.ErrTower)
 		}
 	}
 	if cfg.EnableCLIPLabels {
-		m.Net.CLIPLabels = sentence
+		net.CLIPLabels = sentence
 	}
-	m.AttachCLIP(tower, cfg.AggregationType == "labels", graph, merges)
-	return m.Net.Validate()
-}
-
-// AttachCLIP gives a model whose network reads CLIP's vectors the tower that makes them.
-func (m *Model) AttachCLIP(tower *clip.Tower, aggregate bool, graph, merges func(io.Writer) error) {
-	m.Text.CLIP = &input.CLIP{Tower: tower, Captions: m.Net.CLIPCaptions, Labels: m.Net.CLIPLabels, Aggregate: aggregate}
-	files := map[string]func(io.Writer) error{clipTower: graph, clipMerges: merges}
-	for name, write := range m.RegionFiles {
-		if _, ours := files[name]; !ours {
-			files[name] = write
-		}
+	m.Text.CLIP = &input.CLIP{Tower: m.Text.CLIP.Tower, Captions: net.CLIPCaptions, Labels: net.CLIPLabels, Aggregate: cfg.AggregationType == "labels"}
+	if err := net.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	m.RegionFiles = files
+	return nil
 }
 
 // clipManifest is what model.json says of the tower.
 func (m *Model) clipManifest() (*bundle.TextTower, error) {
-	reads := m.Net.CLIPCaptions > 0 || m.Net.CLIPLabels > 0
-	if c := m.Text.CLIP; c != nil && reads {
-		return &bundle.TextTower{Tower: clipTower, Merges: clipMerges, Captions: c.Captions, Labels: c.Labels, Aggregate: c.Aggregate}, nil
-	} else if reads {
+	c := m.Text.CLIP
+	switch {
+	case m.Net.CLIPCaptions == 0 && m.Net.CLIPLabels == 0:
+		return nil, nil
+	case c == nil:
 		return nil, fmt.Errorf("%w: the network reads vectors of CLIP's text tower, and the model has none", ErrConfig)
 	}
-	return nil, nil
+	return &bundle.TextTower{Tower: clipTower, Merges: clipMerges, Captions: c.Captions, Labels: c.Labels, Aggregate: c.Aggregate}, nil
 }
 
 // loadCLIP opens the tower of a bundle.
@@ -73,17 +81,13 @@ func (m *Model) loadCLIP(b *bundle.Bundle) error {
 	if err != nil {
 		return err
 	}
-	merges, err := b.Path(c.Merges)
-	if err != nil {
-		return err
-	}
-	tower, err := clip.Open(graph, merges)
+	opened, err := input.OpenCLIP(b)
 	if err != nil {
 		return err
 	}
 	delete(m.RegionFiles, c.Tower)
 	delete(m.RegionFiles, c.Merges)
-	m.AttachCLIP(tower, c.Aggregate, bundle.FromFile(graph), bundle.FromFile(merges))
+	m.AttachCLIP(opened.Tower, c.Aggregate, bundle.FromFile(graph), bundle.FromFile(filepath.Join(b.Dir(), c.Merges)))
 	return nil
 }
 

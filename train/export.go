@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/input"
@@ -27,6 +28,8 @@ type Model struct {
 	RegionFiles map[string]func(io.Writer) error // of the region source, and others
 	Training    any                              // a record for people, as JSON
 	Dir         string                           // where it was loaded from
+
+	clipFiles map[string]func(io.Writer) error // of CLIP's text tower
 }
 
 // Save writes the model as a bundle, replacing the one in dir only once it is whole.
@@ -57,6 +60,9 @@ func (m *Model) Save(dir string) (*bundle.Bundle, error) {
 	man, err := m.manifest()
 	if err != nil {
 		return nil, err
+	}
+	if man.CLIP != nil {
+		maps.Copy(files, m.clipFiles)
 	}
 	return bundle.Create(dir, man, files)
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/serve"
 )
 
 var searchVerb = verb{
@@ -62,10 +64,11 @@ type search struct {
 
 // answer is the JSON document.
 type answer struct {
-	Query   string             `json:"query"`
-	Aligned bool               `json:"aligned"` // else ranked by match
-	Hits    []answerHit        `json:"hits"`
-	Elapsed map[string]float64 `json:"elapsed_ms"`
+	Query    string             `json:"query"`
+	Warnings []string           `json:"warnings,omitempty"` // words that the model does not know
+	Aligned  bool               `json:"aligned"`            // else ranked by match
+	Hits     []answerHit        `json:"hits"`
+	Elapsed  map[string]float64 `json:"elapsed_ms"`
 }
 
 type answerHit struct {
@@ -155,6 +158,12 @@ func (s *search) run(ctx context.Context, env environment, args []string) (err e
 	}
 	lap("encode")
 	a.Query = name
+	for _, text := range slices.Concat(words, s.without) {
+		unknown, all := m.Unknown(text)
+		if w := serve.Warning(text, unknown, all); w != "" {
+			a.Warnings = append(a.Warnings, w)
+		}
+	}
 	if s.like != "" {
 		o.Exclude = []string{s.like}
 	}
@@ -169,6 +178,9 @@ func (s *search) run(ctx context.Context, env environment, args []string) (err e
 	}
 	if s.tell.json {
 		return writeJSON(env.stdout, a)
+	}
+	for _, w := range a.Warnings {
+		fmt.Fprintln(env.stderr, w)
 	}
 	return a.print(env, s.explain)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/clip"
+	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 )
@@ -17,6 +19,30 @@ type CLIP struct {
 	Captions, Labels int
 	// Aggregate makes one sentence of labels that repeat: "a photo of three dogs".
 	Aggregate bool
+}
+
+// OpenCLIP opens the text tower of a bundle, whose graph is read when it is first needed; nil if it has none.
+func OpenCLIP(b *bundle.Bundle) (*CLIP, error) {
+	c := b.Manifest.CLIP
+	if c == nil {
+		return nil, nil
+	}
+	merges, err := b.Path(c.Merges)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := tokenizer.LoadCLIP(merges)
+	if err != nil {
+		return nil, err
+	}
+	tower := clip.New(tok, func(o *ort.Options) (*ort.Session, error) {
+		path, err := b.Path(c.Tower)
+		if err != nil {
+			return nil, err
+		}
+		return ort.Open(path, o)
+	})
+	return &CLIP{Tower: tower, Captions: c.Captions, Labels: c.Labels, Aggregate: c.Aggregate}, nil
 }
 
 // clipCaption cuts a caption into the tower's tokens. As in the released code, a caption has at most as many

@@ -24,6 +24,7 @@ type Source struct {
 	MaxCaption, MaxLabels, MaxRegions int
 	Tokenizer                         *tokenizer.WordPiece
 	FirstLabel                        string // the token before an image's labels
+	Aggregate                         bool   // labels that repeat became one sentence for CLIP
 	Weights                           nn.Weights
 	Kept                              *Kept // of the checkpoint that the model was imported from, or nil
 }
@@ -211,6 +212,8 @@ func (s Source) withHeads(config *torch.Dict) *torch.Dict {
 		value, _ := model.Get(key)
 		config = set(config, key, value, "model")
 	}
+	config = set(config, captionsKey, s.Net.CLIPCaptions > 0)
+	config = set(config, labelsKey, s.Net.CLIPLabels > 0)
 	return set(config, "alignment-mode", s.Net.Alignment, "training")
 }
 
@@ -232,7 +235,8 @@ func (s Source) newConfig() *torch.Dict {
 		"training", torch.NewDict("lr", 1e-5, "grad-clip", 2.0, "max-violation", true, "loss-type", "alignment-distillation",
 			"loss-weights", []int{1, 1}, "alignment-mode", c.Alignment, "distillation-mode", "listnet",
 			"activate-distillation-after", 0, "measure", "dot", "margin", 0.2, "bs", 32, "scheduler", "steplr", "gamma", 0.1,
-			"step-size", 15, "warmup", nil, "warmup-period", 1000))
+			"step-size", 15, "warmup", nil, "warmup-period", 1000),
+		captionsKey, c.CLIPCaptions > 0, labelsKey, c.CLIPLabels > 0)
 }
 
 // opt is the checkpoint's command line, or one that stands for the model's lengths.
@@ -242,7 +246,7 @@ func (s Source) opt(checkpoint *torch.Dict) *torch.Object {
 	attrs, ok := torch.Namespace(v)
 	if ok {
 		if have, err := plainSettings("opt", attrs); err == nil {
-			if l, err := optLengths(have); err == nil && l == want {
+			if l, err := optLengths(have); err == nil && l == want && (have.text(aggregateKey, "") == "labels") == s.Aggregate {
 				return torch.NewNamespace(attrs)
 			}
 		}
@@ -252,6 +256,9 @@ func (s Source) opt(checkpoint *torch.Dict) *torch.Object {
 	}
 	attrs = set(attrs, "max_seq_length", max(want.caption, want.labels))
 	attrs = set(attrs, "max_img_seq_length", want.regions)
+	if s.Aggregate {
+		attrs = set(attrs, aggregateKey, "labels")
+	}
 	if want.caption != want.labels {
 		attrs = set(attrs, "max_caption_seq_len", want.caption)
 		attrs = set(attrs, "max_labels_seq_len", want.labels)

@@ -1,6 +1,7 @@
 package published
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -11,6 +12,13 @@ import (
 const (
 	defaultMaxCaption = 50
 	defaultMaxRegions = 34
+)
+
+// Keys of ALADIN-2.0: what is read as vectors of CLIP's text tower, and how labels are counted.
+const (
+	captionsKey  = "enable_clip_captions"
+	labelsKey    = "enable_clip_labels"
+	aggregateKey = "aggregation_type" // of opt
 )
 
 // lengths are the longest sequences.
@@ -42,11 +50,16 @@ func applyConfig(cfg *nn.Config, s settings) error {
 	}
 	cfg.AlignDepthAggregation = m.aggregation("depth-aggregation-alignment")
 	cfg.Alignment = t.text("alignment-mode", "MrSw")
-	for _, key := range []string{"enable_clip", "enable_clip_labels", "enable_clip_captions"} {
-		if s.truth(key, false) {
-			s.fail(key, true, "false: such a model reads CLIP's token states in place of words, which a bundle does not hold")
-		}
+	if s.truth("enable_clip", false) {
+		s.fail("enable_clip", true, "enable_clip_captions and enable_clip_labels, which came in its place")
 	}
+	clip := func(key string, have int) int {
+		if !s.truth(key, false) {
+			return 0
+		}
+		return cmp.Or(have, nn.CLIPDim)
+	}
+	cfg.CLIPCaptions, cfg.CLIPLabels = clip(captionsKey, cfg.CLIPCaptions), clip(labelsKey, cfg.CLIPLabels)
 	if *s.err != nil {
 		return *s.err
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/aladin-go/aladin/internal/clip"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 	"github.com/aladin-go/aladin/internal/torch"
@@ -51,6 +52,8 @@ type Model struct {
 	Tokenizer                         *tokenizer.WordPiece
 	// FirstLabel is the token before an image's labels: [UNK] in published checkpoints, else [CLS].
 	FirstLabel string
+	// Aggregate says that labels that repeat became one sentence for CLIP (--aggregation_type labels).
+	Aggregate bool
 
 	// Params are the network's parameters, Fresh those that started from nothing, Unused the tensors that
 	// are in the file for no use.
@@ -120,6 +123,7 @@ func (m *Model) readCheckpoint() (l lengths, err error) {
 	m.Net.ReleasedAlignment = true
 	m.FirstLabel = "[UNK]"
 	m.regionLayer()
+	m.clipLayers()
 	if err := applyConfig(&m.Net, s); err != nil {
 		return l, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
@@ -135,6 +139,7 @@ func (m *Model) readCheckpoint() (l lengths, err error) {
 		opt = torch.NewDict()
 	}
 	if s, err = plainSettings(path+": opt", opt); err == nil {
+		m.Aggregate = s.text(aggregateKey, "") == "labels"
 		l, err = optLengths(s)
 	}
 	if err != nil {
@@ -181,6 +186,30 @@ func (m *Model) regionLayer() {
 		m.Net.DeticHidden, m.Net.DeticIn = s[0], s[1]
 		m.note("regions of Detic pass through detic_to_oscar_img with a ReLU between its two layers")
 	}
+}
+
+// clipLayers takes the sizes of CLIP's vectors from the layers that read them.
+func (m *Model) clipLayers() {
+	width := func(name string) int {
+		if t := m.weights.byName[bertPrefix+"embeddings."+name+".0.weight"]; t != nil && len(t.Shape) == 2 && t.Shape[1] > 0 && t.Shape[1] <= maxInt {
+			return t.Shape[1]
+		}
+		return 0
+	}
+	m.Net.CLIPCaptions, m.Net.CLIPLabels = width("clip_local_to_oscar_embeddings"), width("clip_global_to_oscar_embeddings")
+}
+
+// clipPrefix begins the names of CLIP's own weights, which ALADIN-2.0's checkpoints hold.
+const clipPrefix = encoderPrefix + "clip_model."
+
+// CLIP looks up CLIP's own weights by their names in its state dict. The values are valid until Close.
+func (m *Model) CLIP(name string) (w clip.Weight, ok bool, err error) {
+	t := m.weights.byName[clipPrefix+name]
+	if t == nil {
+		return w, false, nil
+	}
+	v, err := t.Float32()
+	return clip.Weight{Shape: t.Shape, Data: v}, true, err
 }
 
 // readAlone opens the backbone's own weights and gives them fresh heads.

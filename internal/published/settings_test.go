@@ -38,18 +38,21 @@ func TestApplyConfig(t *testing.T) {
 	want.MatchHeads, want.MatchFF = 4, 768
 	require.Equal(t, want, cfg)
 
+	require.NoError(t, applyConfig(&cfg, jsonSettings(t, `{"enable_clip_labels": true, "enable_clip_captions": 0}`)))
+	require.Equal(t, [2]int{0, 512}, [2]int{cfg.CLIPCaptions, cfg.CLIPLabels})
+
 	for text, message := range map[string]string{
-		`{"model": 5}`:                                                `config: "model" is 5, want a dict`,
-		`{"model": {"embed-size": 1024}}`:                             "embed-size is 1024",
-		`{"model": {"tern-layers": "two"}}`:                           `config.model: "tern-layers" is two`,
-		`{"model": {"tern-layers": true}}`:                            `"tern-layers" is true`,
-		`{"model": {"tern-layers": 1000}}`:                            "at most 100 layers",
-		`{"model": {"tern-layers": -1}}`:                              "-1",
-		`{"model": {"depth-aggregation-matching": true}}`:             "want false, gated or mean",
-		`{"model": {"depth-aggregation-matching": "transformer"}}`:    "transformer",
-		`{"training": {"alignment-mode": "max"}}`:                     `alignment-mode is "max"`,
-		`{"enable_clip_labels": true}`:                                "CLIP",
-		`{"enable_clip_captions": 1, "model": {"tern-layers": null}}`: "CLIP",
+		`{"model": 5}`:                                             `config: "model" is 5, want a dict`,
+		`{"model": {"embed-size": 1024}}`:                          "embed-size is 1024",
+		`{"model": {"tern-layers": "two"}}`:                        `config.model: "tern-layers" is two`,
+		`{"model": {"tern-layers": true}}`:                         `"tern-layers" is true`,
+		`{"model": {"tern-layers": 1000}}`:                         "at most 100 layers",
+		`{"model": {"tern-layers": -1}}`:                           "-1",
+		`{"model": {"depth-aggregation-matching": true}}`:          "want false, gated or mean",
+		`{"model": {"depth-aggregation-matching": "transformer"}}`: "transformer",
+		`{"training": {"alignment-mode": "max"}}`:                  `alignment-mode is "max"`,
+		`{"enable_clip": true}`:                                    "enable_clip_captions and enable_clip_labels",
+		`{"enable_clip_labels": "both"}`:                           `"enable_clip_labels" is both`,
 	} {
 		cfg := bertBase()
 		require.ErrorContains(t, applyConfig(&cfg, jsonSettings(t, text)), message, text)

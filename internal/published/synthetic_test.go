@@ -83,19 +83,21 @@ func values(t testing.TB, params []nn.Param, w nn.Weights) map[string][]float32 
 
 func TestHeads(t *testing.T) {
 	for name, change := range map[string]func(*nn.Config){
-		"as published":             func(*nn.Config) {},
-		"no region normalisation":  func(c *nn.Config) { c.RegionLayerNorm = false },
-		"layers before alignment":  func(c *nn.Config) { c.AlignLayers = 2 },
-		"separate ones":            func(c *nn.Config) { c.AlignLayers, c.SeparateAlign = 1, true },
-		"gated depth for matching": func(c *nn.Config) { c.DepthAggregation = "gated" },
-		"mean depth for matching":  func(c *nn.Config) { c.DepthAggregation = "mean" },
-		"post-layers":              func(c *nn.Config) { c.DepthAggregation, c.PostLayers = "gated", 1 },
-		"depth for alignment":      func(c *nn.Config) { c.AlignDepthAggregation = "gated" },
-		"mean depth for alignment": func(c *nn.Config) { c.AlignDepthAggregation, c.DepthAggregation = "mean", "gated" },
-		"four matching layers":     func(c *nn.Config) { c.MatchLayers = 4 },
-		"another mode":             func(c *nn.Config) { c.Alignment = "scan-sentences" },
-		"Detic alone":              func(c *nn.Config) { c.RegionDim = 1030 },
-		"Detic padded":             func(c *nn.Config) { c.RegionDim, c.DeticIn, c.DeticHidden = 2054, 1030, 24 },
+		"as published":               func(*nn.Config) {},
+		"no region normalisation":    func(c *nn.Config) { c.RegionLayerNorm = false },
+		"layers before alignment":    func(c *nn.Config) { c.AlignLayers = 2 },
+		"separate ones":              func(c *nn.Config) { c.AlignLayers, c.SeparateAlign = 1, true },
+		"gated depth for matching":   func(c *nn.Config) { c.DepthAggregation = "gated" },
+		"mean depth for matching":    func(c *nn.Config) { c.DepthAggregation = "mean" },
+		"post-layers":                func(c *nn.Config) { c.DepthAggregation, c.PostLayers = "gated", 1 },
+		"depth for alignment":        func(c *nn.Config) { c.AlignDepthAggregation = "gated" },
+		"mean depth for alignment":   func(c *nn.Config) { c.AlignDepthAggregation, c.DepthAggregation = "mean", "gated" },
+		"four matching layers":       func(c *nn.Config) { c.MatchLayers = 4 },
+		"another mode":               func(c *nn.Config) { c.Alignment = "scan-sentences" },
+		"Detic alone":                func(c *nn.Config) { c.RegionDim = 1030 },
+		"Detic padded":               func(c *nn.Config) { c.RegionDim, c.DeticIn, c.DeticHidden = 2054, 1030, 24 },
+		"CLIP's captions and labels": func(c *nn.Config) { c.CLIPCaptions, c.CLIPLabels = 12, 12 },
+		"CLIP's labels":              func(c *nn.Config) { c.CLIPLabels = 10 },
 		"our own kind": func(c *nn.Config) {
 			c.PreNorm, c.MeanPool, c.WordGates, c.Standardise, c.AlignProjection, c.MatchProjection, c.ReleasedAlignment = true, true, true, true, true, true, false
 		},
@@ -104,6 +106,7 @@ func TestHeads(t *testing.T) {
 			net := smallNet()
 			change(&net)
 			s := source(t, net, seeded(1))
+			s.Aggregate = net.CLIPLabels > 0
 			if !net.ReleasedAlignment {
 				s.FirstLabel = "[CLS]"
 			}
@@ -112,6 +115,7 @@ func TestHeads(t *testing.T) {
 			require.Equal(t, net, m.Net)
 			require.Equal(t, [3]int{10, 8, 5}, [3]int{m.MaxCaption, m.MaxLabels, m.MaxRegions})
 			require.Equal(t, s.FirstLabel, m.FirstLabel)
+			require.Equal(t, s.Aggregate, m.Aggregate)
 			require.Empty(t, m.Fresh)
 			require.Empty(t, m.Unused)
 			require.Equal(t, values(t, m.Params, s.Weights), values(t, m.Params, m))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"strings"
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
@@ -23,6 +24,27 @@ func (e encoder) EncodeText(ctx context.Context, text string) (*index.Encoding, 
 
 func (e encoder) EncodeImage(ctx context.Context, img image.Image) (*index.Encoding, error) {
 	return e.encode(ctx, aladin.Image(img))
+}
+
+// Unknown implements unknowner.
+func (e encoder) Unknown(text string) ([]string, bool) { return e.m.Unknown(text) }
+
+// An unknowner is a Model that says which words of a text it does not know, and whether it knows none.
+type unknowner interface {
+	Unknown(text string) (words []string, all bool)
+}
+
+// Warning says what is to be known of a text with unknown words; "" is nothing.
+func Warning(text string, unknown []string, all bool) string {
+	switch {
+	case all:
+		return fmt.Sprintf("The model knows no word of %q: what is found means nothing.", strings.TrimSpace(text))
+	case len(unknown) == 1:
+		return fmt.Sprintf("The model does not know the word %q.", unknown[0])
+	case len(unknown) > 1:
+		return fmt.Sprintf("The model does not know the words %q.", unknown)
+	}
+	return ""
 }
 
 func (e encoder) encode(ctx context.Context, in aladin.Input) (*index.Encoding, error) {

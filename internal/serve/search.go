@@ -19,6 +19,7 @@ import (
 type searchResponse struct {
 	Query      string             `json:"query"`
 	Parts      []partAnswer       `json:"parts"`
+	Warnings   []string           `json:"warnings,omitempty"` // sentences for people
 	Hits       []hitAnswer        `json:"hits"`
 	Aligned    bool               `json:"aligned"` // false for an index without regions
 	Candidates int                `json:"candidates"`
@@ -192,6 +193,12 @@ func (s *Server) searchOnce(ctx context.Context, req *search, w *stopwatch) (*se
 	}
 	for i := range parts {
 		out.Parts[i] = parts[i].answer
+		if u, ok := s.model.(unknowner); ok && parts[i].answer.Kind == "text" {
+			words, all := u.Unknown(parts[i].answer.Text)
+			if w := Warning(parts[i].answer.Text, words, all); w != "" {
+				out.Warnings = append(out.Warnings, w)
+			}
+		}
 	}
 	for i, h := range hits {
 		a := &out.Hits[i]

@@ -55,3 +55,22 @@ func TestSearchFindsAndExplains(t *testing.T) {
 	}
 	assert.Len(t, out.Parts[0].Words, 3)
 }
+
+// Words that the model does not know are named: something is found all the same.
+func TestSearchWarns(t *testing.T) {
+	w := newWorld(t, 8, 64, 2)
+	s := w.server(t, Options{})
+	for q, want := range map[string][]string{
+		"a ball":           nil,
+		"a 犬":              {`The model does not know the word "犬".`},
+		"a 犬 or a 猫":       {`The model does not know the words ["犬" "猫"].`},
+		"犬 猫":              {`The model knows no word of "犬 猫": what is found means nothing.`},
+		"a ball without 犬": {`The model knows no word of "犬": what is found means nothing.`},
+	} {
+		rec := get(s, "/api/search?"+url.Values{"q": {q}}.Encode())
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		out := decode[searchResponse](t, rec.Body.Bytes())
+		assert.Equal(t, want, out.Warnings, q)
+		assert.NotEmpty(t, out.Hits, q)
+	}
+}

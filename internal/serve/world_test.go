@@ -137,6 +137,18 @@ type learned struct {
 
 func (o *oracle) Fingerprint() string { return "oracle" + o.print }
 
+// Unknown are the words in Chinese.
+func (o *oracle) Unknown(text string) (words []string, all bool) {
+	n := 0
+	for start, end := range wordsIn(text) {
+		n++
+		if w := text[start:end]; strings.ContainsFunc(w, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+			words = append(words, w)
+		}
+	}
+	return words, n > 0 && n == len(words)
+}
+
 func (o *oracle) EncodeText(ctx context.Context, text string) (*index.Encoding, error) {
 	if o.slow != nil {
 		if err := o.slow(ctx); err != nil {

@@ -34,7 +34,7 @@ func badRow(err error) bool {
 }
 
 func (f *Flags) openFeatures(ctx context.Context, o *Options) (_ *Source, err error) {
-	detection, err := vinvl.ParseDetection(f.Detection)
+	detection, err := vinvl.ParseDetection(o.Detection)
 	if err != nil {
 		return nil, err
 	}

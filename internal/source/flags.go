@@ -35,6 +35,8 @@ type Options struct {
 	MaxRegions int
 	// Dim is the number of features that precomputed regions must have; 0 takes any.
 	Dim int
+	// Detection is the detection type where no --detection is given; "" is fast.
+	Detection string
 }
 
 // Register defines the flags on fs, with a prefix such as "val-" before each name.
@@ -46,7 +48,7 @@ func (f *Flags) Register(fs *flag.FlagSet, prefix string) {
 	fs.StringVar(&f.CocoIR, prefix+"coco-ir", f.CocoIR, "`folder` of their captions (SPLIT_captions.pt)")
 	fs.StringVar(&f.Split, prefix+"split", f.Split, "which `part`: train, minival, val or test")
 	fs.StringVar(&f.Keys, prefix+"keys", f.Keys, "`file` in the captions' folder that lists the pictures to use (test_img_keys_1k.tsv)")
-	fs.StringVar(&f.Detection, prefix+"detection", f.Detection, "`whose` features: fast (the default), det, det_padded, det+fast, det+fast_labels")
+	fs.StringVar(&f.Detection, prefix+"detection", f.Detection, "`whose` features: "+strings.Join(vinvl.Detections(), ", ")+" (default fast, or the configuration's)")
 	fs.IntVar(&f.Scenes, prefix+"scenes", f.Scenes, "`number` of generated scenes with captions, in place of photos")
 	fs.Uint64Var(&f.Seed, prefix+"seed", f.Seed, "`seed` of the scenes")
 }
@@ -108,6 +110,14 @@ func (f *Flags) Open(ctx context.Context, o *Options) (*Source, error) {
 	}
 	if f.Split != "" {
 		opts.Split = f.Split
+	}
+	if f.Detection != "" {
+		opts.Detection = f.Detection
+	}
+	if d, err := vinvl.ParseDetection(opts.Detection); err != nil {
+		return nil, err
+	} else if d != vinvl.Fast && f.Features == "" {
+		return nil, fmt.Errorf("%w: detection type %v is one of published features (--%sfeatures DIR)", ErrUsage, d, f.prefix)
 	}
 	switch {
 	case f.Images != "":

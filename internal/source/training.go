@@ -176,11 +176,23 @@ func copyFile(w io.Writer, path string) error {
 }
 
 func defaultCache(key featurecache.Key) (string, error) {
+	dir, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, hex.EncodeToString(key[:12])+CacheSuffix), nil
+}
+
+// CacheSuffix ends the names of the files that keep regions.
+const CacheSuffix = ".features"
+
+// CacheDir is the folder in which Training keeps regions, when it is told no other.
+func CacheDir() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(dir, "aladin", "features", hex.EncodeToString(key[:12])+".features"), nil
+	return filepath.Join(dir, "aladin", "features"), nil
 }
 
 func sum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }

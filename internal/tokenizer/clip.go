@@ -32,6 +32,7 @@ type CLIP struct {
 	pieces []string             // with </w> where a piece ends a word, bytes as CLIP spells them
 	pairs  map[[2]int32]bpMerge // what two neighbours become
 	start  int                  // id of <|startoftext|>; <|endoftext|> follows
+	merges [][2]string          // as the file has them
 }
 
 type bpMerge struct{ rank, id int32 }
@@ -87,6 +88,16 @@ func ReadCLIP(r io.Reader) (*CLIP, error) {
 	return newCLIP(merges)
 }
 
+// WriteMerges writes the merges as ReadCLIP reads them.
+func (c *CLIP) WriteMerges(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	b.WriteString("#version: 0.2\n") // errors stay until Flush
+	for _, m := range c.merges {
+		b.WriteString(m[0] + " " + m[1] + "\n")
+	}
+	return b.Flush()
+}
+
 // clip shortens s for a message.
 func clip(s string, n int) string {
 	if len(s) <= n {
@@ -100,7 +111,7 @@ func newCLIP(merges [][2]string) (*CLIP, error) {
 	if len(merges) == 0 {
 		return nil, fmt.Errorf("%w: no merges", ErrVocabulary)
 	}
-	c := &CLIP{pairs: make(map[[2]int32]bpMerge, len(merges))}
+	c := &CLIP{pairs: make(map[[2]int32]bpMerge, len(merges)), merges: merges}
 	for _, b := range byteOrder() {
 		c.pieces = append(c.pieces, string(byteRune(b)))
 	}

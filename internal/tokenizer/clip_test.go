@@ -22,6 +22,9 @@ func smallCLIP(tb testing.TB) *CLIP {
 
 func TestCLIPMerges(t *testing.T) {
 	c := smallCLIP(t)
+	var buf bytes.Buffer
+	require.NoError(t, c.WriteMerges(&buf))
+	require.Equal(t, smallMerges, buf.String())
 	require.Equal(t, 512+8+2, c.Size())
 	for _, tc := range []struct{ text, want string }{
 		{"A Cat", "a</w>=A cat</w>=Cat"},

@@ -2,6 +2,7 @@ package traincmd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ import (
 )
 
 // loadCheckpoint reads a published checkpoint as a model to start from.
-func loadCheckpoint(path, vinvl string) (*train.Model, error) {
+func loadCheckpoint(ctx context.Context, path, vinvl string, tower *clipFlags) (*train.Model, error) {
 	if vinvl == "" {
 		return nil, fmt.Errorf("%w: --teacher %s is a checkpoint: name VinVL's backbone folder with --vinvl", errUsage, path)
 	}
@@ -27,6 +28,11 @@ func loadCheckpoint(path, vinvl string) (*train.Model, error) {
 	m, err := startFrom(p)
 	if err != nil {
 		return nil, err
+	}
+	if p.Net.CLIPCaptions > 0 || p.Net.CLIPLabels > 0 {
+		if _, err := tower.imported(ctx, m, p); err != nil {
+			return nil, err
+		}
 	}
 	for name, v := range p.Training() {
 		m.Params.Set(name, []int{len(v)}, v)

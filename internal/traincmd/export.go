@@ -57,7 +57,8 @@ func exportBundle(env environment, dir, pth, vinvl string) error {
 		return err
 	}
 	s := published.Source{Net: m.Net, MaxCaption: m.Text.MaxCaption, MaxLabels: m.Text.MaxLabels, MaxRegions: m.MaxRegions,
-		Tokenizer: m.Text.Tokenizer, FirstLabel: m.Text.Tokenizer.Piece(m.Text.FirstLabel), Weights: m.Params}
+		Tokenizer: m.Text.Tokenizer, FirstLabel: m.Text.Tokenizer.Piece(m.Text.FirstLabel), Weights: m.Params,
+		Aggregate: m.Text.CLIP != nil && m.Text.CLIP.Aggregate}
 	if _, ok := m.RegionFiles[published.KeptFile]; ok {
 		b, err := bundle.Open(dir)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/published"
@@ -24,6 +25,8 @@ in it (config.json, vocab.txt, and model.safetensors or pytorch_model.bin).
   aladin-train import --checkpoint model_best_rsum.pth.tar --vinvl checkpoint-0132780 --out aladin.model
   aladin-train import --vinvl checkpoint-0132780 --out start.model
   aladin-train import --vinvl bert-base-uncased --region-dim 1030 --out start.model
+  aladin-train import --checkpoint aladin2.pth.tar --vinvl checkpoint-0132780 \
+      --clip-merges bpe_simple_vocab_16e6.txt.gz --out aladin2.model
 
 Nothing in the files is executed. Tensors that are missing or of another shape are named, and so are those
 that the network has no use for; the bundle keeps them for aladin-train export.
@@ -43,7 +46,9 @@ that the network has no use for; the bundle keeps them for aladin-train export.
 		f.BoolVar(&o.StartMissing, "start-missing", false, "start tensors that the checkpoint lacks from nothing instead of failing")
 		f.Uint64Var(&o.Seed, "seed", 88, "`seed` of what starts from nothing")
 		asJSON := f.Bool("json", false, "what was imported, as JSON")
-		return func(_ context.Context, env environment, args []string) error {
+		var tower clipFlags
+		tower.register(f)
+		return func(ctx context.Context, env environment, args []string) error {
 			switch {
 			case len(args) > 0:
 				return fmt.Errorf("%w: import takes no arguments, have %q", errUsage, args)
@@ -62,7 +67,7 @@ that the network has no use for; the bundle keeps them for aladin-train export.
 			if *name == "" {
 				*name = m.Name()
 			}
-			b, err := saveImported(m, *name, *out)
+			b, err := saveImported(ctx, m, &tower, *name, *out)
 			if err != nil {
 				return err
 			}
@@ -72,10 +77,17 @@ that the network has no use for; the bundle keeps them for aladin-train export.
 }
 
 // saveImported writes the bundle. Parameters go from file to file.
-func saveImported(m *published.Model, name, dir string) (*bundle.Bundle, error) {
+func saveImported(ctx context.Context, m *published.Model, tower *clipFlags, name, dir string) (*bundle.Bundle, error) {
 	model, err := startFrom(m)
 	if err != nil {
 		return nil, err
+	}
+	note, err := tower.imported(ctx, model, m)
+	if err != nil {
+		return nil, err
+	}
+	if note != "" {
+		m.Notes = append(m.Notes, note)
 	}
 	model.Name, model.Regions.Kind = name, bundle.Precomputed
 	model.RegionFiles = map[string]func(io.Writer) error{published.KeptFile: m.Kept().Write}
@@ -93,6 +105,7 @@ type importReport struct {
 	Dims       bundle.Dims       `json:"dims"`
 	Alignment  string            `json:"alignment"`
 	Quirks     bundle.Quirks     `json:"quirks"`
+	CLIP       *bundle.TextTower `json:"clip,omitempty"`
 	Fresh      []string          `json:"fresh"`
 	Unused     []published.Spare `json:"unused"`
 	Notes      []string          `json:"notes"`
@@ -101,7 +114,7 @@ type importReport struct {
 func reportImport(env environment, m *published.Model, b *bundle.Bundle, asJSON bool) error {
 	man := b.Manifest
 	r := importReport{Bundle: b.Dir(), Model: b.Fingerprint(), Tensors: len(m.Params), Lengths: man.Lengths, Dims: man.Dims,
-		Alignment: man.Alignment, Quirks: man.Quirks, Fresh: []string{}, Unused: m.Unused, Notes: m.Notes}
+		Alignment: man.Alignment, Quirks: man.Quirks, CLIP: man.CLIP, Fresh: []string{}, Unused: m.Unused, Notes: m.Notes}
 	for _, p := range m.Params {
 		r.Parameters += p.Len()
 	}
@@ -119,18 +132,29 @@ func reportImport(env environment, m *published.Model, b *bundle.Bundle, asJSON 
 		fmt.Fprintf(w, "  as released: labels begin with %s, last word piece left out: %v, null region: %v\n",
 			man.Quirks.FirstToken(), man.Quirks.DropLastPiece, man.Quirks.NullRegion)
 	}
+	if c := man.CLIP; c != nil {
+		fmt.Fprintf(w, "  vectors of CLIP's text tower: of %d numbers for captions, %d for labels (0: word pieces)\n", c.Captions, c.Labels)
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(w, "  note: %s\n", n)
 	}
 	for _, n := range r.Fresh {
 		fmt.Fprintf(w, "  fresh: %s\n", n)
 	}
+	towers := 0
 	for _, u := range r.Unused {
+		if strings.Contains(u.Name, ".clip_model.") { // hundreds
+			towers++
+			continue
+		}
 		why := u.Why
 		if why == "" {
 			why = "unknown to this network"
 		}
 		fmt.Fprintf(w, "  unused: %s %v (%s)\n", u.Name, u.Shape, why)
+	}
+	if towers > 0 {
+		fmt.Fprintf(w, "  not trained: the %d tensors of CLIP itself\n", towers)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/source"
 	"github.com/aladin-go/aladin/train"
 )
@@ -43,6 +44,8 @@ it went. Ctrl-C saves first.
 		f.StringVar(&o.teacher, "teacher", "", "`model` to start from: a bundle, or a checkpoint (.pth.tar, with --vinvl)")
 		f.StringVar(&o.vinvl, "vinvl", "", "VinVL's backbone `folder`, for a checkpoint given as --teacher")
 		f.BoolVar(&o.optimizer, "resume-optimizer", false, "go on with the Adam state of a checkpoint given as --teacher")
+		o.clip.register(f)
+		f.StringVar(&o.aggregation, "aggregation-type", "", "labels: one sentence for labels that repeat, in place of the configuration's `type`")
 		f.StringVar(&o.regions, "regions", "", "where regions come from: an extractor's .json, a bundle of aladin-train init, or a preset's `name` (default: patches)")
 		f.StringVar(&o.name, "name", "", "`name` of the model (default: the configuration's)")
 		f.StringVar(&o.device, "device", "cpu", "cpu, cuda[:N] or auto")
@@ -57,6 +60,8 @@ it went. Ctrl-C saves first.
 type runOptions struct {
 	data, val                                                 source.Flags
 	config, out, teacher, vinvl, regions, name, device, cache string
+	aggregation                                               string
+	clip                                                      clipFlags
 	epochs, batch, threads                                    int
 	resume, quiet, json, optimizer                            bool
 }
@@ -79,7 +84,7 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 	if err != nil {
 		return err
 	}
-	start, err := o.start(env)
+	start, err := o.start(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,6 +115,13 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 	if run.Model, err = o.model(cfg, start, ext, run.Data); err != nil {
 		return err
 	}
+	if got, want := run.Data.Images.Dim(), run.Model.Net.RegionDim; got != want && o.data.Features != "" {
+		return fmt.Errorf("%w: detection type %s of %s has regions of %d features, the model reads %d: choose another detection_type, or import the backbone with --region-dim %d",
+			train.ErrData, cfg.DetectionType, o.data.Features, got, want, got)
+	}
+	if err := o.readCLIP(ctx, cfg, run.Model); err != nil {
+		return err
+	}
 	run.FromData = start == nil
 	if o.optimizer {
 		run.Restore = func(opt *train.Optimizer) error { return restoreOptimizer(opt, o.teacher, o.vinvl) }
@@ -136,10 +148,33 @@ func (o *runOptions) configure() (*train.Config, error) {
 	if o.batch > 0 {
 		cfg.Training.BatchSize = o.batch
 	}
+	if o.aggregation != "" {
+		cfg.AggregationType = o.aggregation
+	}
+	if o.data.Detection != "" {
+		cfg.DetectionType = o.data.Detection
+	}
 	if o.name == "" {
 		o.name = modelName(o.config)
 	}
 	return cfg, cfg.Validate()
+}
+
+// readCLIP makes the model read CLIP's vectors if the configuration says so.
+func (o *runOptions) readCLIP(ctx context.Context, cfg *train.Config, m *train.Model) error {
+	reads := cfg.EnableCLIPCaptions || cfg.EnableCLIPLabels
+	switch {
+	case !reads && o.clip.given() && m.Text.CLIP == nil:
+		return fmt.Errorf("%w: --clip-text and --clip-merges are for configurations with enable_clip_labels or enable_clip_captions", errUsage)
+	case reads && (m.Text.CLIP == nil || o.clip.text != ""):
+		if err := o.clip.attach(m, nil); err != nil {
+			return err
+		}
+	}
+	if m.Text.CLIP != nil {
+		m.Text.CLIP.Tower.Options = ort.Options{Threads: o.threads, Device: o.device}
+	}
+	return m.SetCLIP(ctx, cfg)
 }
 
 // modelName is a configuration's name or its file's, without folder and suffix.
@@ -149,12 +184,12 @@ func modelName(config string) string {
 }
 
 // start loads what --teacher names.
-func (o *runOptions) start(env environment) (*train.Model, error) {
+func (o *runOptions) start(ctx context.Context) (*train.Model, error) {
 	if o.teacher == "" {
 		return nil, nil
 	}
 	if st, err := os.Stat(o.teacher); err == nil && !st.IsDir() {
-		return loadCheckpoint(o.teacher, o.vinvl)
+		return loadCheckpoint(ctx, o.teacher, o.vinvl, &o.clip)
 	}
 	return train.LoadModel(o.teacher)
 }
@@ -215,7 +250,7 @@ func (o *runOptions) finish(env environment, best *train.Validation) error {
 type dataset struct{ set *source.TrainingSet }
 
 func (o *runOptions) open(ctx context.Context, w *watcher, flags *source.Flags, ext *extractor, cfg *train.Config, split string) (*dataset, error) {
-	src, err := flags.Open(ctx, &source.Options{Split: split, MaxRegions: cfg.Encoder.MaxRegions})
+	src, err := flags.Open(ctx, &source.Options{Split: split, MaxRegions: cfg.Encoder.MaxRegions, Detection: cfg.DetectionType})
 	if err != nil {
 		if errors.Is(err, source.ErrUsage) {
 			err = fmt.Errorf("%w: %w", errUsage, err)
@@ -230,9 +265,7 @@ func (o *runOptions) open(ctx context.Context, w *watcher, flags *source.Flags, 
 	if err != nil {
 		return nil, errors.Join(err, src.Close())
 	}
-	for _, s := range set.Skipped {
-		w.note("left out: %v", s)
-	}
+	w.skipped(set.Skipped)
 	return &dataset{set}, nil
 }
 

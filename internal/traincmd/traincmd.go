@@ -38,7 +38,7 @@ type verb struct {
 
 // verbs in the order of --help.
 func verbs() []verb {
-	return []verb{runVerb, importVerb, exportVerb, initVerb, configsVerb}
+	return []verb{runVerb, importVerb, exportVerb, initVerb, configsVerb, cacheVerb}
 }
 
 // Main runs the command and returns its exit code.
@@ -87,9 +87,7 @@ func (v verb) run(ctx context.Context, args []string, env environment) int {
 	err := f.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(env.stdout, strings.TrimLeft(v.usage, "\n"), "\nOptions\n")
-		f.SetOutput(env.stdout)
-		f.PrintDefaults()
+		fmt.Fprint(env.stdout, strings.TrimLeft(v.usage, "\n"), "\nOptions\n", options(f))
 		return exitDone
 	case err != nil:
 		err = fmt.Errorf("%w: %v", errUsage, err)
@@ -109,4 +107,21 @@ func (v verb) run(ctx context.Context, args []string, env environment) int {
 		return exitMisused
 	}
 	return exitFailed
+}
+
+// options lists a verb's flags.
+func options(f *flag.FlagSet) string {
+	var b strings.Builder
+	f.VisitAll(func(x *flag.Flag) {
+		name, text := flag.UnquoteUsage(x)
+		if name != "" {
+			name = " " + strings.ToUpper(name)
+		}
+		fmt.Fprintf(&b, "  --%s%s\n      %s", x.Name, name, text)
+		if x.DefValue != "" && x.DefValue != "0" && x.DefValue != "false" {
+			fmt.Fprintf(&b, " (%s)", x.DefValue)
+		}
+		b.WriteString("\n")
+	})
+	return b.String()
 }

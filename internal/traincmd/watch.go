@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/progress"
+	"github.com/aladin-go/aladin/internal/source"
 	"github.com/aladin-go/aladin/train"
 )
 
@@ -56,6 +58,17 @@ func (w *watcher) note(format string, args ...any) {
 		w.task.Note(format, args...)
 	default:
 		fmt.Fprintf(w.out, format+"\n", args...)
+	}
+}
+
+// shownSkips is how many of the items that were left out are named.
+const shownSkips = 5
+
+func (w *watcher) skipped(all source.Skips) {
+	var b strings.Builder
+	_ = all.Report(&b, shownSkips) // a Builder takes everything
+	if b.Len() > 0 {
+		w.note("%s", strings.TrimSuffix(b.String(), "\n"))
 	}
 }
 

@@ -95,7 +95,7 @@ func Open(ctx context.Context, dir string, o *Options) (_ *Dataset, err error) {
 			continue
 		}
 		if *f.to, err = d.openRows(ctx, filepath.Join(dir, f.name)); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("detection type %v: %w", d.o.Detection, err)
 		}
 	}
 	if err = d.measureDim(ctx); err != nil {

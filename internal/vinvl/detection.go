@@ -2,6 +2,7 @@ package vinvl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,17 +27,27 @@ const (
 
 var detections = [...]string{"fast", "det", "det_padded", "det+fast", "det+fast_labels", "fast+det_labels"}
 
+// detFastPadded is another name of DetFast: Detic's regions are padded in both. Whether they pass through
+// layers of their own is the network's business.
+const detFastPadded = "det+fast_padded"
+
+// Detections are the names that ParseDetection knows.
+func Detections() []string { return append(slices.Clone(detections[:]), detFastPadded) }
+
 // ParseDetection reads the value of ALADIN-2.0's detection_type; "" is fast.
 func ParseDetection(s string) (Detection, error) {
-	if s == "" {
+	switch s {
+	case "":
 		return Fast, nil
+	case detFastPadded:
+		return DetFast, nil
 	}
 	for i, name := range detections {
 		if s == name {
 			return Detection(i), nil
 		}
 	}
-	return 0, fmt.Errorf("%w: %s; known are %s", ErrDetection, clip(s), strings.Join(detections[:], ", "))
+	return 0, fmt.Errorf("%w: %s; known are %s", ErrDetection, clip(s), strings.Join(Detections(), ", "))
 }
 
 func (d Detection) String() string {

@@ -39,7 +39,7 @@ async function search(push = false) {
   try {
     if (asksNothing()) await browse(mine.signal);
     else await find(mine.signal);
-    if (mine === running) status.content();
+    if (mine === running) status.content(answer?.warnings);
   } catch (error) {
     if (error.name !== "AbortError" && mine === running) failed(error);
   } finally {

@@ -32,9 +32,10 @@ export function complain(error, again) {
   $("notice").hidden = false;
 }
 
-export const content = () => {
-  $("notice").hidden = true;
-  $("notice").replaceChildren();
+/** content takes complaints away, but for warnings about the answer. */
+export const content = (warnings = []) => {
+  $("notice").hidden = warnings.length === 0;
+  $("notice").replaceChildren(...warnings.map((w) => el("p", {}, w)));
 };
 
 /** empty says why there is nothing to see. */
