@@ -16,6 +16,8 @@ type Adam struct {
 	Decoupled         bool
 	Step              int64       // steps done
 	M, V              [][]float32 // first and second moments, one pair a parameter
+
+	moved [][]bool // of a parameter whose gradients come as rows: which rows ever had one
 }
 
 // NewAdam makes an optimiser for parameters of the given sizes.
@@ -25,7 +27,23 @@ func NewAdam(sizes []int) *Adam {
 		a.M = append(a.M, make([]float32, n))
 		a.V = append(a.V, make([]float32, n))
 	}
+	a.moved = make([][]bool, len(sizes))
 	return a
+}
+
+// noteRows keeps account of the rows that have had a gradient. The first time it finds them by their moments.
+func (a *Adam) noteRows(p int, u Update) {
+	if a.moved[p] == nil {
+		a.moved[p] = make([]bool, len(u.Param)/u.Width)
+		for i := range a.M[p] {
+			if a.M[p][i] != 0 || a.V[p][i] != 0 {
+				a.moved[p][i/u.Width] = true
+			}
+		}
+	}
+	for _, row := range u.Index {
+		a.moved[p][row] = true
+	}
 }
 
 // An Update is one parameter's part of a step. A gradient is dense, or lists rows of the parameter: Rows
@@ -37,10 +55,13 @@ type Update struct {
 	Width int   // of a row
 	LR    float64
 	Decay bool // whether weight decay applies
+	// Average, when set, moves towards the new values by the share Follow of the way.
+	Average []float32
+	Follow  float32
 }
 
 // Apply makes one step. scale multiplies the gradients (clipping). Updates without a gradient (Grad nil)
-// leave the parameter and its moments alone.
+// leave the parameter and its moments alone, and move its average only.
 func (a *Adam) Apply(updates []Update, scale float64) {
 	a.Step++
 	c1 := 1 - math.Pow(a.Beta1, float64(a.Step))
@@ -49,8 +70,11 @@ func (a *Adam) Apply(updates []Update, scale float64) {
 	var jobs []job
 	const chunk = 1 << 16
 	for p, u := range updates {
-		if u.Grad == nil {
+		if u.Grad == nil && u.Average == nil {
 			continue
+		}
+		if u.Index != nil {
+			a.noteRows(p, u)
 		}
 		for from := 0; from < len(u.Param); from += chunk {
 			jobs = append(jobs, job{p, from, min(from+chunk, len(u.Param))})
@@ -68,11 +92,19 @@ func (a *Adam) Apply(updates []Update, scale float64) {
 			}
 		}
 		m, v := a.M[job.p], a.V[job.p]
-		if u.Index == nil {
+		switch {
+		case u.Grad == nil:
+		case u.Index == nil:
 			s.dense(u.Param[job.from:job.to], u.Grad[job.from:job.to], m[job.from:job.to], v[job.from:job.to])
-			return
+		default:
+			s.rows(u, m, v, a.moved[job.p], job.from, job.to)
 		}
-		s.rows(u, m, v, job.from, job.to)
+		if u.Average != nil {
+			avg := u.Average[job.from:job.to]
+			for i, x := range u.Param[job.from:job.to] {
+				avg[i] += u.Follow * (x - avg[i])
+			}
+		}
 	})
 }
 
@@ -96,8 +128,8 @@ func (s step) dense(p, g, m, v []float32) {
 }
 
 // rows updates elements from…to of a parameter of whose rows few have a gradient: the others' moments
-// decay and move them all the same, as in the dense step.
-func (s step) rows(u Update, m, v []float32, from, to int) {
+// decay and move them all the same, as in the dense step, but for those that never had a gradient.
+func (s step) rows(u Update, m, v []float32, moved []bool, from, to int) {
 	zero := make([]float32, u.Width)
 	next := 0
 	for next < len(u.Index) && (u.Index[next]+1)*u.Width <= from {
@@ -112,6 +144,15 @@ func (s step) rows(u Update, m, v []float32, from, to int) {
 			if end == (row+1)*u.Width {
 				next++
 			}
+		}
+		if !moved[row] && s.decay == 0 { // no moments
+			if s.shrink != 0 {
+				for k := range u.Param[i:end] {
+					u.Param[i+k] *= float32(1 - s.shrink)
+				}
+			}
+			i = end
+			continue
 		}
 		o := i - row*u.Width
 		s.dense(u.Param[i:end], g[o:o+end-i], m[i:end], v[i:end])

@@ -13,33 +13,50 @@ import (
 	"github.com/aladin-go/aladin/internal/ort"
 )
 
-// stepSize is a network and a full batch for it: no sequence is shorter than the longest.
+// stepSize is a network, its training and the size of a batch for it.
 type stepSize struct {
 	name                     string
 	net                      nn.Config
+	train                    func(cfg *Config)
 	batch, text, tags, boxes int
+	ragged                   bool // captions and tags are of any length up to these, about half on the average
 }
 
 var stepSizes = []stepSize{
-	{"small", nn.Config{Layers: 2, Hidden: 256, Heads: 4, FF: 1024, MatchFF: 256}, 64, 32, 32, 32},
-	{"bert-base", nn.Config{Layers: 12, Hidden: 768, Heads: 12, FF: 3072, MatchFF: 768}, 32, 50, 50, 34},
+	{"small", nn.Config{Layers: 2, Hidden: 256, Heads: 4, FF: 1024, MatchLayers: 2, MatchFF: 256, RegionDim: 2054, Alignment: "MrSw"}, nil, 64, 32, 32, 32, false},
+	{"photos", nn.Config{Layers: 1, Hidden: 256, Heads: 4, FF: 512, MatchLayers: 1, MatchFF: 256, RegionDim: 960, Alignment: nn.MrCOSw,
+		PreNorm: true, MeanPool: true, WordGates: true, Standardise: true}, photosTraining, 128, 32, 16, 40, true},
+	{"bert-base", nn.Config{Layers: 12, Hidden: 768, Heads: 12, FF: 3072, MatchLayers: 2, MatchFF: 768, RegionDim: 2054, Alignment: "MrSw"}, nil, 32, 50, 50, 34, false},
+}
+
+func photosTraining(cfg *Config) {
+	cfg.Training.LossType, cfg.Training.Contrast, cfg.Training.Softness = "alignment-matching", "infonce", 0.1
+	cfg.Training.Temperature, cfg.Training.AlignTemperature = 0.08, 0.05
+	cfg.Encoder.FeatureDropout = 0.3
 }
 
 // flops counts a step's multiplications and additions in matrix products, two for each pair: those of the
 // forward pass, and twice as many in the backward pass, but for the features of regions, which get no
-// gradient. Nothing else is counted, neither softmax nor normalisations nor the optimiser.
-func (s stepSize) flops() float64 {
+// gradient. Padding is not counted, nor anything else: neither softmax nor normalisations nor the optimiser.
+func (s stepSize) flops(b *Batch) float64 {
 	h, ff, matchFF := float64(s.net.Hidden), float64(s.net.FF), float64(s.net.MatchFF)
 	layer := func(length, ff float64) float64 { // of one sequence
 		return length*2*(4*h*h+2*h*ff) + 4*length*length*h
 	}
-	text, image, boxes := float64(s.text), float64(s.tags+s.boxes), float64(s.boxes)
-	regions := boxes * 2 * float64(s.net.RegionDim) * h
-	one := float64(s.net.Layers)*(layer(text, ff)+layer(image, ff)) +
-		float64(s.net.MatchLayers)*(layer(text, matchFF)+layer(boxes, matchFF))
-	b := float64(s.batch)
-	similarities := 2 * b * b * text * boxes * h
-	return 3*(b*one+similarities) + 2*b*regions
+	count := func(mask []int64, i, n int) (sum float64) {
+		for _, m := range mask[i*n : (i+1)*n] {
+			sum += float64(m)
+		}
+		return sum
+	}
+	var total, words, regions float64
+	for i := range s.batch {
+		text, tags, boxes := count(b.Captions.Mask, i, b.Captions.T), count(b.Images.LabelMask, i, b.Images.L), count(b.Images.RegionMask, i, b.Images.R)
+		total += 3 * float64(s.net.Layers) * (layer(text, ff) + layer(tags+boxes, ff))
+		total += 3 * float64(s.net.MatchLayers) * (layer(text, matchFF) + layer(boxes, matchFF))
+		words, regions = words+text, regions+boxes
+	}
+	return total + 3*2*words*regions*h + 2*2*regions*float64(s.net.RegionDim)*h
 }
 
 // BenchmarkStep times whole training steps (forward, backward, clipping, Adam) and, in turns with them, products
@@ -55,10 +72,13 @@ func BenchmarkStep(b *testing.B) {
 				b.Skip("large: without -short")
 			}
 			size.net.Vocab, size.net.MaxPositions, size.net.Types, size.net.LayerNormEps = 30522, 64, 2, 1e-12
-			size.net.RegionDim, size.net.MatchLayers, size.net.MatchHeads, size.net.Alignment = 2054, 2, 4, "MrSw"
+			size.net.MatchHeads = 4
 			cfg := DefaultConfig()
+			if size.train != nil {
+				size.train(&cfg)
+			}
 			params := NewParams()
-			step, err := NewStep(size.net, &cfg, params, StepOptions{Distil: true})
+			step, err := NewStep(size.net, &cfg, params, StepOptions{Distil: true, Full: !size.ragged})
 			require.NoError(b, err)
 			defer step.Close()
 			opt := NewOptimizer(params, cfg)
@@ -87,7 +107,7 @@ func BenchmarkStep(b *testing.B) {
 				inProducts += clock() - start
 				b.StartTimer()
 			}
-			rate := size.flops() * float64(b.N) / inStep.Seconds()
+			rate := size.flops(batch) * float64(b.N) / inStep.Seconds()
 			plain := 2 * float64(productSize*productSize*productSize) * float64(products) / inProducts.Seconds()
 			b.ReportMetric(inStep.Seconds()*1e3/float64(b.N), "ms/step")
 			b.ReportMetric(rate/1e9, "GFLOP/s")
@@ -138,10 +158,19 @@ func fullBatch(b testing.TB, s stepSize) *Batch {
 	}
 	var caps, tags [][]int64
 	var counts []int
+	length := func(longest int) int {
+		if !s.ragged {
+			return longest
+		}
+		return min(max(3, int(float64(longest)*(0.42+0.15*rng.NormFloat64()))), longest)
+	}
 	for range s.batch {
-		caps, tags, counts = append(caps, tokens(s.text)), append(tags, tokens(s.tags)), append(counts, s.boxes)
+		caps, tags, counts = append(caps, tokens(length(s.text))), append(tags, tokens(length(s.tags))), append(counts, s.boxes)
 	}
 	batch, err := padBatch(caps, tags, counts, s.net.RegionDim, rng)
 	require.NoError(b, err)
+	if s.train != nil {
+		batch.Softness = 0.1
+	}
 	return batch
 }

@@ -122,6 +122,7 @@ func TestAverage(t *testing.T) {
 	params := NewParams()
 	params.Set("w", []int{2}, []float32{1, -1})
 	w := &worker{Run: &Run{Config: &cfg, Model: &Model{Params: params}}, ema: params.Clone(), opt: NewOptimizer(params, cfg)}
+	w.opt.Average(w.ema, cfg.Training.EMA)
 	require.Same(t, w.ema, w.current(), "the average is what is validated and kept")
 	want := []float64{1, -1}
 	for step := 1; step < 20; step++ {
@@ -131,14 +132,12 @@ func TestAverage(t *testing.T) {
 			p[i] = float32(math.Sin(float64(step + i)))
 			want[i] = decay*want[i] + (1-decay)*float64(p[i])
 		}
-		w.opt.adam.Step = int64(step)
-		w.average()
+		w.opt.Apply(params, &Result{}, 0.1)
 		for i, x := range w.ema.Lookup("w").Data {
 			require.InDelta(t, want[i], x, 1e-6)
 		}
 	}
 	w.ema = nil
-	w.average()
 	require.Same(t, params, w.current())
 }
 

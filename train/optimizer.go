@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/aladin-go/aladin/internal/nn"
@@ -15,6 +16,10 @@ type Optimizer struct {
 	clip  float64
 	names []string
 	rates map[string]float64 // factors of the learning rate; 1 where there is none
+
+	average *Params // nil: none is kept
+	decay   float64 // of the average
+	updates []Update
 }
 
 // NewOptimizer makes the optimiser that a configuration asks for, with empty state.
@@ -36,6 +41,10 @@ func NewOptimizer(params *Params, cfg Config) *Optimizer {
 	return o
 }
 
+// Average makes every step move avg towards the parameters. The decay grows to its full size with the steps,
+// so that the start does not linger.
+func (o *Optimizer) Average(avg *Params, decay float64) { o.average, o.decay = avg, decay }
+
 // Apply makes one step at a learning rate and returns the gradients' norm before clipping. If that is not
 // finite it changes nothing.
 func (o *Optimizer) Apply(params *Params, res *Result, lr float64) float64 {
@@ -47,10 +56,17 @@ func (o *Optimizer) Apply(params *Params, res *Result, lr float64) float64 {
 	if o.clip > 0 && norm > o.clip {
 		scale = o.clip / (norm + 1e-6) // as PyTorch's clip_grad_norm_
 	}
-	updates := make([]Update, len(params.All()))
-	for i, p := range params.All() {
-		updates[i].Param = p.Data
+	n := float64(o.adam.Step + 1)
+	follow := 1 - float32(min(o.decay, (1+n)/(10+n)))
+	o.updates = slices.Grow(o.updates[:0], len(params.All()))
+	for _, p := range params.All() {
+		u := Update{Param: p.Data}
+		if o.average != nil {
+			u.Average, u.Follow = o.average.Lookup(p.Name).Data, follow
+		}
+		o.updates = append(o.updates, u)
 	}
+	updates := o.updates
 	for _, g := range res.Grads {
 		u := &updates[o.index[g.Name]]
 		u.Grad, u.Index, u.Width, u.LR = g.Grad, g.Index, g.Width, lr
@@ -80,6 +96,7 @@ func (o *Optimizer) Restore(step int64, moments func(name string) (m, v []float3
 		copy(o.adam.V[i], v)
 	}
 	o.adam.Step = step
+	clear(o.adam.moved)
 	return nil
 }
 

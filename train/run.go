@@ -188,6 +188,7 @@ func (w *worker) prepare(ctx context.Context) error {
 	}
 	if w.Config.Training.EMA > 0 {
 		w.ema = w.Model.Params.Clone()
+		w.opt.Average(w.ema, w.Config.Training.EMA)
 	}
 	if resumed != nil {
 		if err := resumed.restore(w.lastDir(), w.Model.Params, w.opt, w.ema); err != nil {
@@ -413,30 +414,12 @@ func (w *worker) one(ctx context.Context, p prepared, grads *accumulator) error 
 		if e.GradNorm = w.opt.Apply(w.Model.Params, res, lr); !finite(e.GradNorm) {
 			return fmt.Errorf("%w (step %d, gradients of norm %g)", ErrDiverged, step, e.GradNorm)
 		}
-		w.average()
 	}
 	e.StepTime = time.Since(start)
 	w.log.step(e)
 	w.observe(e)
 	runtime.KeepAlive(p.batch)
 	return nil
-}
-
-// average moves the averaged weights towards the current ones. The decay grows with the steps, so that
-// the start does not linger.
-func (w *worker) average() {
-	if w.ema == nil {
-		return
-	}
-	n := float64(w.opt.adam.Step)
-	decay := float32(min(w.Config.Training.EMA, (1+n)/(10+n)))
-	all := w.Model.Params.All()
-	parallel(len(all), func(i int) {
-		avg := w.ema.Lookup(all[i].Name).Data
-		for k, x := range all[i].Data {
-			avg[k] += (1 - decay) * (x - avg[k])
-		}
-	})
 }
 
 // current is the parameters that are validated and kept.

@@ -124,5 +124,6 @@ func (s *State) restore(dir string, params *Params, opt *Optimizer, ema *Params)
 		}
 	}
 	opt.adam.Step = s.AdamStep
+	clear(opt.adam.moved)
 	return nil
 }

@@ -50,6 +50,8 @@ type StepOptions struct {
 	Device  string
 	// Distil leaves the distillation loss out when false (before activate-distillation-after).
 	Distil bool
+	// Full says that sequences have no padding worth leaving out.
+	Full bool
 	// NoDropout compiles without dropout: for tests and gradients' checks.
 	NoDropout bool
 }
@@ -81,6 +83,8 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 		return nil, err
 	}
 	n.Training = true
+	// The regulariser of hidden states averages over padding, too.
+	n.Pack = !opts.Full && !slices.Contains(cfg.Losses(), "regularizehidden")
 	s := &Step{Params: params}
 	if !opts.NoDropout {
 		s.drops = newDropouts(b, cfg)
@@ -313,7 +317,17 @@ func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, 
 
 // sizes are those of a batch's dimensions by name.
 func (b *Batch) sizes() map[string]int {
-	return map[string]int{"B": b.Captions.B, "T": b.Captions.T, "L": b.Images.L, "R": b.Images.R}
+	sizes := map[string]int{"B": b.Captions.B, "T": b.Captions.T, "L": b.Images.L, "R": b.Images.R}
+	for length, mask := range map[string][]int64{"T": b.Captions.Mask, "L": b.Images.LabelMask, "R": b.Images.RegionMask} {
+		kept := 0
+		for _, m := range mask {
+			if m != 0 {
+				kept++
+			}
+		}
+		sizes[nn.KeptDim(length)] = kept
+	}
+	return sizes
 }
 
 // bindRows gives the sparse gradients memory of the batch's size.

@@ -376,3 +376,37 @@ func safeConfig(net nn.Config) *Config {
 	}
 	return cfg
 }
+
+// Leaving out the padding changes nothing but the last digits.
+func TestPacked(t *testing.T) {
+	needRuntime(t)
+	var nets []nn.Config
+	for _, mode := range nn.AlignmentModes {
+		net := everyNet()
+		net.Alignment = mode
+		nets = append(nets, net)
+		net.PreNorm, net.MeanPool, net.ReleasedAlignment = true, true, true
+		nets = append(nets, net)
+	}
+	for i, net := range nets {
+		cfg := everything()
+		if i%2 == 0 {
+			cfg.Training.Softness = 0
+		}
+		list, err := nn.Parameters(net)
+		require.NoError(t, err)
+		full, err := NewStep(net, cfg, drawn(list), StepOptions{Threads: 1, Distil: true, NoDropout: true, Full: true})
+		require.NoError(t, err)
+		packed := compiled(t, net, cfg)
+		p := randomParts(rand.New(rand.NewPCG(7, uint64(i))), net, 5)
+		for _, extra := range []int{0, 3} {
+			batch := p.batch(t, extra, extra)
+			batch.Softness = 0.3
+			losses, grads := result(t, full, batch)
+			got, gotGrads := result(t, packed, batch)
+			require.InDeltaSlice(t, losses, got, 2e-5, "%s", net.Alignment)
+			sameGradients(t, grads, gotGrads)
+		}
+		require.NoError(t, full.Close())
+	}
+}

@@ -31,6 +31,7 @@ var suites = []suite{
 	{"scan", scans},
 	{"bits", bits},
 	{"maxsim", maxSim},
+	{"training", training},
 }
 
 // A Row is one line of the table and one element of build/bench.json. Ratio says

@@ -1,6 +1,10 @@
 package nn
 
-import "github.com/aladin-go/aladin/internal/onnx"
+import (
+	"slices"
+
+	"github.com/aladin-go/aladin/internal/onnx"
+)
 
 // Scores are the alignment scores of every image with every caption, [I, C], by the configured mode.
 //
@@ -10,6 +14,14 @@ import "github.com/aladin-go/aladin/internal/onnx"
 func (n *Net) Scores(image, text Side, pad int) *onnx.Value {
 	var out *onnx.Value
 	n.B.Scope("align", func() {
+		image.Tokens = n.padded(image.Tokens, image.mask)
+		if text.mask.kept != nil {
+			if n.overRegionsOnly() {
+				out = n.packedScores(image, text)
+				return
+			}
+			text.Tokens = n.padded(text.Tokens, text.mask)
+		}
 		if n.ReleasedAlignment {
 			image, text = n.trim(image, text)
 		}
@@ -17,6 +29,26 @@ func (n *Net) Scores(image, text Side, pad int) *onnx.Value {
 		out = n.reduceScores(sim, image, text, pad)
 	})
 	return out
+}
+
+// overRegionsOnly tells whether scores are sums over words of maxima over regions, without the released code's
+// cuts.
+func (n *Net) overRegionsOnly() bool {
+	return !n.ReleasedAlignment && slices.Contains([]string{"MrSw", "MrAVGw", MrCOSw}, n.Alignment)
+}
+
+// packedScores are Scores of packed words [N, D].
+func (n *Net) packedScores(image, text Side) *onnx.Value {
+	b := n.B
+	weights := n.weighed(text.mask, text.Weights) // [C, N]
+	sums := b.Gemm(n.bestRegions(image, text.Tokens), weights, nil, false, true)
+	switch n.Alignment {
+	case "MrAVGw":
+		return b.Div(sums, b.Unsqueeze(b.MaxS(b.ReduceSum(text.Weights, false, 1), 1e-6), 0))
+	case MrCOSw:
+		return b.Div(sums, b.Unsqueeze(n.lengths(b.Gemm(weights, text.Tokens, nil, false, false)), 0))
+	}
+	return sums
 }
 
 // trim drops what the released code cuts away before it compares: region 0, word 0 and the last two.
@@ -66,7 +98,8 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 	masked := b.Mul(b.Mul(s.values, s.region), s.word)
 	overRegions := func() *onnx.Value { // [I, C, W]: each word's best region
 		if n.Training && !n.ReleasedAlignment {
-			return b.Mul(n.bestRegions(s, image, text), s.weight)
+			best := n.bestRegions(image, n.rows(text.Tokens))
+			return b.Mul(b.Reshape(best, s.values.Shape[0], s.values.Shape[2], s.values.Shape[3]), s.weight)
 		}
 		best := n.maximum(n.forMax(s.values, s.region, s.word, pad), 1)
 		if !n.ReleasedAlignment {
@@ -120,7 +153,12 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 // sumLength is the length of the weighted sum of each caption's words [C].
 func (n *Net) sumLength(text Side) *onnx.Value {
 	b := n.B
-	sum := b.ReduceSum(b.Mul(text.Tokens, b.Unsqueeze(text.Weights, 2)), false, 1) // [C, D]
+	return n.lengths(b.ReduceSum(b.Mul(text.Tokens, b.Unsqueeze(text.Weights, 2)), false, 1))
+}
+
+// lengths of vectors [C, D].
+func (n *Net) lengths(sum *onnx.Value) *onnx.Value {
+	b := n.B
 	// A caption without words has the length 1e-4 and the score 0.
 	return b.Sqrt(b.AddS(b.ReduceSum(b.Mul(sum, sum), false, 1), 1e-8))
 }
@@ -150,24 +188,25 @@ func (n *Net) maximum(x *onnx.Value, axis int) *onnx.Value {
 	return b.Reshape(soft, append(append(onnx.Shape(nil), x.Shape[:axis]...), x.Shape[axis+1:]...)...)
 }
 
-// bestRegions is the maximum over regions, hard or soft, in few passes over the similarities: what masks the
-// regions, shifts and scales goes into the matrix product. A soft maximum needs no maximum for range, as the
-// similarities are cosines: with τ ≥ 1/80, exp((x+80τ−1)/τ) of x in −1…1 is neither 0 nor infinite, nor is
-// a sum of thousands.
-func (n *Net) bestRegions(s similarity, image, text Side) *onnx.Value {
+// bestRegions is the maximum over regions, hard or soft, for words [M, D]: [I, M]. It takes few passes over the
+// similarities: what masks the regions, shifts and scales goes into the matrix product. A soft maximum needs no
+// maximum for range, as the similarities are cosines: with τ ≥ 1/80, exp((x+80τ−1)/τ) of x in −1…1 is neither
+// 0 nor infinite, nor is a sum of thousands.
+func (n *Net) bestRegions(image Side, words *onnx.Value) *onnx.Value {
 	b := n.B
-	rows, words := n.rows(image.Tokens), n.rows(text.Tokens)
-	column := b.Reshape(b.MulS(b.AddS(image.Weights, -1), 10000), rows.Shape[0], onnx.D(1))
-	shape := s.values.Shape
+	i, r, m, one := image.Tokens.Shape[0], image.Tokens.Shape[1], words.Shape[0], onnx.D(1)
+	rows := n.rows(image.Tokens)
+	column := b.Reshape(b.MulS(b.AddS(image.Weights, -1), 10000), rows.Shape[0], one)
+	b.DefineDim(r, image.Tokens, 1)
+	b.DefineDim(m, words, 0)
 	if n.Softness == nil || n.LeastSoftness < 1./80 {
-		x := b.Reshape(b.Gemm(rows, words, column, false, true), shape...)
-		return n.maximum(x, 1)
+		return n.maximum(b.Reshape(b.Gemm(rows, words, column, false, true), i, r, m), 1)
 	}
 	shift := b.Sub(b.Scalar(80), b.Reciprocal(n.Softness))
 	x := b.Gemm(rows, b.Div(words, n.Softness), b.Add(column, shift), false, true)
-	sum := b.SumExp(b.Reshape(x, shape...), 1)
+	sum := b.SumExp(b.Reshape(x, i, r, m), 1)
 	soft := b.Mul(n.Softness, b.Sub(b.Log(b.AddS(sum, 1e-37)), shift)) // 1e-37: an image without regions
-	return b.Reshape(soft, shape[0], shape[2], shape[3])
+	return b.Reshape(soft, i, m)
 }
 
 // forMax prepares similarities for a maximum along the axis that along masks.

@@ -43,7 +43,7 @@ func (n *Net) aggregateDepth(how, name string, hidden []*onnx.Value, m mask) *on
 	var sum *onnx.Value
 	for _, h := range hidden {
 		if how == "gated" {
-			rows := n.attention(n.rows(h), h.Shape, m, layerNames{joined: name + "self_attn.in_proj_"}, kind)
+			rows := n.attention(n.rows(h), m, layerNames{joined: name + "self_attn.in_proj_"}, kind)
 			rows = n.linear(rows, name+"self_attn.out_proj", kind.init, n.Hidden, n.Hidden)
 			gate := b.Sigmoid(n.linear(rows, name+"gate_ffn", InitGlorot, n.Hidden, 1))
 			h = b.Mul(h, b.Reshape(gate, h.Shape[0], h.Shape[1], onnx.D(1)))

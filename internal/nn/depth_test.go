@@ -275,7 +275,7 @@ func TestDeticRegions(t *testing.T) {
 	n, err := New(b, cfg, constants{started{}})
 	require.NoError(t, err)
 	x := b.Input("regions", onnx.Float, onnx.Of("B", "R", cfg.RegionDim))
-	b.Output("y", n.embedRegions(x))
+	b.Output("y", n.embedRegions(x, nil))
 	feats := make([]float32, 3*cfg.RegionDim)
 	for i := range feats {
 		if i/cfg.RegionDim != 1 || i%cfg.RegionDim < DeticDim {

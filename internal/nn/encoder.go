@@ -8,7 +8,7 @@ import (
 
 // States are the encoder's outputs for a batch of sequences.
 type States struct {
-	Last   *onnx.Value   // [B, S, H]
+	Last   *onnx.Value   // [B, S, H], or packed [N, H]
 	Hidden []*onnx.Value // every layer's input, and the last output
 	mask   mask          // of the S positions
 	words  *onnx.Value   // of a caption: its word pieces, or CLIP's states
@@ -20,12 +20,13 @@ func (n *Net) EncodeText(words, tokens *onnx.Value) States {
 	var s States
 	n.B.Scope("text", func() {
 		var x *onnx.Value
+		kept := n.kept(tokens)
 		if n.CLIPCaptions > 0 {
-			x = n.embedTokens(n.embedCLIP(words, captionCLIP, n.CLIPCaptions), nil)
+			x = n.embedTokens(n.embedCLIP(words, captionCLIP, n.CLIPCaptions), nil, kept)
 		} else {
-			x = n.embedTokens(n.embedWords(words), nil)
+			x = n.embedTokens(n.embedWords(words), nil, kept)
 		}
-		s = n.encode(x, n.mask(tokens))
+		s = n.encode(x, n.mask(tokens, kept))
 	})
 	s.words = words
 	return s
@@ -44,18 +45,23 @@ func (n *Net) EncodeImage(labels, types, tokens, regions, regionMask *onnx.Value
 		} else {
 			x = n.embedWords(labels)
 		}
-		x = b.Concat(1, n.embedTokens(x, types), n.embedRegions(regions))
-		m := n.mask(b.Concat(1, tokens, regionMask))
-		s = n.encode(x, m)
-		from := b.DimVector(labels, 1)
+		tags, boxes := n.kept(tokens), n.kept(regionMask)
+		x = n.embedTokens(x, types, tags)
+		axis, length := 1, regions.Shape[1]
+		if n.packs() {
+			axis, length = 0, boxes.Shape[0]
+		}
+		from := b.DimVector(x, axis)
+		x = b.Concat(axis, x, n.embedRegions(regions, boxes))
+		s = n.encode(x, n.mask(b.Concat(1, tokens, regionMask), n.joined(tags, boxes, tokens, regionMask)))
 		cut := func(x *onnx.Value) *onnx.Value {
-			return b.SliceV(x, 1, from, b.DimVector(x, 1), regions.Shape[1])
+			return b.SliceV(x, axis, from, b.DimVector(x, axis), length)
 		}
 		s.Last = cut(s.Last)
 		for i, h := range s.Hidden {
 			s.Hidden[i] = cut(h)
 		}
-		s.mask = n.mask(regionMask)
+		s.mask = n.mask(regionMask, boxes)
 	})
 	return s
 }
@@ -64,8 +70,9 @@ func (n *Net) embedWords(ids *onnx.Value) *onnx.Value {
 	return n.B.Gather(n.Param(WordEmbeddings, InitNormal, n.Vocab, n.Hidden), ids)
 }
 
-// embedTokens adds position and type embeddings to those of words; types nil means type 0 throughout.
-func (n *Net) embedTokens(x, types *onnx.Value) *onnx.Value {
+// embedTokens adds position and type embeddings to those of words [B, S, H]; types nil means type 0 throughout.
+// The result is packed where a list of kept positions is given.
+func (n *Net) embedTokens(x, types, kept *onnx.Value) *onnx.Value {
 	b, p := n.B, bertPrefix+"embeddings."
 	positions := n.Param(p+"position_embeddings.weight", n.residual(InitNormal), n.MaxPositions, n.Hidden)
 	x = b.Add(x, b.Gather(positions, b.Range(x.Shape[1])))
@@ -73,7 +80,7 @@ func (n *Net) embedTokens(x, types *onnx.Value) *onnx.Value {
 	if types == nil {
 		types = b.Int(0)
 	}
-	x = b.Add(x, b.Gather(table, types))
+	x = n.pack(b.Add(x, b.Gather(table, types)), kept)
 	if !n.PreNorm {
 		x = b.Reshape(n.layerNorm(n.rows(x), p+"LayerNorm", n.LayerNormEps), x.Shape...)
 	}
@@ -82,7 +89,7 @@ func (n *Net) embedTokens(x, types *onnx.Value) *onnx.Value {
 
 // embedRegions maps region features to the hidden size. They get neither position nor type: the box is
 // among the features.
-func (n *Net) embedRegions(regions *onnx.Value) *onnx.Value {
+func (n *Net) embedRegions(regions, kept *onnx.Value) *onnx.Value {
 	b := n.B
 	if n.Standardise {
 		mean := n.Param(RegionMean, InitZero, n.RegionDim)
@@ -90,14 +97,18 @@ func (n *Net) embedRegions(regions *onnx.Value) *onnx.Value {
 		regions = b.Mul(b.Sub(regions, mean), scale)
 	}
 	regions = n.drop(regions, "feature")
-	x := n.linear(n.rows(regions), bertPrefix+"img_embedding", InitNormal, n.RegionDim, n.Hidden)
+	rows := n.pack(n.rows(regions), kept)
+	x := n.linear(rows, bertPrefix+"img_embedding", InitNormal, n.RegionDim, n.Hidden)
 	if n.DeticHidden > 0 {
-		x = n.deticRegions(x, n.rows(regions))
+		x = n.deticRegions(x, rows)
 	}
 	if n.RegionLayerNorm {
 		x = n.layerNorm(x, bertPrefix+"LayerNorm", n.RegionLayerNormEps)
 	}
-	return n.drop(b.Reshape(x, regions.Shape[0], regions.Shape[1], onnx.D(n.Hidden)), "hidden")
+	if kept == nil {
+		x = b.Reshape(x, regions.Shape[0], regions.Shape[1], onnx.D(n.Hidden))
+	}
+	return n.drop(x, "hidden")
 }
 
 func (n *Net) encode(x *onnx.Value, m mask) States {

@@ -9,6 +9,8 @@ type Side struct {
 	Matching *onnx.Value // [B, D], L2-normalised
 	Tokens   *onnx.Value // [B, S, D], L2-normalised: word or region states
 	Weights  *onnx.Value // float [B, S]: 0 where a token takes no part in alignment
+
+	mask mask // of packed Tokens [N, D]
 }
 
 // Text runs both heads on captions.
@@ -27,6 +29,7 @@ func (n *Net) Text(s States) Side {
 		}
 		side.Tokens = n.alignTokens(s, "text", "transformer_encoder_1")
 		side.Matching = n.matching(s, "text", words)
+		side.mask = s.mask
 		if n.GlobalPair > 0 {
 			side = n.globalWord(side)
 		}
@@ -49,6 +52,7 @@ func (n *Net) Image(s States) Side {
 		}
 		side.Tokens = n.alignTokens(s, "image", stack)
 		side.Matching = n.matching(s, "image", s.mask.tokens)
+		side.mask = s.mask
 		if n.GlobalPair > 0 {
 			side = n.globalRegion(side)
 		}
@@ -104,9 +108,14 @@ func (n *Net) matching(s States, side string, weights *onnx.Value) *onnx.Value {
 	}
 	x = n.stack(x, s.mask, "final_projection_net", n.MatchLayers)
 	var v *onnx.Value
-	if n.MeanPool {
+	switch {
+	case s.mask.kept != nil && n.MeanPool:
+		v = b.Gemm(n.weighed(s.mask, weights), x, nil, false, false)
+	case s.mask.kept != nil:
+		v = b.Gemm(n.owners(s.mask, true), x, nil, false, false)
+	case n.MeanPool:
 		v = b.ReduceSum(b.Mul(x, b.Unsqueeze(weights, 2)), false, 1)
-	} else {
+	default:
 		v = b.Reshape(b.Slice(x, 1, 0, 1, onnx.D(1)), x.Shape[0], onnx.D(n.Hidden))
 	}
 	return b.L2Normalize(v, 1e-12)
@@ -117,6 +126,7 @@ func (n *Net) globalWord(text Side) Side {
 	b := n.B
 	share := b.MulS(b.Exp(n.Param(GlobalShare, InitZero, 1)), n.GlobalPair)
 	weight := b.Mul(b.ReduceSum(text.Weights, true, 1), share) // [B, 1]; that of [CLS] is 0
+	text.Tokens, text.mask = n.padded(text.Tokens, text.mask), mask{}
 	text.Tokens = n.replaceFirst(text.Tokens, b.Unsqueeze(text.Matching, 1))
 	text.Weights = n.replaceFirst(text.Weights, weight)
 	return text
@@ -133,6 +143,7 @@ func (n *Net) replaceFirst(x, first *onnx.Value) *onnx.Value {
 // globalRegion puts the matching vector behind the regions.
 func (n *Net) globalRegion(image Side) Side {
 	b := n.B
+	image.Tokens, image.mask = n.padded(image.Tokens, image.mask), mask{}
 	image.Tokens = b.Concat(1, image.Tokens, b.Unsqueeze(image.Matching, 1))
 	one := b.AddS(b.Zeros(image.Weights.Shape[0], onnx.D(1)), 1)
 	image.Weights = b.Concat(1, image.Weights, one)

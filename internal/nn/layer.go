@@ -52,7 +52,7 @@ func (n *Net) headKind() layerKind {
 	return layerKind{heads: n.MatchHeads, ff: n.MatchFF, eps: 1e-5, init: InitGlorot, attention: "head", hidden: "head", innerDrops: true}
 }
 
-// layer is one transformer encoder layer (Vaswani et al., arXiv 1706.03762) on x [B, S, H].
+// layer is one transformer encoder layer (Vaswani et al., arXiv 1706.03762) on x [B, S, H] or packed [N, H].
 func (n *Net) layer(x *onnx.Value, m mask, names layerNames, kind layerKind) *onnx.Value {
 	b := n.B
 	shape := x.Shape
@@ -61,7 +61,7 @@ func (n *Net) layer(x *onnx.Value, m mask, names layerNames, kind layerKind) *on
 	if n.PreNorm {
 		in = n.layerNorm(h, names.attNorm, kind.eps)
 	}
-	att := n.attention(in, shape, m, names, kind)
+	att := n.attention(in, m, names, kind)
 	att = n.drop(n.linear(att, names.attOut, n.residual(kind.init), n.Hidden, n.Hidden), kind.hidden)
 	h = b.Add(h, att)
 	if !n.PreNorm {
@@ -106,19 +106,20 @@ func (n *Net) feedForward(in *onnx.Value, names layerNames, kind layerKind) *onn
 	return b.Gemm(f, w2, b2, false, true)
 }
 
-// attention is multi-head self-attention on the rows of a batch of sequences, before its output layer.
-func (n *Net) attention(rows *onnx.Value, shape onnx.Shape, m mask, names layerNames, kind layerKind) *onnx.Value {
+// attention is multi-head self-attention on the rows of a batch of sequences, before its output layer. The
+// padding among unpacked queries, keys and values is harmless: keys are masked, and no row that it makes is kept.
+func (n *Net) attention(rows *onnx.Value, m mask, names layerNames, kind layerKind) *onnx.Value {
 	b := n.B
 	head := n.Hidden / kind.heads
 	q, k, v := n.queryKeyValue(rows, names, kind)
 	split := func(x *onnx.Value, perm ...int) *onnx.Value {
-		return b.Transpose(b.Reshape(x, shape[0], shape[1], onnx.D(kind.heads), onnx.D(head)), perm...)
+		return b.Transpose(b.Reshape(n.unpack(x, m), m.shape[0], m.shape[1], onnx.D(kind.heads), onnx.D(head)), perm...)
 	}
 	q = b.MulS(q, float32(1/math.Sqrt(float64(head))))
 	scores := b.MatMul(split(q, 0, 2, 1, 3), split(k, 0, 2, 3, 1))
 	weights := n.drop(b.Softmax(b.Add(scores, m.additive), -1), kind.attention)
 	mixed := b.Transpose(b.MatMul(weights, split(v, 0, 2, 1, 3)), 0, 2, 1, 3)
-	return b.Reshape(mixed, rows.Shape...)
+	return n.pack(b.Reshape(mixed, m.shape.Elements(), onnx.D(n.Hidden)), m.kept)
 }
 
 func (n *Net) queryKeyValue(rows *onnx.Value, names layerNames, kind layerKind) (q, k, v *onnx.Value) {

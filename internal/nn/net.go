@@ -85,6 +85,9 @@ type Net struct {
 	// Training arranges the graph for being differentiated: the same functions, with fewer passes over
 	// activations at the cost of some more over weights, which an exported graph would repeat for nothing.
 	Training bool
+	// Pack leaves padding out of everything but attention, in training. States of [Net.EncodeText] and
+	// [Net.EncodeImage] are then [N, H].
+	Pack bool
 
 	params Params
 	made   map[string]*onnx.Value
@@ -168,14 +171,16 @@ func (n *Net) rows(x *onnx.Value) *onnx.Value {
 
 // A mask carries the padding of a batch of sequences.
 type mask struct {
+	shape    onnx.Shape  // [B, S]
+	kept     *onnx.Value // int64 [N]: the positions, of B·S, that packed states are of; else nil
 	tokens   *onnx.Value // float [B, S], 1 on tokens
 	additive *onnx.Value // float [B, 1, 1, S], 0 on tokens and −10000 on padding, added to attention scores
 }
 
-// mask prepares an int64 mask [B, S].
-func (n *Net) mask(m *onnx.Value) mask {
+// mask prepares an int64 mask [B, S] and the list of kept positions.
+func (n *Net) mask(m, kept *onnx.Value) mask {
 	b := n.B
 	f := b.Cast(m, onnx.Float)
 	add := b.MulS(b.AddS(f, -1), 10000)
-	return mask{tokens: f, additive: b.Unsqueeze(add, 1, 2)}
+	return mask{shape: m.Shape, kept: kept, tokens: f, additive: b.Unsqueeze(add, 1, 2)}
 }

@@ -176,6 +176,41 @@ func (b *Builder) Zeros(dims ...Dim) *Value {
 	return b.one("ConstantOfShape", Float, dims, nil, b.ShapeVector(nil, dims))
 }
 
+// NonZero lists the places of a vector whose values are not 0, in ascending order; dim names their number.
+func (b *Builder) NonZero(x *Value, dim Dim) *Value {
+	if len(x.Shape) != 1 || dim.Fixed() {
+		b.fail("NonZero of %v (%s), as many as %v", x.Shape, x.Name, dim)
+		return b.Ints(0)
+	}
+	out := b.one("NonZero", Int64, Shape{D(1), dim}, nil, x)
+	b.DefineDim(dim, out, 1)
+	return b.Squeeze(out, 0)
+}
+
+// TakeRows picks rows [N …] of a table [M …], each at most once. PlaceRows is its inverse: a table of m rows,
+// zeros but for rows written at such places. They are each other's gradient.
+func (b *Builder) TakeRows(table, places *Value) *Value {
+	if len(places.Shape) != 1 || places.Type != Int64 {
+		b.fail("TakeRows: %v %v (%s)", places.Type, places.Shape, places.Name)
+		return table
+	}
+	y := b.Gather(table, places)
+	y.Op.Whole = &Op{Kind: "TakeRows", In: []*Value{table, places}, Out: []*Value{y}}
+	return y
+}
+
+// PlaceRows is described at TakeRows.
+func (b *Builder) PlaceRows(m Dim, places, rows *Value) *Value {
+	if len(rows.Shape) == 0 || !places.Shape.Equal(rows.Shape[:1]) || places.Type != Int64 {
+		b.fail("PlaceRows: %v (%s) at %v %v", rows.Shape, rows.Name, places.Type, places.Shape)
+		return rows
+	}
+	zeros := b.Zeros(append(Shape{m}, rows.Shape[1:]...)...)
+	y := b.one("ScatterND", rows.Type, zeros.Shape, nil, zeros, b.Unsqueeze(places, -1), rows)
+	y.Op.Whole = &Op{Kind: "PlaceRows", In: []*Value{rows, places}, Out: []*Value{y}}
+	return y
+}
+
 // Unsqueeze inserts dimensions of 1 at the given axes of the result; Squeeze removes them.
 func (b *Builder) Unsqueeze(x *Value, axes ...int) *Value {
 	s := append(Shape(nil), x.Shape...)

@@ -59,6 +59,7 @@ func init() {
 		"ScatterElements": scatterElements,
 		"ScatterND":       scatterND,
 		"TopK":            topK,
+		"NonZero":         nonZero,
 
 		"MatMul":             matMul,
 		"Gemm":               gemm,

@@ -376,3 +376,18 @@ func topK(op *onnx.Op, in []*Tensor) ([]*Tensor, error) {
 	}
 	return []*Tensor{values, ids}, nil
 }
+
+// nonZero of a vector.
+func nonZero(_ *onnx.Op, in []*Tensor) ([]*Tensor, error) {
+	x := in[0]
+	if len(x.Shape) != 1 {
+		return nil, fmt.Errorf("%w: NonZero of %v", ErrOp, x.Shape)
+	}
+	places := []int64{}
+	for i := range x.Len() {
+		if x.F != nil && x.F[i] != 0 || x.F == nil && x.I[i] != 0 {
+			places = append(places, int64(i))
+		}
+	}
+	return []*Tensor{Ints(places, 1, len(places))}, nil
+}

@@ -121,7 +121,7 @@ type rule func(t *tape, op *onnx.Op, dy *onnx.Value)
 // blocks tells whether no gradient flows through the op by nature: comparisons, indices, shapes.
 func blocks(op *onnx.Op) bool {
 	switch op.Kind {
-	case "Equal", "Less", "Greater", "GreaterOrEqual", "And", "Or", "Not", "ArgMax", "Shape", "Sign", "Range", "ConstantOfShape":
+	case "Equal", "Less", "Greater", "GreaterOrEqual", "And", "Or", "Not", "ArgMax", "Shape", "Sign", "Range", "ConstantOfShape", "NonZero":
 		return true
 	}
 	return false

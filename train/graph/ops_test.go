@@ -119,6 +119,15 @@ func cases() []opCase {
 	}
 	add("ScatterRows", func(b *B, v []*V) *V { return b.ScatterRows(v[0], ids(b, 2, 0, 2), v[1]) }, x(3, 2), x(3, 2))
 
+	places := func(b *B, x *V) *V { // of the positive values of a vector
+		return b.NonZero(b.Cast(b.Greater(x, b.Scalar(0)), onnx.Int64), onnx.Sym("kept"))
+	}
+	add("TakeRows", func(b *B, v []*V) *V { return b.TakeRows(v[0], places(b, v[1])) }, x("T", 2), x("T"))
+	add("PlaceRows", func(b *B, v []*V) *V {
+		p := places(b, v[1])
+		return b.PlaceRows(onnx.Sym("T"), p, b.Exp(b.TakeRows(v[0], p)))
+	}, x("T", 2), x("T"))
+
 	for name, in := range map[string][2]operand{
 		"2d": {x("B", 3), x(3, "T")}, "batch": {x("N", "B", 3), x("N", 3, 2)}, "one matrix": {x("N", "B", 3), x(3, 2)},
 		"broadcast": {x("N", 1, "B", 3), x("T", 3, 2)}, "matrix first": {x("B", 3), x("N", 3, 2)}, "ones": {x(1, "B", 3), x("N", 3, 2)},

@@ -74,6 +74,8 @@ func init() {
 		"GatherElements":  gatherElements,
 		"ScatterElements": scatterElements,
 		"ScatterND":       scatterRows,
+		"TakeRows":        takeRows,
+		"PlaceRows":       placeRows,
 
 		"MatMul":             matMul,
 		"Gemm":               gemm,

@@ -107,3 +107,11 @@ func scatterRows(t *tape, op *onnx.Op, dy *onnx.Value) {
 	t.add(op.In[0], func() *onnx.Value { return dy })
 	t.add(op.In[2], func() *onnx.Value { return t.Gather(dy, t.Squeeze(op.In[1], -1)) })
 }
+
+func takeRows(t *tape, op *onnx.Op, dy *onnx.Value) {
+	t.add(op.In[0], func() *onnx.Value { return t.PlaceRows(op.In[0].Shape[0], op.In[1], dy) })
+}
+
+func placeRows(t *tape, op *onnx.Op, dy *onnx.Value) {
+	t.add(op.In[0], func() *onnx.Value { return t.TakeRows(dy, op.In[1]) })
+}
