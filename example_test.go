@@ -195,6 +195,18 @@ func ExampleMatch() {
 	// 1.000
 }
 
+// Words in letters that training never showed are all the same to a model: say so before the hits.
+func ExampleModel_Unknown() {
+	m, err := aladin.OpenModel(at("photos.model"), &aladin.Options{Int8Text: true})
+	check(err)
+	defer m.Close()
+	fmt.Println(m.Unknown("a red 犬"))
+	fmt.Println(m.Unknown("犬"))
+	// Output:
+	// [犬] false
+	// [犬] true
+}
+
 // Like this photo, with a ball, without stars.
 func ExampleCombine() {
 	ctx := context.Background()

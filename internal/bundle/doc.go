@@ -5,6 +5,7 @@
 //	text.onnx    captions to embeddings      image.onnx   regions and labels to embeddings
 //	align.onnx   the alignment score         vocab.txt    the tokenizer's vocabulary
 //	regions.onnx the detector or backbone, in models that start from pixels (there may be several)
+//	clip.onnx    CLIP's text tower, in models that read its vectors, with clip-merges.txt, its vocabulary
 //
 // Weights over 2 GB lie in external files beside their graph, named like it with a suffix
 // (text.onnx.data). Other files in the folder are nobody's business here, and survive a save.
