@@ -25,6 +25,8 @@ type Alignment struct {
 	Coverage float32
 	// Words says for each word which region fits best. A word that was cut into several pieces has the sum
 	// of their weights, the weighted mean of their similarities, and the region of the piece that adds most.
+	// Some models compare the caption as a whole with the picture as a whole, too: that is part of Score, but
+	// no word.
 	Words []WordMatch
 }
 
@@ -120,6 +122,9 @@ func explain(words, regions *Encoding, best []scorer.Best) Alignment {
 		}
 		match := WordMatch{Region: b.Region, Similarity: b.Similarity, Weight: w}
 		if words.Words != nil {
+			if words.Words[i].Text == "" {
+				continue // the caption as a whole
+			}
 			match.Word, match.Start, match.End = words.Words[i].Text, words.Words[i].Start, words.Words[i].End
 		} else if words.Labels != nil {
 			match.Word = words.Labels[i]

@@ -294,6 +294,11 @@ func (m *Model) run(ctx context.Context, s *ort.Session, in map[string]*ort.Tens
 	return r, nil
 }
 
+// row is token i of item k.
+func (r *results) row(k, i int) []float32 {
+	return r.tokens[(k*r.rows+i)*r.dim : (k*r.rows+i+1)*r.dim]
+}
+
 // encoding makes the encoding of item k of the batch, without what is known of its tokens, of which it
 // keeps those that take part in alignment: they are at the places returned.
 func (r *results) encoding(k int, model string) (*Encoding, []int, error) {
@@ -313,7 +318,7 @@ func (r *results) encoding(k int, model string) (*Encoding, []int, error) {
 	enc.Tokens = make([]float32, 0, len(places)*r.dim)
 	for j, i := range places {
 		enc.Weights[j] = r.weights[k*r.rows+i]
-		enc.Tokens = append(enc.Tokens, r.tokens[(k*r.rows+i)*r.dim:(k*r.rows+i+1)*r.dim]...)
+		enc.Tokens = append(enc.Tokens, r.row(k, i)...)
 	}
 	return enc, places, nil
 }

@@ -167,7 +167,12 @@ func (m *Model) runImages(ctx context.Context, part []*prepared) error {
 		for _, i := range places {
 			var box Box
 			var label string
-			if i < p.set.Len() && i < in.R { // else a null region
+			switch {
+			case i >= min(p.set.Len(), in.R): // a null region, or the picture as a whole
+				if r := res.row(k, i); slices.ContainsFunc(r, func(x float32) bool { return x != 0 }) {
+					box = Box{0, 0, 1, 1}
+				}
+			default:
 				box = Box(p.set.Boxes[i])
 				if p.set.Labels != nil {
 					label = p.set.Labels[i]

@@ -261,6 +261,9 @@ func (a *aligner) explain(h *Hit, at location) error {
 		}
 		m := WordMatch{Region: b.Region, Similarity: b.Similarity, Weight: w}
 		if a.q.Words != nil {
+			if a.q.Words[i].Text == "" {
+				continue // the caption as a whole
+			}
 			m.Word, m.Start, m.End = a.q.Words[i].Text, a.q.Words[i].Start, a.q.Words[i].End
 		} else if a.q.Labels != nil {
 			m.Word = a.q.Labels[i]
@@ -296,6 +299,9 @@ func (a *aligner) explainReverse(h *Hit, block []byte, first, n int) error {
 		}
 		named := len(rec.words) == n
 		if named {
+			if rec.words[i].Text == "" {
+				continue // the caption as a whole
+			}
 			m.Word, m.Start, m.End = rec.words[i].Text, rec.words[i].Start, rec.words[i].End
 		}
 		if b.Region >= 0 {

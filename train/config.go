@@ -95,6 +95,7 @@ type EncoderConfig struct {
 	PreNorm         bool    `yaml:"pre-norm"`
 	MeanPool        bool    `yaml:"mean-pool"`
 	WordGates       bool    `yaml:"word-gates"`
+	GlobalPair      float32 `yaml:"global-pair"` // > 0: the matching vectors are one more word and region; what the word weighs at first, relative to all others
 	AlignProjection bool    `yaml:"align-projection"`
 	MatchProjection bool    `yaml:"match-projection"`
 	Dropout         float32 `yaml:"dropout"`           // of hidden states

@@ -28,7 +28,7 @@ func NewModel(name string, cfg *Config, vocab []string, regionDim int) (*Model, 
 		Layers: e.Layers, Hidden: e.Hidden, Heads: e.Heads, FF: e.FF, Vocab: wp.Size(),
 		MaxPositions: max(e.MaxCaption, e.MaxLabels, 4), Types: 2, LayerNormEps: 1e-12,
 		RegionDim: regionDim, RegionLayerNorm: e.RegionLayerNorm, RegionLayerNormEps: 1e-12,
-		PreNorm: e.PreNorm, MeanPool: e.MeanPool, WordGates: e.WordGates, Standardise: e.Standardise,
+		PreNorm: e.PreNorm, MeanPool: e.MeanPool, WordGates: e.WordGates, GlobalPair: e.GlobalPair, Standardise: e.Standardise,
 		AlignProjection: e.AlignProjection, MatchProjection: e.MatchProjection,
 	}
 	m := &Model{

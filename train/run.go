@@ -156,7 +156,7 @@ func (w *worker) prepare(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%w (nothing to resume in %s?)", err, w.lastDir())
 		}
-		if s.Config != w.state.Config || s.Captions != w.state.Captions {
+		if !sameConfig(s.Config, w.state.Config) || s.Captions != w.state.Captions {
 			return fmt.Errorf("%w: %s was trained with another configuration or data; start without --resume, or with the same ones", ErrState, w.lastDir())
 		}
 		resumed = s
@@ -208,6 +208,14 @@ func (w *worker) prepare(ctx context.Context) error {
 	return err
 }
 
+// sameConfig compares configurations by what they say: keys that one of them lacks, because it is older, have
+// their defaults.
+func sameConfig(a, b string) bool {
+	x, errX := ParseConfig([]byte(a))
+	y, errY := ParseConfig([]byte(b))
+	return a == b || errX == nil && errY == nil && string(x.YAML()) == string(y.YAML())
+}
+
 // starting hands out parameters, starting those that are missing.
 type starting struct {
 	p    *Params
@@ -238,7 +246,7 @@ func (w *worker) startFromData(ctx context.Context) error {
 	}
 	if w.Config.Encoder.Start == "cca" {
 		w.note("starting embeddings from canonical correlation analysis")
-		return startFromCCA(w.Config, net, w.Model.Params, w.Model.Text, w.Data, pooled)
+		return startFromCCA(ctx, w.Config, net, w.Model.Params, w.Model.Text, w.Data, pooled)
 	}
 	return nil
 }
@@ -428,13 +436,16 @@ func (w *worker) validate(ctx context.Context) error {
 	if w.state.Validated == w.state.Step {
 		return nil
 	}
-	better := true
+	better, scale := true, float32(1)
 	if w.val != nil {
 		v, err := w.val.run(ctx, w.current(), func(done, total int) {
 			w.observe(Event{Kind: "start", Note: "validating", Done: done, Total: total})
 		})
 		if err != nil {
 			return err
+		}
+		if v.GlobalScale > 0 {
+			scale = v.GlobalScale
 		}
 		better = v.RSum > w.state.Best
 		if better {
@@ -450,7 +461,7 @@ func (w *worker) validate(ctx context.Context) error {
 		return nil
 	}
 	m := *w.Model
-	m.Params = w.current()
+	m.Params = w.current().withGlobalScale(scale)
 	m.Training = map[string]any{"step": w.state.Step, "epoch": w.state.Epoch, "validation": w.best, "config": string(w.Config.YAML())}
 	if _, err := m.Save(w.modelDir()); err != nil {
 		return err

@@ -72,7 +72,7 @@ func statistics(ctx context.Context, images Images, maxRegions int, progress fun
 // analysis (Hotelling 1936; regularised as by Hardoon, Szedmak and Shawe-Taylor, 2004) between the mean
 // regions of images and the tf-idf vectors of their captions: words and regions that go together start
 // close to each other.
-func startFromCCA(cfg *Config, net nn.Config, params *Params, text input.Text, data *Data, p *pooled) error {
+func startFromCCA(ctx context.Context, cfg *Config, net nn.Config, params *Params, text input.Text, data *Data, p *pooled) error {
 	n, f, d := p.x.RawMatrix().Rows, p.dim, net.Hidden
 	words, ids, idf := captionWords(data, text, n)
 	v := len(ids)
@@ -111,7 +111,10 @@ func startFromCCA(cfg *Config, net nn.Config, params *Params, text input.Text, d
 	t = mat.DenseCopyOf(t.T())
 	forward(&ux, t)
 	t = mat.DenseCopyOf(t.T()) // words × features
-	u, wv, s := leading(t, d)
+	u, wv, s, err := leading(ctx, t, d)
+	if err != nil {
+		return err
+	}
 	// Unwhitened: a of words, b of features.
 	backward(&uy, u)
 	backward(&ux, wv)
@@ -267,37 +270,6 @@ func ridge(c *mat.SymDense, share float64) {
 	for i := range n {
 		c.SetSym(i, i, c.At(i, i)+add)
 	}
-}
-
-// leading finds the d leading singular vectors of t, left and right, and the singular values, from the
-// eigenvectors of tᵀt.
-func leading(t *mat.Dense, d int) (left, right *mat.Dense, s []float64) {
-	rows, cols := t.Dims()
-	var gram mat.SymDense
-	gram.SymOuterK(1, t.T())
-	var eig mat.EigenSym
-	eig.Factorize(&gram, true)
-	values := eig.Values(nil) // ascending
-	var vectors mat.Dense
-	eig.VectorsTo(&vectors)
-	d = min(d, cols)
-	right, s = mat.NewDense(cols, d, nil), make([]float64, d)
-	for j := range d {
-		from := cols - 1 - j
-		s[j] = math.Sqrt(max(values[from], 1e-12))
-		for i := range cols {
-			right.Set(i, j, vectors.At(i, from))
-		}
-	}
-	left = mat.NewDense(rows, d, nil)
-	left.Mul(t, right)
-	for i := range rows {
-		row := left.RawRowView(i)
-		for j := range row {
-			row[j] /= s[j]
-		}
-	}
-	return left, right, s
 }
 
 // solveBlock is how many right-hand sides a core works on at a time, so that they stay in its cache.

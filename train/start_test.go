@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -60,7 +61,7 @@ func TestStartFromCCA(t *testing.T) {
 	_, _, pooled, err := statistics(t.Context(), d.Images, 4, nil)
 	require.NoError(t, err)
 	x := mat.DenseCopyOf(pooled.x)
-	require.NoError(t, startFromCCA(&cfg, net, params, text, d, pooled))
+	require.NoError(t, startFromCCA(context.Background(), &cfg, net, params, text, d, pooled))
 
 	// tf-idf of the captions, and regularised covariances, as they are defined.
 	pieces := append([]string{"a", "and", "."}, toyNouns...)

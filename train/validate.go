@@ -20,6 +20,9 @@ type Validation struct {
 	Alignment eval.Retrieval `json:"alignment"`
 	// Rerank is alignment of the first candidates of matching.
 	Rerank eval.Retrieval `json:"rerank"`
+	// GlobalScale is what the weight of whole captions was multiplied with before (see EncoderConfig.GlobalPair);
+	// 0 in a model without.
+	GlobalScale float32 `json:"global_scale,omitempty"`
 	// RSum is that of matching plus that of alignment, by which the best model is chosen.
 	RSum float64 `json:"rsum"`
 }
@@ -105,11 +108,16 @@ func (v *validator) run(ctx context.Context, params *Params, progress func(done,
 	if err != nil {
 		return nil, err
 	}
+	out := &Validation{}
+	if v.enc.net.GlobalPair > 0 {
+		if out.GlobalScale, err = v.calibrate(ctx, images, captions); err != nil {
+			return nil, err
+		}
+	}
 	align, err := eval.Hold(ctx, &alignment{v: v, ctx: ctx, images: images, captions: captions, progress: progress}, &eval.Options{Threads: 1})
 	if err != nil {
 		return nil, err
 	}
-	out := &Validation{}
 	if out.Matching, err = v.recall(ctx, dot); err != nil {
 		return nil, err
 	}

@@ -87,8 +87,8 @@ func standIns(t *testing.T, dir string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), m.Marshal(), 0o644))
 	}
 	b := onnx.NewBuilder()
-	x := b.Input("serving_default_input_4:0", onnx.Float, onnx.Of("n", 224, 224, 3))
-	cells := b.ReduceMean(b.Reshape(x, onnx.Sym("n"), onnx.D(7), onnx.D(32), onnx.D(7), onnx.D(32), onnx.D(3)), false, 2, 4)
+	x := b.Input("serving_default_input_4:0", onnx.Float, onnx.Of("n", 288, 288, 3))
+	cells := b.ReduceMean(b.Reshape(x, onnx.Sym("n"), onnx.D(9), onnx.D(32), onnx.D(9), onnx.D(32), onnx.D(3)), false, 2, 4)
 	weights := make([]float32, 3*1280)
 	for i := range weights {
 		weights[i] = float32(i%7)/7 - 0.3
@@ -98,6 +98,7 @@ func standIns(t *testing.T, dir string) {
 
 	b = onnx.NewBuilder()
 	x = b.Input("images", onnx.Float, onnx.Of(1, 3, 416, 416))
+	b.Output("input.359", b.Weights("pyramid", make([]float32, 256*13*13), 1, 256, 13, 13))
 	b.Output("output", b.Add(b.Weights("nothing", make([]float32, 3549*85), 1, 3549, 85), b.MulS(b.ReduceSum(x, false, 0, 1, 2, 3), 0)))
 	write("yolox_nano.onnx", b)
 }

@@ -90,6 +90,11 @@ type Config struct {
 	MeanPool bool `json:"mean_pool,omitempty"`
 	// WordGates learns a weight ≥ 0 for every word piece in the alignment score.
 	WordGates bool `json:"word_gates,omitempty"`
+	// GlobalPair > 0 makes the matching vectors take part in alignment, the caption's as one more word (the
+	// first) and the image's as one more region (the last), as [CLS] does in ColBERT (Khattab and Zaharia,
+	// SIGIR 2020). The word weighs GlobalPair times as much as all others together at first; training changes
+	// that.
+	GlobalPair float32 `json:"global_pair,omitempty"`
 	// StopWords leaves words out of alignment: those whose entry of a fixed table is 0.
 	StopWords bool `json:"stop_words,omitempty"`
 	// Standardise subtracts a mean from every region feature and divides by a deviation, both fixed
@@ -116,6 +121,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: %d features a region", ErrConfig, c.RegionDim)
 	case c.Layers > 0 && c.FF <= 0 || (c.MatchLayers > 0 || c.AlignLayers > 0 || c.PostLayers > 0) && c.MatchFF <= 0:
 		return fmt.Errorf("%w: feed-forward widths %d and %d", ErrConfig, c.FF, c.MatchFF)
+	case !(c.GlobalPair >= 0 && c.GlobalPair < 1000):
+		return fmt.Errorf("%w: global_pair is %g, want 0 or more", ErrConfig, c.GlobalPair)
+	case c.GlobalPair > 0 && c.ReleasedAlignment:
+		return fmt.Errorf("%w: global_pair is not for released_alignment, which cuts tokens away by their place", ErrConfig)
 	case !slices.Contains(AlignmentModes, c.Alignment):
 		return fmt.Errorf("%w: alignment mode %q, known are %q", ErrConfig, c.Alignment, AlignmentModes)
 	case !slices.Contains(aggregations, c.DepthAggregation) || !slices.Contains(aggregations, c.AlignDepthAggregation):

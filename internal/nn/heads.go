@@ -30,6 +30,9 @@ func (n *Net) Text(s States) Side {
 		side.Tokens = n.alignTokens(s, "text", "transformer_encoder_1")
 		side.Matching = n.matching(s, "text", words)
 		side.mask = s.mask
+		if n.GlobalPair > 0 {
+			side = n.globalWord(side)
+		}
 	})
 	return side
 }
@@ -50,6 +53,9 @@ func (n *Net) Image(s States) Side {
 		side.Tokens = n.alignTokens(s, "image", stack)
 		side.Matching = n.matching(s, "image", s.mask.tokens)
 		side.mask = s.mask
+		if n.GlobalPair > 0 {
+			side = n.globalRegion(side)
+		}
 	})
 	return side
 }
@@ -113,4 +119,33 @@ func (n *Net) matching(s States, side string, weights *onnx.Value) *onnx.Value {
 		v = b.Reshape(b.Slice(x, 1, 0, 1, onnx.D(1)), x.Shape[0], onnx.D(n.Hidden))
 	}
 	return b.L2Normalize(v, 1e-12)
+}
+
+// globalWord puts the matching vector in the place of [CLS].
+func (n *Net) globalWord(text Side) Side {
+	b := n.B
+	share := b.MulS(b.Exp(n.Param(GlobalShare, InitZero, 1)), n.GlobalPair)
+	weight := b.Mul(b.ReduceSum(text.Weights, true, 1), share) // [B, 1]; that of [CLS] is 0
+	text.Tokens, text.mask = n.padded(text.Tokens, text.mask), mask{}
+	text.Tokens = n.replaceFirst(text.Tokens, b.Unsqueeze(text.Matching, 1))
+	text.Weights = n.replaceFirst(text.Weights, weight)
+	return text
+}
+
+// replaceFirst exchanges the first element along axis 1.
+func (n *Net) replaceFirst(x, first *onnx.Value) *onnx.Value {
+	b, t := n.B, x.Shape[1]
+	rest := b.SliceV(x, 1, b.Ints(1), b.DimVector(x, 1), onnx.Sym(t.String()+"-rest"))
+	behind := b.Sub(b.DimVector(x, 1), b.Ints(1))
+	return b.Add(b.Pad(first, 1, b.Ints(0), behind, t), b.Pad(rest, 1, b.Ints(1), b.Ints(0), t))
+}
+
+// globalRegion puts the matching vector behind the regions.
+func (n *Net) globalRegion(image Side) Side {
+	b := n.B
+	image.Tokens, image.mask = n.padded(image.Tokens, image.mask), mask{}
+	image.Tokens = b.Concat(1, image.Tokens, b.Unsqueeze(image.Matching, 1))
+	one := b.AddS(b.Zeros(image.Weights.Shape[0], onnx.D(1)), 1)
+	image.Weights = b.Concat(1, image.Weights, one)
+	return image
 }

@@ -38,6 +38,9 @@ const (
 // KeptWords is the fixed table of Config.StopWords [V, 1]: 0 for stop words, 1 for the others.
 const KeptWords = encPrefix + "kept_words"
 
+// GlobalShare is the logarithm of what training makes of Config.GlobalPair's weight [1].
+const GlobalShare = encPrefix + "global_share"
+
 // Names of the embeddings that a trainer may start from its data: words [V, H], and regions [H, F].
 const (
 	WordEmbeddings   = bertPrefix + "embeddings.word_embeddings.weight"

@@ -19,6 +19,7 @@ type model struct {
 	input   ort.Info
 	outputs []string // those that are read
 	h, w    int
+	resized bool // to another size than the file states
 	batch   int  // pictures a run
 	fixed   bool // the batch is part of the model
 	gain    [3]float32
@@ -56,7 +57,8 @@ func openModel(cfg *ModelConfig, dir string, opts *ort.Options) (*model, error) 
 			o.Type = onnx.Float // inner values rarely state their type, and features are floats
 		}
 	}
-	if len(file.Graph.Outputs) == before {
+	m.resized = m.resize(file)
+	if len(file.Graph.Outputs) == before && !m.resized {
 		m.session, err = ort.Open(path, &o) // so that weights in other files are found
 	} else {
 		m.session, err = ort.Load(file.Marshal(), &o)
@@ -77,6 +79,33 @@ func openModel(cfg *ModelConfig, dir string, opts *ort.Options) (*model, error) 
 		return &b
 	}
 	return m, nil
+}
+
+// resize makes the model take pictures of the configured size where its file fixes another, if only a
+// feature map is wanted of it: what leads to that is convolutions in most backbones, and they take any size.
+func (m *model) resize(file *onnx.Model) bool {
+	if m.cfg.Size == nil || m.cfg.FeatureMap == nil || m.cfg.Boxes != nil {
+		return false
+	}
+	file.Keep(m.outputs...)
+	for _, in := range file.Graph.Inputs {
+		if len(in.Shape) != 4 || m.cfg.Input != "" && in.Name != m.cfg.Input {
+			continue
+		}
+		shape := append(onnx.Shape(nil), in.Shape...)
+		first := 2
+		if m.cfg.Layout == layoutNHWC {
+			first = 1
+		}
+		changed := false
+		for i, n := range m.cfg.Size {
+			d := &shape[first+i]
+			changed = changed || d.Fixed() && *d != onnx.D(n)
+			*d = onnx.D(n)
+		}
+		return changed && file.ResizeInput(in.Name, shape)
+	}
+	return false
 }
 
 // chooseOutputs lists the outputs to read and fills in the default one.

@@ -26,6 +26,7 @@ func needRuntime(t testing.TB) {
 
 // writeModels makes models whose answers are known: backbone.onnx gives its input of [n,3,4,4] back as a
 // feature map (the inner value "inner" is twice that), nhwc.onnx the same for uint8 [1,4,4,3], and
+// fixed.onnx does the same for nothing but [1,3,4,4], and
 // detector.onnx, for [1,3,8,8], always the same boxes.
 func writeModels(t testing.TB) string {
 	t.Helper()
@@ -41,6 +42,11 @@ func writeModels(t testing.TB) string {
 	x := b.Input("picture", onnx.Float, onnx.Of("n", 3, 4, 4))
 	b.Output("map", b.MulS(b.MulS(x, 2), 0.5))
 	write("backbone", b)
+
+	b = onnx.NewBuilder()
+	x = b.Input("picture", onnx.Float, onnx.Of(1, 3, 4, 4))
+	b.Output("map", b.Reshape(b.Reshape(x, onnx.D(1), onnx.D(48)), onnx.D(1), onnx.D(3), onnx.D(4), onnx.D(4)))
+	write("fixed", b)
 
 	b = onnx.NewBuilder()
 	x = b.Input("picture", onnx.Uint8, onnx.Of(1, 4, 4, 3))
@@ -119,6 +125,18 @@ func TestGrid(t *testing.T) {
 		return f[0]
 	}
 	require.InDeltaSlice(t, []float32{half(0, 255, 30, 5), half(0, 0, 20, 4), half(255, 0, 10, 2)}, set.Row(1), 1e-3)
+}
+
+// A network without anything of a fixed size takes pictures of another size than its file states.
+func TestOtherSize(t *testing.T) {
+	m := backbone()
+	m.Size = []int{2, 8}
+	x := openConfig(t, writeModels(t), &Config{Models: []ModelConfig{m}, Regions: &RegionConfig{Grid: []int{2, 8}}}, nil)
+	set := extractOne(t, x, numbered(8, 2))
+	require.Equal(t, 1+16, set.Len())
+	for i := range 16 {
+		require.InDeltaSlice(t, []float32{float32(i + i/8*2), 100, 200}, set.Row(1+i), 3)
+	}
 }
 
 func TestBoxes(t *testing.T) {
@@ -213,13 +231,13 @@ func TestModelErrors(t *testing.T) {
 	dir := writeModels(t)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "text.onnx"), []byte("not a model"), 0o666))
 	for says, change := range map[string]func(m *ModelConfig){
-		"absent.onnx":                 func(m *ModelConfig) { m.File = "absent.onnx" },
-		"text.onnx":                   func(m *ModelConfig) { m.File = "text.onnx" },
-		"the model has the inputs":    func(m *ModelConfig) { m.Input = "image" },
-		"does not take size [5 4]":    func(m *ModelConfig) { m.Size = []int{5, 4} },
-		"has 4 channels where layout": func(m *ModelConfig) { m.Layout = layoutNHWC },
-		`"mapp"; nearest: ["map"`:     func(m *ModelConfig) { m.FeatureMap.Output = "mapp" },
-		"layout \"NC\" needs 2 dim":   func(m *ModelConfig) { m.FeatureMap.Layout = layoutNC },
+		"absent.onnx":                     func(m *ModelConfig) { m.File = "absent.onnx" },
+		"text.onnx":                       func(m *ModelConfig) { m.File = "text.onnx" },
+		"the model has the inputs":        func(m *ModelConfig) { m.Input = "image" },
+		"does not take pictures of [5 4]": func(m *ModelConfig) { m.File, m.Size = "fixed.onnx", []int{5, 4} },
+		"has 4 channels where layout":     func(m *ModelConfig) { m.Layout = layoutNHWC },
+		`"mapp"; nearest: ["map"`:         func(m *ModelConfig) { m.FeatureMap.Output = "mapp" },
+		"layout \"NC\" needs 2 dim":       func(m *ModelConfig) { m.FeatureMap.Layout = layoutNC },
 		"boxes.output is missing": func(m *ModelConfig) {
 			*m = detector()
 			m.Boxes.Kind = boxesYOLOX

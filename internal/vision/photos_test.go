@@ -68,7 +68,7 @@ func openPreset(t testing.TB, change func(*Config), opts *ort.Options) Extractor
 // TestRealDogs: people who write "dog" five times and a small detector agree about most photos.
 func TestRealDogs(t *testing.T) {
 	x := openPreset(t, nil, nil)
-	require.Equal(t, 1280+6, x.Dim())
+	require.Equal(t, 1280+256+6, x.Dim())
 	dogs := photos(t, captioned(t, "dog", 12))
 	sets, err := x.Extract(context.Background(), dogs)
 	require.NoError(t, err)
