@@ -77,7 +77,7 @@ func world(t *testing.T, dir string) {
 }
 
 // standIns writes models with the inputs and outputs of those that the preset mobilenet-yolox names: a map of
-// the picture's mean colours, and a detector that finds nothing.
+// the picture's mean colours, and a detector that sees and finds nothing.
 func standIns(t *testing.T, dir string) {
 	t.Helper()
 	require.NoError(t, os.Mkdir(dir, 0o755))
