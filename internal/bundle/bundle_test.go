@@ -114,6 +114,7 @@ func TestFingerprint(t *testing.T) {
 		"quirk":  func(m *Manifest) { m.Quirks.FirstLabelToken = "" },
 		"config": func(m *Manifest) { m.Regions.Config = json.RawMessage(`{"size": 65}`) },
 		"file":   func(m *Manifest) { m.Files = map[string]File{VocabFile: {}} },
+		"tower":  func(m *Manifest) { m.CLIP = &TextTower{Labels: 512} },
 	} {
 		assert.NotEqual(t, b.Fingerprint(), print(other), name)
 	}
@@ -261,7 +262,12 @@ func TestCreateFailsSafely(t *testing.T) {
 		"own file":    {nil, func(f map[string]func(io.Writer) error) { f[ManifestFile] = FromBytes(nil) }, ErrInvalid, ManifestFile},
 		"no vocab":    {nil, func(f map[string]func(io.Writer) error) { delete(f, VocabFile) }, ErrInvalid, VocabFile},
 		"no detector": {nil, func(f map[string]func(io.Writer) error) { delete(f, RegionsFile) }, ErrInvalid, RegionsFile},
-		"bad config":  {func(m *Manifest) { m.Regions.Config = json.RawMessage(`{`) }, nil, ErrInvalid, "EOF"},
+		"no tower":    {func(m *Manifest) { m.CLIP = &TextTower{Tower: "clip.onnx", Merges: VocabFile, Labels: 4} }, nil, ErrInvalid, `"clip.onnx", which clip names`},
+		"idle tower":  {func(m *Manifest) { m.CLIP = &TextTower{Tower: RegionsFile, Merges: VocabFile} }, nil, ErrInvalid, "no file serves it"},
+		"sizeless tower": {func(m *Manifest) {
+			m.CLIP, m.Regions.Kind = &TextTower{Tower: RegionsFile, Merges: VocabFile, Labels: -1}, Precomputed
+		}, nil, ErrInvalid, "clip.captions and clip.labels are 0 and -1"},
+		"bad config": {func(m *Manifest) { m.Regions.Config = json.RawMessage(`{`) }, nil, ErrInvalid, "EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, old := create1(t)
