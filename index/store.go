@@ -171,6 +171,9 @@ func openStore(r *format.Reader) (*store, error) {
 		s.centre, s.queryCentre = both[:m.Dim:m.Dim], both[m.Dim:]
 	}
 	if sec, ok := m.SharedSection(format.KindCells); ok {
+		if s.opts.Match == Bits && s.opts.NoRescore {
+			return nil, fmt.Errorf("cells of vectors that are only bits: %w", ErrCorrupt)
+		}
 		var err error
 		if s.cells, err = openCells(r.Bytes(sec), m.Dim); err != nil {
 			return nil, err
