@@ -25,6 +25,9 @@ func (v *validator) calibrate(ctx context.Context, images, captions *encoded) (f
 			owner, list = append(owner, caption.Image), append(list, c)
 		}
 	}
+	if len(list) == 0 {
+		return 1, nil
+	}
 	rel, err := eval.Owners(n, owner)
 	if err != nil {
 		return 0, err

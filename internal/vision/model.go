@@ -87,7 +87,6 @@ func (m *model) resize(file *onnx.Model) bool {
 	if m.cfg.Size == nil || m.cfg.FeatureMap == nil || m.cfg.Boxes != nil {
 		return false
 	}
-	file.Keep(m.outputs...)
 	for _, in := range file.Graph.Inputs {
 		if len(in.Shape) != 4 || m.cfg.Input != "" && in.Name != m.cfg.Input {
 			continue
@@ -103,7 +102,11 @@ func (m *model) resize(file *onnx.Model) bool {
 			changed = changed || d.Fixed() && *d != onnx.D(n)
 			*d = onnx.D(n)
 		}
-		return changed && file.ResizeInput(in.Name, shape)
+		if !changed {
+			return false
+		}
+		file.Keep(m.outputs...)
+		return file.ResizeInput(in.Name, shape)
 	}
 	return false
 }

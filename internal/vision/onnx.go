@@ -70,16 +70,13 @@ func (x *ONNX) try() error {
 	if err != nil {
 		return err
 	}
-	for _, m := range x.models {
-		if !m.resized {
-			continue
-		}
-		if _, err := m.run(context.Background(), views); err != nil {
-			return fmt.Errorf("%w: %s does not take pictures of %v, which is another size than it states: %w", ErrModel, m.cfg.File, m.cfg.Size, err)
-		}
-	}
 	sights, err := x.look(context.Background(), x.models, views)
 	if err != nil {
+		for _, m := range x.models {
+			if m.resized {
+				return fmt.Errorf("%w: %s does not take pictures of %v, which is another size than it states: %w", ErrModel, m.cfg.File, m.cfg.Size, err)
+			}
+		}
 		return err
 	}
 	for i := range x.maps {
