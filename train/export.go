@@ -28,7 +28,9 @@ type Model struct {
 	RegionFiles map[string]func(io.Writer) error // of the region source, and others
 	Training    any                              // a record for people, as JSON
 	Dir         string                           // where it was loaded from
+	Spare       []Named                          // tensors of its file that are no parameters, for Fit to tell
 
+	measure   bool                             // the regions' statistics are yet to be taken from the data
 	clipFiles map[string]func(io.Writer) error // of CLIP's text tower
 }
 

@@ -64,8 +64,8 @@ func heads(net nn.Config, cfg *Config) nn.Config {
 	return net
 }
 
-// WithHeads is the model with the heads that a configuration asks for: parameters that fit are kept, heads
-// that the model lacks start anew. It shares the parameters.
+// WithHeads is the model with the heads that a configuration asks for. It shares the parameters; Fit then leaves
+// those that the heads have no use for.
 func (m *Model) WithHeads(cfg *Config) *Model {
 	out := *m
 	out.Net = heads(m.Net, cfg)

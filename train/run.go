@@ -28,8 +28,10 @@ type Run struct {
 	// FromData says that the model starts from nothing: regions' statistics and, where the configuration
 	// asks for it, embeddings are taken from the data before the first step.
 	FromData bool
-	// Restore, when set, gives the optimiser its state before the first step of a run that is not resumed.
+	// Restore, when set, gives the optimiser its state before the first step of a run that is not resumed, and
+	// Epoch is the one that it begins with: for a run that goes on from a state of another program.
 	Restore func(*Optimizer) error
+	Epoch   int
 	// Observe, when set, hears of everything worth showing; it is called from one goroutine.
 	Observe func(Event)
 }
@@ -96,6 +98,9 @@ func (r *Run) check() error {
 	if len(r.Data.Captions) < r.Config.Training.BatchSize {
 		return fmt.Errorf("%w: %d captions are fewer than one batch of %d (training.bs)", ErrData, len(r.Data.Captions), r.Config.Training.BatchSize)
 	}
+	if r.Epoch < 0 || r.Epoch >= r.Config.Training.Epochs {
+		return fmt.Errorf("%w: %d epochs are done, of %d: nothing is left (training.epochs)", ErrConfig, r.Epoch, r.Config.Training.Epochs)
+	}
 	if r.Dir == "" {
 		return errors.New("train: no output folder")
 	}
@@ -161,7 +166,7 @@ func (w *worker) prepare(ctx context.Context) error {
 		}
 		resumed = s
 	}
-	epoch := 0
+	epoch := w.Epoch
 	if resumed != nil {
 		epoch = resumed.Epoch
 	}
@@ -175,15 +180,19 @@ func (w *worker) prepare(ctx context.Context) error {
 	if _, err := nn.ImageModel(w.Model.Net, starting{w.Model.Params, w.Config.Training.Seed}); err != nil {
 		return err
 	}
-	if w.FromData && resumed == nil {
+	if (w.FromData || w.Model.measure) && resumed == nil {
 		if err := w.startFromData(ctx); err != nil {
 			return err
 		}
 	}
 	w.opt = NewOptimizer(w.Model.Params, *w.Config)
-	if w.Restore != nil && resumed == nil {
-		if err := w.Restore(w.opt); err != nil {
-			return err
+	if resumed == nil {
+		w.state.Epoch, w.state.Step = w.Epoch, w.Epoch*w.batches.steps()
+		w.state.Validated = w.state.Step
+		if w.Restore != nil {
+			if err := w.Restore(w.opt); err != nil {
+				return err
+			}
 		}
 	}
 	if w.Config.Training.EMA > 0 {
@@ -231,7 +240,8 @@ func (s starting) Values(p nn.Param) ([]float32, error) {
 
 func (w *worker) startFromData(ctx context.Context) error {
 	net := w.Model.Net
-	if !net.Standardise && w.Config.Encoder.Start != "cca" {
+	cca := w.FromData && w.Config.Encoder.Start == "cca"
+	if !net.Standardise && !cca {
 		return nil
 	}
 	mean, scale, pooled, err := statistics(ctx, w.Data.Images, w.Model.MaxRegions, func(done, total int) {
@@ -244,7 +254,7 @@ func (w *worker) startFromData(ctx context.Context) error {
 		copy(w.Model.Params.Lookup(nn.RegionMean).Data, mean)
 		copy(w.Model.Params.Lookup(nn.RegionScale).Data, scale)
 	}
-	if w.Config.Encoder.Start == "cca" {
+	if cca {
 		w.note("starting embeddings from canonical correlation analysis")
 		return startFromCCA(ctx, w.Config, net, w.Model.Params, w.Model.Text, w.Data, pooled)
 	}

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
+	"strings"
 
 	"github.com/aladin-go/aladin/internal/clip"
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 	"github.com/aladin-go/aladin/internal/torch"
@@ -34,6 +35,9 @@ type Options struct {
 	MatchLayers int
 	// StartMissing lets tensors that a checkpoint lacks start from nothing, too.
 	StartMissing bool
+	// Lenient reads whatever there is: tensors that are missing or of another shape than the network wants are
+	// Fresh, and the latter Unused as well.
+	Lenient bool
 	// Seed starts what is fresh.
 	Seed uint64
 }
@@ -291,7 +295,10 @@ func (m *Model) fit() (err error) {
 	if m.opts.Checkpoint != "" {
 		mayStart = func(string) bool { return m.opts.StartMissing }
 	}
-	if m.found, m.Fresh, err = m.weights.fit(m.Params, mayStart); err != nil {
+	if m.opts.Lenient {
+		mayStart = func(string) bool { return true }
+	}
+	if m.found, m.Fresh, err = m.weights.fit(m.Params, mayStart, m.opts.Lenient); err != nil {
 		return err
 	}
 	for _, t := range m.weights.list {
@@ -328,18 +335,31 @@ func (m *Model) Values(p nn.Param) ([]float32, error) {
 	return v, nil
 }
 
-// Training are copies of the tensors that only losses read (logit scales, an affine map), by name.
-func (m *Model) Training() map[string][]float32 {
-	out := map[string][]float32{}
+// A Tensor is one of a model's files.
+type Tensor struct {
+	Name   string // as the network would have it
+	Shape  []int
+	Values []float32 // nil for integers, and for CLIP's own weights; may alias the file
+}
+
+// Tensors are all tensors of the files, whether the network has a use for them or not.
+func (m *Model) Tensors() ([]Tensor, error) {
+	out := make([]Tensor, 0, len(m.weights.list))
 	for _, t := range m.weights.list {
-		if spareReason(t.name) != ofTraining {
-			continue
+		x := Tensor{Name: t.name, Shape: t.tensor.Shape}
+		switch t.tensor.Type {
+		case elem.Float16, elem.BFloat16, elem.Float32, elem.Float64:
+			if strings.HasPrefix(t.name, clipPrefix) {
+				break
+			}
+			var err error
+			if x.Values, err = t.tensor.Float32(); err != nil {
+				return nil, fmt.Errorf("%w: %s: %s: %w", ErrTensors, m.weights.path, t.source, err)
+			}
 		}
-		if v, err := t.tensor.Float32(); err == nil {
-			out[t.name] = slices.Clone(v)
-		}
+		out = append(out, x)
 	}
-	return out
+	return out, nil
 }
 
 // Close unmaps the files.

@@ -36,6 +36,19 @@ func (a *Adam) Moments(name string) (first, second []float32, err error) {
 // Len is the number of parameters with moments.
 func (a *Adam) Len() int { return len(a.first) }
 
+// Epoch is how many epochs the checkpoint has done: training goes on with the one of that number, counted from 0.
+func (m *Model) Epoch() (int, error) {
+	v, err := torch.Lookup(m.value, "epoch")
+	if err != nil {
+		return 0, fmt.Errorf("%w: %s: %w", ErrCheckpoint, m.opts.Checkpoint, err)
+	}
+	n, ok := torch.Number(v)
+	if !ok || n < 0 || n > 1e6 || n != float64(int(n)) {
+		return 0, fmt.Errorf("%w: %s: epoch is %v", ErrCheckpoint, m.opts.Checkpoint, v)
+	}
+	return int(n), nil
+}
+
 // Optimizer reads the checkpoint's optimizer, so that training goes on where it stood. Its parameters bear
 // numbers there, not names: they are told by their order, which is that of the model.
 func (m *Model) Optimizer() (*Adam, error) {

@@ -165,8 +165,6 @@ func asTorch(typ elem.Type, shape []int, data []byte) (*torch.Tensor, error) {
 	return t, nil
 }
 
-const ofTraining = "of training"
-
 // What a tensor that the network does not use is for, by a part of its name.
 var spare = []struct{ part, why string }{
 	{"bert.pooler.", "VinVL's pooler, which ALADIN does not read"},
@@ -181,9 +179,9 @@ var spare = []struct{ part, why string }{
 	{"embeddings.clip_", "CLIP's layer, off in this model"},
 	{".clip_model.", "CLIP's own weights, which are not trained"},
 	{"embeddings.word_embeddings.", "of word pieces, in whose place this model reads CLIP's vectors"},
-	{"logit_scale", ofTraining},
-	{"distillation_loss.", ofTraining},
-	{"loss_weights.", ofTraining},
+	{"logit_scale", "of training"},
+	{"distillation_loss.", "of training"},
+	{"loss_weights.", "of training"},
 	{"bert.img_embedding.", "the region layer, left out for a fresh one"},
 	{"oscar_model.bert.LayerNorm.", "the regions' normalisation, off in this model"},
 }
@@ -204,14 +202,15 @@ func freshable(name string) bool {
 	return !ok || !strings.HasPrefix(rest, "embeddings.") && !strings.HasPrefix(rest, "encoder.")
 }
 
-// fit finds the tensor of each parameter. What is wrong or lacking is one error that names everything.
-func (w *weights) fit(params []nn.Param, mayStart func(name string) bool) (found map[string]*torch.Tensor, fresh []nn.Param, err error) {
+// fit finds the tensor of each parameter. What is wrong or lacking is one error that names everything; what
+// mayStart allows to be missing is none, nor, if reshaped says so, what has another shape.
+func (w *weights) fit(params []nn.Param, mayStart func(name string) bool, reshaped bool) (found map[string]*torch.Tensor, fresh []nn.Param, err error) {
 	found = map[string]*torch.Tensor{}
 	var wrong []string
 	for _, p := range params {
 		t := w.byName[p.Name]
 		switch {
-		case t == nil && mayStart(p.Name):
+		case t == nil && mayStart(p.Name), t != nil && reshaped && !slices.Equal(t.Shape, p.Shape):
 			fresh = append(fresh, p)
 		case t == nil:
 			wrong = append(wrong, fmt.Sprintf("%s %v is missing", p.Name, p.Shape))

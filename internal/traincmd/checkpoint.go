@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/aladin-go/aladin/internal/bundle"
@@ -15,44 +16,96 @@ import (
 	"github.com/aladin-go/aladin/train"
 )
 
-// loadCheckpoint reads a published checkpoint as a model to start from.
-func loadCheckpoint(ctx context.Context, path, vinvl string, tower *clipFlags) (*train.Model, error) {
-	if vinvl == "" {
-		return nil, fmt.Errorf("%w: --teacher %s is a checkpoint: name VinVL's backbone folder with --vinvl", errUsage, path)
+// A teacher is the model to start from, with what is read of its files besides.
+type teacher struct {
+	*train.Model
+	path string
+	file *published.Model // of a checkpoint; nil for a bundle
+	took *train.Fit
+}
+
+// openTeacher reads what --teacher names: a bundle or a published checkpoint. "" is none.
+func (o *runOptions) openTeacher(ctx context.Context) (*teacher, error) {
+	if o.teacher == "" {
+		return nil, nil
 	}
-	p, err := published.Read(published.Options{Checkpoint: path, Backbone: vinvl})
+	st, err := os.Stat(o.teacher)
+	if err != nil {
+		return nil, fmt.Errorf("--teacher: %w", err)
+	}
+	if st.IsDir() {
+		m, err := train.LoadModel(o.teacher)
+		return &teacher{Model: m, path: o.teacher}, err
+	}
+	if o.vinvl == "" {
+		return nil, fmt.Errorf("%w: --teacher %s is a checkpoint: name VinVL's backbone folder with --vinvl", errUsage, o.teacher)
+	}
+	return loadCheckpoint(ctx, o.teacher, o.vinvl, &o.clip)
+}
+
+// loadCheckpoint reads a published checkpoint as a model to start from. Whatever is in it will do: Fit tells
+// what the network lacks.
+func loadCheckpoint(ctx context.Context, path, vinvl string, tower *clipFlags) (_ *teacher, err error) {
+	p, err := published.Read(published.Options{Checkpoint: path, Backbone: vinvl, Lenient: true})
 	if err != nil {
 		return nil, err
 	}
-	defer p.Close()
-	m, err := startFrom(p)
+	t := &teacher{Model: networkOf(p), path: path, file: p}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.close())
+		}
+	}()
+	tensors, err := p.Tensors()
 	if err != nil {
 		return nil, err
+	}
+	for _, x := range tensors {
+		if x.Values == nil {
+			t.Spare = append(t.Spare, train.Named{Name: x.Name, Shape: x.Shape})
+			continue
+		}
+		t.Params.Set(x.Name, x.Shape, slices.Clone(x.Values)) // trained in place
 	}
 	if p.Net.CLIPCaptions > 0 || p.Net.CLIPLabels > 0 {
-		if _, err := tower.imported(ctx, m, p); err != nil {
+		if _, err := tower.imported(ctx, t.Model, p); err != nil {
 			return nil, err
 		}
-	}
-	for name, v := range p.Training() {
-		m.Params.Set(name, []int{len(v)}, v)
-	}
-	for _, t := range m.Params.All() { // trained in place, and the file is about to be closed
-		t.Data = slices.Clone(t.Data)
 	}
 	var kept bytes.Buffer
 	if err := p.Kept().Write(&kept); err != nil {
 		return nil, err
 	}
-	m.RegionFiles = map[string]func(io.Writer) error{published.KeptFile: bundle.FromBytes(kept.Bytes())}
-	return m, nil
+	t.RegionFiles = map[string]func(io.Writer) error{published.KeptFile: bundle.FromBytes(kept.Bytes())}
+	return t, nil
+}
+
+// model is the teacher's, or nil without one.
+func (t *teacher) model() *train.Model {
+	if t == nil {
+		return nil
+	}
+	return t.Model
+}
+
+func (t *teacher) close() error {
+	if t == nil || t.file == nil {
+		return nil
+	}
+	return t.file.Close()
+}
+
+// networkOf is a published model's shape and vocabulary, without parameters.
+func networkOf(p *published.Model) *train.Model {
+	m := &train.Model{Net: p.Net, Params: train.NewParams(), MaxRegions: p.MaxRegions,
+		Text: input.Text{Tokenizer: p.Tokenizer, MaxCaption: p.MaxCaption, MaxLabels: p.MaxLabels}}
+	m.Text.FirstLabel, _ = p.Tokenizer.ID(p.FirstLabel) // Read has seen to it that it is there
+	return m
 }
 
 // startFrom is a published model as the trainer has it. Its values may alias the files.
 func startFrom(p *published.Model) (*train.Model, error) {
-	m := &train.Model{Net: p.Net, Params: train.NewParams(), MaxRegions: p.MaxRegions,
-		Text: input.Text{Tokenizer: p.Tokenizer, MaxCaption: p.MaxCaption, MaxLabels: p.MaxLabels}}
-	m.Text.FirstLabel, _ = p.Tokenizer.ID(p.FirstLabel) // Read has seen to it that it is there
+	m := networkOf(p)
 	for _, par := range p.Params {
 		values, err := p.Values(par)
 		if err != nil {
@@ -74,19 +127,21 @@ func withKept(files map[string]func(io.Writer) error, start *train.Model) map[st
 	return all
 }
 
-// restoreOptimizer gives the optimiser the state of a checkpoint's.
-func restoreOptimizer(opt *train.Optimizer, path, vinvl string) error {
-	p, err := published.Read(published.Options{Checkpoint: path, Backbone: vinvl})
+// restore gives the optimiser the state of the checkpoint's, for what the network took of it.
+func (t *teacher) restore(opt *train.Optimizer) error {
+	adam, err := t.file.Optimizer()
 	if err != nil {
 		return err
 	}
-	defer p.Close()
-	adam, err := p.Optimizer()
-	if err != nil {
-		return err
+	taken := map[string]bool{}
+	for _, n := range t.took.Taken {
+		taken[n.Name] = true
 	}
 	var errs []error
 	err = opt.Restore(adam.Step, func(name string) (m, v []float32) {
+		if !taken[name] {
+			return nil, nil
+		}
 		m, v, err := adam.Moments(name)
 		errs = append(errs, err)
 		return m, v

@@ -3,9 +3,11 @@ package traincmd
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -217,27 +219,135 @@ func syntheticBackbone(t *testing.T, vocab string) string {
 }
 
 // A bundle that is trained further keeps what belongs to the checkpoint, and the checkpoint's optimiser may
-// go on.
+// go on, in its epoch.
 func TestTrainOnFromCheckpoint(t *testing.T) {
 	dir := needs(t, "aladin-tiny")
 	tmp := t.TempDir()
-	checkpoint, backbone := filepath.Join(dir, "checkpoint.pth.tar"), filepath.Join(dir, "vinvl")
+	backbone := filepath.Join(dir, "vinvl")
 	model := filepath.Join(tmp, "tiny.model")
-	do(t, "import", "--checkpoint", checkpoint, "--vinvl", backbone, "--out", model)
+	do(t, "import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", backbone, "--out", model)
 	data := []string{"--features", filepath.Join(dir, "coco_ir", "features"), "--coco-ir", filepath.Join(dir, "coco_ir"), "--split", "train"}
+	first := map[string]trainedStep{}
 	for name, teacher := range map[string][]string{
-		"bundle":     {"--teacher", model},
-		"checkpoint": {"--teacher", checkpoint, "--vinvl", backbone, "--resume-optimizer"},
+		"bundle": {"--teacher", model, "--epochs", "1"},
+		"zip":    {"--teacher", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", backbone, "--epochs", "1"},
+		"legacy": {"--teacher", filepath.Join(dir, "checkpoint_legacy.pth.tar"), "--vinvl", backbone, "--epochs", "1"},
+		"resume": {"--teacher", filepath.Join(dir, "checkpoint_legacy.pth.tar"), "--vinvl", backbone, "--resume-optimizer", "--epochs", "5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(tmp, name)
-			args := append([]string{"run", "--config", "alad-alignment-and-matching-distill", "--epochs", "1", "--batch-size", "12", "--quiet", "--out", out}, teacher...)
-			do(t, append(args, data...)...)
+			args := append([]string{"run", "--config", "alad-alignment-and-matching-distill", "--batch-size", "12", "--threads", "1", "--out", out}, teacher...)
+			var stdout, stderr bytes.Buffer
+			require.Zero(t, Run(t.Context(), append(args, data...), &stdout, &stderr), stderr.String())
+			require.Contains(t, stderr.String(), ": 81 of 81 parameters taken\n  taken: ")
+			if name != "bundle" {
+				require.Contains(t, stderr.String(), "left, the network has none: img_txt_enc.oscar_model.classifier.weight [2 48]")
+			}
 			pth := filepath.Join(tmp, name+".pth.tar")
 			do(t, "export", filepath.Join(out, "model"), "--pth", pth)
 			again := do(t, "import", "--checkpoint", pth, "--vinvl", backbone, "--out", filepath.Join(tmp, name+".model"))
 			require.Contains(t, again, "img_txt_enc.oscar_model.classifier.weight", "what the checkpoint held beside the network is still there")
 			require.Contains(t, again, "captions of 16 tokens, labels of 16, 10 regions; alignment MrSw")
+			first[name] = steps(t, out)[0]
 		})
 	}
+	// The checkpoint as a teacher is what its import is.
+	require.Equal(t, first["bundle"], first["zip"])
+	require.Equal(t, first["bundle"], first["legacy"])
+	require.Equal(t, []int{21, 4}, []int{first["resume"].Step, first["resume"].Epoch})
+	require.NotEqual(t, first["zip"].Loss, first["resume"].Loss, "the fifth epoch has other batches")
+	args := append([]string{"run", "--config", "alad-alignment-and-matching-distill", "--batch-size", "12", "--out", filepath.Join(tmp, "done"),
+		"--teacher", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", backbone, "--resume-optimizer", "--epochs", "4"}, data...)
+	require.Contains(t, refused(t, args...), "4 epochs are done, of 4")
+}
+
+// A trainedStep is a line of metrics.jsonl.
+type trainedStep struct {
+	Step, Epoch int
+	Loss        map[string]float64
+	LR          float64
+	Validation  any
+}
+
+// steps are those of a run's metrics.jsonl, without validations.
+func steps(t *testing.T, run string) (out []trainedStep) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(run, "metrics.jsonl"))
+	require.NoError(t, err)
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+		var s trainedStep
+		require.NoError(t, json.Unmarshal([]byte(line), &s))
+		if s.Validation == nil {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// A checkpoint with holes and surprises is a teacher all the same, and the command says what it took; one that has
+// nothing to give is refused.
+func TestTeacherParts(t *testing.T) {
+	dir := needs(t, "aladin-tiny")
+	tmp := t.TempDir()
+	change := func(name string, f func(name string, x *torch.Tensor) *torch.Tensor) string {
+		file, err := torch.Open(filepath.Join(dir, "checkpoint.pth.tar"))
+		require.NoError(t, err)
+		defer file.Close()
+		all := torch.NewDict()
+		for key, v := range file.Value().(*torch.Dict).All() {
+			if key == "model" {
+				model := &torch.Dict{Ordered: true}
+				for name, x := range v.(*torch.Dict).All() {
+					if x := f(name.(string), x.(*torch.Tensor)); x != nil {
+						model.Set(name.(string), x)
+					}
+				}
+				v = model
+			}
+			all.Set(key.(string), v)
+		}
+		path := filepath.Join(tmp, name)
+		require.NoError(t, torch.Save(path, all))
+		return path
+	}
+	run := func(teacher string, more ...string) (int, string) {
+		var stdout, stderr bytes.Buffer
+		code := Run(t.Context(), append([]string{"run", "--config", "alad-alignment-and-matching-distill", "--batch-size", "12", "--epochs", "1", "--out", filepath.Join(tmp, "run"),
+			"--teacher", teacher, "--vinvl", filepath.Join(dir, "vinvl"), "--features", filepath.Join(dir, "coco_ir", "features"), "--coco-ir", filepath.Join(dir, "coco_ir"), "--split", "train"}, more...), &stdout, &stderr)
+		return code, stderr.String()
+	}
+	odd, err := torch.NewTensor([]int{2}, []float32{1, 2})
+	require.NoError(t, err)
+	code, text := run(change("holes.pth.tar", func(name string, x *torch.Tensor) *torch.Tensor {
+		switch {
+		case strings.Contains(name, "final_projection_net.layers.1."):
+			return nil
+		case strings.HasSuffix(name, "img_embedding.bias"):
+			return odd
+		}
+		return x
+	}))
+	require.Zero(t, code, text)
+	require.Contains(t, text, "68 of 81 parameters taken")
+	require.Contains(t, text, "starts anew, the teacher has none: img_txt_enc.final_projection_net.layers.1.")
+	require.Contains(t, text, "starts anew, of another shape: img_txt_enc.oscar_model.bert.img_embedding.bias, the teacher's [2], the network's [48]")
+
+	code, text = run(change("nothing.pth.tar", func(string, *torch.Tensor) *torch.Tensor { return odd }))
+	require.Equal(t, 1, code)
+	require.Contains(t, text, "nothing.pth.tar: train: parameter does not fit: the teacher has none of the network's 81 parameters")
+
+	nan, err := torch.NewTensor([]int{48}, append(make([]float32, 47), float32(math.NaN())))
+	require.NoError(t, err)
+	code, text = run(change("nan.pth.tar", func(name string, x *torch.Tensor) *torch.Tensor {
+		if strings.HasSuffix(name, "img_embedding.bias") {
+			return nan
+		}
+		return x
+	}))
+	require.Equal(t, 1, code)
+	require.Contains(t, text, "img_embedding.bias: value 47 is NaN")
+
+	code, text = run(filepath.Join(tmp, "nowhere"))
+	require.Equal(t, 1, code)
+	require.Contains(t, text, "--teacher")
 }

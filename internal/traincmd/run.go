@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -43,7 +42,7 @@ it went. Ctrl-C saves first.
 		f.BoolVar(&o.resume, "resume", false, "go on where the run in --out stopped")
 		f.StringVar(&o.teacher, "teacher", "", "`model` to start from: a bundle, or a checkpoint (.pth.tar, with --vinvl)")
 		f.StringVar(&o.vinvl, "vinvl", "", "VinVL's backbone `folder`, for a checkpoint given as --teacher")
-		f.BoolVar(&o.optimizer, "resume-optimizer", false, "go on with the Adam state of a checkpoint given as --teacher")
+		f.BoolVar(&o.optimizer, "resume-optimizer", false, "go on where a checkpoint given as --teacher stopped: with its Adam state, in its epoch")
 		o.clip.register(f)
 		f.StringVar(&o.aggregation, "aggregation-type", "", "labels: one sentence for labels that repeat, in place of the configuration's `type`")
 		f.StringVar(&o.regions, "regions", "", "where regions come from: an extractor's .json, a bundle of aladin-train init, or a preset's `name` (default: patches)")
@@ -74,7 +73,7 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 		return fmt.Errorf("%w: --config is missing", errUsage)
 	case o.out == "":
 		return fmt.Errorf("%w: --out is missing", errUsage)
-	case o.optimizer && o.vinvl == "":
+	case o.optimizer && (o.teacher == "" || o.vinvl == ""):
 		return fmt.Errorf("%w: --resume-optimizer wants a checkpoint as --teacher, with --vinvl", errUsage)
 	}
 	if err := o.data.Check(); err != nil {
@@ -84,16 +83,17 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 	if err != nil {
 		return err
 	}
-	start, err := o.start(ctx)
+	start, err := o.openTeacher(ctx)
 	if err != nil {
 		return err
 	}
+	defer start.close()
 	w := &watcher{out: env.stderr, quiet: o.quiet}
 	defer w.done()
 	for _, n := range cfg.Notes {
 		w.note("%s: %s", o.config, n)
 	}
-	ext, err := openExtractor(o.regions, start, &o.data, cfg, o.threads, o.device)
+	ext, err := openExtractor(o.regions, start.model(), &o.data, cfg, o.threads, o.device)
 	if err != nil {
 		return err
 	}
@@ -115,16 +115,11 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 	if run.Model, err = o.model(cfg, start, ext, run.Data); err != nil {
 		return err
 	}
-	if got, want := run.Data.Images.Dim(), run.Model.Net.RegionDim; got != want && o.data.Features != "" {
-		return fmt.Errorf("%w: detection type %s of %s has regions of %d features, the model reads %d: choose another detection_type, or import the backbone with --region-dim %d",
-			train.ErrData, cfg.DetectionType, o.data.Features, got, want, got)
-	}
 	if err := o.readCLIP(ctx, cfg, run.Model); err != nil {
 		return err
 	}
-	run.FromData = start == nil
-	if o.optimizer {
-		run.Restore = func(opt *train.Optimizer) error { return restoreOptimizer(opt, o.teacher, o.vinvl) }
+	if err := o.learn(w, cfg, start, run); err != nil {
+		return err
 	}
 	best, err := run.Do(ctx)
 	if rerr := train.WriteReport(o.out); err == nil {
@@ -183,23 +178,41 @@ func modelName(config string) string {
 	return base[:len(base)-len(filepath.Ext(base))]
 }
 
-// start loads what --teacher names.
-func (o *runOptions) start(ctx context.Context) (*train.Model, error) {
-	if o.teacher == "" {
-		return nil, nil
+// learn lets the run's model take what the teacher has, and tells what that is.
+func (o *runOptions) learn(w *watcher, cfg *train.Config, start *teacher, run *train.Run) (err error) {
+	if start == nil {
+		run.FromData = true
+		if cfg.Model.FreezeTeran {
+			w.note("note: model.freeze-teran without --teacher: the backbone stays as it starts, at random")
+		}
+		return nil
 	}
-	if st, err := os.Stat(o.teacher); err == nil && !st.IsDir() {
-		return loadCheckpoint(ctx, o.teacher, o.vinvl, &o.clip)
+	if start.took, err = run.Model.Fit(cfg); err != nil {
+		return fmt.Errorf("--teacher %s: %w", start.path, err)
 	}
-	return train.LoadModel(o.teacher)
+	if !o.resume {
+		w.note("teacher %s: %s", start.path, start.took)
+		if cfg.Model.ReleasedAlignment != run.Model.Net.ReleasedAlignment {
+			w.note("note: model.released-alignment is %v, but the teacher's alignment goes on: %v", cfg.Model.ReleasedAlignment, run.Model.Net.ReleasedAlignment)
+		}
+	}
+	if !o.optimizer {
+		return nil
+	}
+	run.Restore = start.restore
+	run.Epoch, err = start.file.Epoch()
+	return err
 }
 
 // model is what the run trains: the teacher with the heads that the configuration asks for, or a network
 // that starts from nothing with a vocabulary of the data's own.
-func (o *runOptions) model(cfg *train.Config, start *train.Model, ext *extractor, data *train.Data) (*train.Model, error) {
+func (o *runOptions) model(cfg *train.Config, start *teacher, ext *extractor, data *train.Data) (*train.Model, error) {
 	if start != nil {
 		m := start.WithHeads(cfg)
-		m.Name, m.Regions, m.RegionFiles = o.name, ext.manifest, withKept(ext.files, start)
+		m.Name, m.Regions, m.RegionFiles = o.name, ext.manifest, withKept(ext.files, start.Model)
+		if dim := data.Images.Dim(); dim != m.Net.RegionDim { // Fit tells that the region layer is new
+			m.Net.RegionDim, m.Net.DeticIn, m.Net.DeticHidden = dim, 0, 0
+		}
 		return m, nil
 	}
 	texts := func(yield func(string) bool) {

@@ -1,0 +1,179 @@
+package train
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/nn"
+)
+
+// teacher is a model of the toy network with values that tell whose they are.
+func teacher(t *testing.T) (*Model, *Config) {
+	t.Helper()
+	r := toyRun(t, t.TempDir(), nil)
+	list, err := stepParams(r.Model.Net, r.Config)
+	require.NoError(t, err)
+	for _, p := range list {
+		data := make([]float32, p.Len())
+		for i := range data {
+			data[i] = 7
+		}
+		r.Model.Params.Set(p.Name, p.Shape, data)
+	}
+	return r.Model, r.Config
+}
+
+func names(list []Named) []string {
+	var out []string
+	for _, n := range list {
+		out = append(out, n.Name)
+	}
+	return out
+}
+
+// A teacher of the same kind is taken whole: a step asks for nothing that Fit did not see.
+func TestFitWhole(t *testing.T) {
+	needRuntime(t)
+	for name, change := range map[string]func(c *Config){
+		"plain":   nil,
+		"learned": func(c *Config) { c.Training.LossWeights, c.Training.DistillationMode = Weights{Auto: true}, "mse" },
+		"entropy": func(c *Config) { c.Training.LossType = "alignment-matching-entropy-regularizehidden" },
+		"heads":   func(c *Config) { c.Model.TeranLayers, c.Model.SharedTransformer = 1, false },
+	} {
+		m, cfg := teacher(t)
+		if change != nil {
+			change(cfg)
+		}
+		if change == nil {
+			fit, err := m.Fit(cfg)
+			require.NoError(t, err)
+			require.Empty(t, append(fit.Fresh, fit.Left...))
+			require.Empty(t, fit.Reshaped)
+		}
+		m = m.WithHeads(cfg)
+		_, err := m.Fit(cfg)
+		require.NoError(t, err, name)
+		s, err := NewStep(m.Net, cfg, m.Params, StepOptions{Threads: 1, Distil: true})
+		require.NoError(t, err, name)
+		require.NoError(t, s.Close())
+		list, err := stepParams(m.Net, cfg)
+		require.NoError(t, err)
+		have := map[string]bool{}
+		for _, p := range list {
+			have[p.Name] = true
+		}
+		for _, p := range m.Params.All() {
+			require.True(t, have[p.Name], "%s: %s is of the step and Fit does not know it", name, p.Name)
+		}
+	}
+}
+
+// What fits is taken and trained, what is of another shape or missing starts anew, the rest is left; all
+// of it is told.
+func TestFitParts(t *testing.T) {
+	m, cfg := teacher(t)
+	whole := len(m.Params.All())
+	lost := "img_txt_enc.oscar_model.bert.encoder.layer.0.output.dense.bias"
+	all := NewParams()
+	for _, p := range m.Params.All() {
+		if p.Name != lost {
+			all.Set(p.Name, p.Shape, p.Data)
+		}
+	}
+	all.Set("img_txt_enc.img_proj.weight", []int{2, 3}, make([]float32, 6))
+	all.Set("img_txt_enc.img_proj.bias", []int{2}, make([]float32, 2))
+	m.Params = all
+	m.Spare = []Named{{"img_txt_enc.position_ids", []int{1, 9}}}
+	m.Net.RegionDim = 12 // the data's; the teacher's is 10
+
+	fit, err := m.Fit(cfg)
+	require.NoError(t, err)
+	require.Equal(t, []string{lost}, names(fit.Fresh))
+	require.Equal(t, []Reshaped{{nn.RegionMean, []int{10}, []int{12}}, {nn.RegionScale, []int{10}, []int{12}}, {nn.RegionEmbeddings, []int{8, 10}, []int{8, 12}}}, fit.Reshaped)
+	require.Equal(t, []string{"img_txt_enc.img_proj.weight", "img_txt_enc.img_proj.bias", "img_txt_enc.position_ids"}, names(fit.Left))
+	require.Len(t, fit.Taken, whole-4)
+	require.Len(t, m.Params.All(), whole-4)
+	require.Equal(t, float32(7), m.Params.Lookup(nn.WordEmbeddings).Data[3])
+	for _, line := range []string{
+		"starts anew, the teacher has none: " + lost + " [8]",
+		"starts anew, of another shape: " + nn.RegionEmbeddings + ", the teacher's [8 10], the network's [8 12]",
+		"left, the network has none: img_txt_enc.img_proj.weight [2 3]",
+		"left, the network has none: img_txt_enc.position_ids [1 9]",
+	} {
+		require.Contains(t, fit.String(), line)
+	}
+}
+
+// Features of another size are measured before a teacher's network reads them.
+func TestFitMeasures(t *testing.T) {
+	needRuntime(t)
+	m, cfg := teacher(t)
+	cfg.Training.Epochs = 1
+	old := m.Params.Lookup(nn.WordEmbeddings).Data
+	for i := range old {
+		old[i] = float32(i%5) - 2
+	}
+	m.Params.Set(nn.RegionMean, []int{9}, make([]float32, 9))
+	_, err := m.Fit(cfg)
+	require.NoError(t, err)
+	cfg.Encoder.Start = "cca" // is for what starts anew, not for a teacher's embeddings
+	cfg.Training.LR = 1e-12
+	r := &Run{Config: cfg, Data: toyData(12, 3), Dir: t.TempDir(), Threads: 1, Model: m}
+	_, err = r.Do(t.Context())
+	require.NoError(t, err)
+	sum := 0.0
+	for _, x := range m.Params.Lookup(nn.RegionMean).Data {
+		sum += math.Abs(float64(x))
+	}
+	require.Greater(t, sum, 0.1)
+	require.InDelta(t, -2, m.Params.Lookup(nn.WordEmbeddings).Data[0], 1e-4)
+}
+
+func TestFitRefuses(t *testing.T) {
+	m, cfg := teacher(t)
+	m.Params.Lookup(nn.WordEmbeddings).Data[5] = float32(math.NaN())
+	_, err := m.Fit(cfg)
+	require.ErrorIs(t, err, ErrParam)
+	require.ErrorContains(t, err, nn.WordEmbeddings+": value 5 is NaN")
+
+	m, cfg = teacher(t)
+	p := NewParams()
+	p.Set("stranger", []int{1}, []float32{1})
+	m.Params = p
+	_, err = m.Fit(cfg)
+	require.ErrorIs(t, err, ErrParam)
+	require.ErrorContains(t, err, "stranger [1]")
+
+	m, cfg = teacher(t)
+	m.Net.RegionDim = 12
+	cfg.Model.FreezeTeran, cfg.Training.LossType = true, "matching"
+	_, err = m.Fit(cfg)
+	require.ErrorIs(t, err, ErrConfig)
+	require.ErrorContains(t, err, nn.RegionEmbeddings)
+}
+
+func TestGrouped(t *testing.T) {
+	list := func(s string) (out []Named) {
+		for _, n := range strings.Fields(s) {
+			out = append(out, Named{n, []int{2}})
+		}
+		return out
+	}
+	for _, c := range []struct{ names, want string }{
+		{"", ""},
+		{"a.b.c", "a.b.c [2]"},
+		{"a.b.c a.b.d", "a.b.c [2]; a.b.d [2]"},
+		{"a a.b", "a [2]; a.b [2]"},
+		{"same same", "same*: 2"},
+		{"x.l.0.w x.l.0.b x.l.1.w x.l.1.b x.l.2.w x.l.2.b x.l.3.w x.l.3.b x.n.w y", "x.l.0.*: 2; x.l.1.*: 2; x.l.2.*: 2; x.l.3.*: 2; x.n.w [2]; y [2]"},
+		{"p.1 p.2 p.3 p.4 p.5 p.6 p.7 p.8 p.9", "p.*: 9"},
+		{"p.1 p.2 p.3 p.4 p.5 p.6 p.7 p.8", "p.1 [2]; p.2 [2]; p.3 [2]; p.4 [2]; p.5 [2]; p.6 [2]; p.7 [2]; p.8 [2]"},
+		{"1 2 3 4 5 6 7 8 9", "1 [2]; 2 [2]; 3 [2]; 4 [2]; 5 [2]; 6 [2]; 7 [2]; 8 [2]; 9 [2]"},
+	} {
+		require.Equal(t, c.want, strings.Join(grouped(list(c.names)), "; "), c.names)
+	}
+	require.Equal(t, []string{"a", "b"}, grouped(named([]string{"a", "b"})))
+}
