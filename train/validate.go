@@ -85,11 +85,15 @@ func (v *validator) run(ctx context.Context, params *Params, progress func(done,
 	for i, c := range v.data.Captions {
 		texts[i] = c.Text
 	}
-	captions, err := v.enc.captions(ctx, params, texts, nil)
+	pictures := v.data.Images.Len()
+	after := func(n int) func(done, total int) { // progress of a part that n steps precede
+		return func(done, _ int) { tell(progress, n+done, len(texts)+2*pictures) }
+	}
+	captions, err := v.enc.captions(ctx, params, texts, after(0))
 	if err != nil {
 		return nil, err
 	}
-	images, err := v.enc.images(ctx, params, v.data.Images, nil)
+	images, err := v.enc.images(ctx, params, v.data.Images, after(len(texts)))
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +118,7 @@ func (v *validator) run(ctx context.Context, params *Params, progress func(done,
 			return nil, err
 		}
 	}
-	align, err := eval.Hold(ctx, &alignment{v: v, ctx: ctx, images: images, captions: captions, progress: progress}, &eval.Options{Threads: 1})
+	align, err := eval.Hold(ctx, &alignment{v: v, ctx: ctx, images: images, captions: captions, progress: after(len(texts) + pictures)}, &eval.Options{Threads: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,9 @@
 // On a terminal it draws one bar with the rate and the time left, redrawn a few times a second; on
 // anything else (a log, a pipe) it writes a plain line every few seconds. A task that ends within a
 // second leaves no trace at all. The rate is that of the last half minute, so that the time left
-// follows a task whose speed changes.
+// follows a task whose speed changes. Status adds what else is worth watching, Unit what the rate counts,
+// and Aside shows a part of another kind, such as a validation between training steps, whose time is not
+// the task's.
 //
 // A Task is safe for concurrent use. One task at a time may draw on a writer. The nil *Task and a
 // Task on a nil writer are silent, so that code need not ask whether anybody is watching.
@@ -28,9 +30,11 @@ import (
 const (
 	quiet    = time.Second            // nothing is shown of a task shorter than this
 	redraw   = 200 * time.Millisecond // between two drawings of a bar
-	speak    = 5 * time.Second        // between two plain lines
+	speak    = 5 * time.Second        // between two plain lines at first
+	seldom   = time.Minute            // between two plain lines of a task that takes an hour or more
 	window   = 30 * time.Second       // over which the rate is taken
 	barCells = 24
+	fewCells = 6 // of a bar on a line that is full
 )
 
 // A Task is one piece of work with a known or unknown number of steps.
@@ -42,6 +46,11 @@ type Task struct {
 
 	mu          sync.Mutex
 	done, total int
+	status      string
+	unit        string // of the rate; "" = steps
+	perStep     int    // units a step
+	aside       string
+	paused      time.Time // since when aside is on
 	start       time.Time
 	samples     []sample // of the last window, oldest first
 	shown       bool     // something of this task was written
@@ -77,7 +86,7 @@ func start(w io.Writer, what string, total int, terminal bool, columns func() in
 	if w == nil {
 		return nil
 	}
-	t := &Task{what: what, w: w, terminal: terminal, columns: columns, total: total, start: time.Now(), stop: make(chan struct{})}
+	t := &Task{what: what, w: w, terminal: terminal, columns: columns, total: total, perStep: 1, start: time.Now(), stop: make(chan struct{})}
 	t.samples = []sample{{t.start, 0}}
 	go t.watch()
 	return t
@@ -120,6 +129,47 @@ func (t *Task) Resumed(n int) {
 	t.mu.Unlock()
 }
 
+// Status is shown beside the counts, until the next.
+func (t *Task) Status(format string, args ...any) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	t.status = fmt.Sprintf(format, args...)
+	t.mu.Unlock()
+}
+
+// Unit makes the rate count units, of which every step is n.
+func (t *Task) Unit(unit string, n int) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	t.unit, t.perStep = unit, n
+	t.mu.Unlock()
+}
+
+// Aside says that something else is going on, and how far it is; the time that it takes does not count for
+// the rate. It ends where done reaches total.
+func (t *Task) Aside(what string, done, total int) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if t.aside == "" {
+		t.paused = now
+	}
+	if t.aside = ""; done < total {
+		t.aside = fmt.Sprintf("%s %.0f%%", what, floorPercent(float64(done)/float64(total)))
+		return
+	}
+	for i := range t.samples {
+		t.samples[i].at = t.samples[i].at.Add(now.Sub(t.paused))
+	}
+}
+
 // Note writes a line of its own without tearing the bar.
 func (t *Task) Note(format string, args ...any) {
 	if t == nil {
@@ -157,11 +207,13 @@ func (t *Task) Done() {
 
 // watch shows the task from time to time until Done.
 func (t *Task) watch() {
-	every := redraw
-	if !t.terminal {
-		every = speak
+	every := func(now time.Time) time.Duration {
+		if t.terminal {
+			return redraw
+		}
+		return min(max(speak, now.Sub(t.start)/60), seldom)
 	}
-	timer := time.NewTimer(max(every, quiet))
+	timer := time.NewTimer(max(every(t.start), quiet))
 	defer timer.Stop()
 	for {
 		select {
@@ -174,13 +226,16 @@ func (t *Task) watch() {
 				t.draw(now)
 			}
 			t.mu.Unlock()
-			timer.Reset(every)
+			timer.Reset(every(now))
 		}
 	}
 }
 
 // sample notes where the task stands and forgets what lies before the window, but for one point.
 func (t *Task) sample(now time.Time) {
+	if t.aside != "" {
+		return
+	}
 	t.samples = append(t.samples, sample{now, t.done})
 	old := 0
 	for old+1 < len(t.samples) && now.Sub(t.samples[old+1].at) >= window {
@@ -191,6 +246,9 @@ func (t *Task) sample(now time.Time) {
 
 // rate is the steps a second over the window, 0 while nothing is known.
 func (t *Task) rate(now time.Time) float64 {
+	if t.aside != "" {
+		now = t.paused
+	}
 	s := now.Sub(t.samples[0].at).Seconds()
 	if s <= 0 || t.done <= t.samples[0].done {
 		return 0
@@ -204,9 +262,12 @@ func (t *Task) draw(now time.Time) {
 		fmt.Fprintln(t.w, t.plain(now))
 		return
 	}
-	line := t.bar(now)
-	if n := t.columns(); n > 1 {
-		line = clip(line, n-1) // a full last column would wrap
+	line := t.bar(now, barCells)
+	if n := t.columns(); n > 1 { // a full last column would wrap
+		if over := utf8.RuneCountInString(line) - (n - 1); over > 0 {
+			line = t.bar(now, max(fewCells, barCells-over))
+		}
+		line = clip(line, n-1)
 	}
 	cells := utf8.RuneCountInString(line)
 	fmt.Fprintf(t.w, "\r%s%s", line, strings.Repeat(" ", max(0, t.drawn-cells)))
@@ -221,24 +282,43 @@ func (t *Task) erase() {
 	}
 }
 
-func (t *Task) bar(now time.Time) string {
+func (t *Task) bar(now time.Time, cells int) string {
 	rate := t.rate(now)
 	if t.total <= 0 {
-		return fmt.Sprintf("%s  %s  %s/s  %s", t.what, count(t.done), perSecond(rate), clock(now.Sub(t.start)))
+		return fmt.Sprintf("%s  %s%s  %s  %s", t.what, count(t.done), t.also("  "), t.speed(rate), clock(now.Sub(t.start)))
 	}
 	share := t.share()
-	full := int(share * barCells)
-	return fmt.Sprintf("%s %3.0f%% %s%s %s/%s  %s/s  %s", t.what, floorPercent(share),
-		strings.Repeat("█", full), strings.Repeat("░", barCells-full),
-		count(t.done), count(t.total), perSecond(rate), t.left(rate))
+	full := int(share * float64(cells))
+	return fmt.Sprintf("%s %3.0f%% %s%s %s/%s%s  %s  %s", t.what, floorPercent(share),
+		strings.Repeat("█", full), strings.Repeat("░", cells-full),
+		count(t.done), count(t.total), t.also("  "), t.speed(rate), t.left(rate))
 }
 
 func (t *Task) plain(now time.Time) string {
 	rate := t.rate(now)
 	if t.total <= 0 {
-		return fmt.Sprintf("%s: %s, %s/s", t.what, count(t.done), perSecond(rate))
+		return fmt.Sprintf("%s: %s%s, %s", t.what, count(t.done), t.also(", "), t.speed(rate))
 	}
-	return fmt.Sprintf("%s: %s of %s (%.0f%%), %s/s, %s", t.what, count(t.done), count(t.total), floorPercent(t.share()), perSecond(rate), t.left(rate))
+	return fmt.Sprintf("%s: %s of %s (%.0f%%)%s, %s, %s", t.what, count(t.done), count(t.total), floorPercent(t.share()), t.also(", "), t.speed(rate), t.left(rate))
+}
+
+// also is the status and what goes on aside, each after sep.
+func (t *Task) also(sep string) string {
+	out := ""
+	for _, s := range []string{t.status, t.aside} {
+		if s != "" {
+			out += sep + s
+		}
+	}
+	return out
+}
+
+// speed is the rate with its unit.
+func (t *Task) speed(rate float64) string {
+	if t.unit == "" {
+		return perSecond(rate) + "/s"
+	}
+	return perSecond(rate*float64(t.perStep)) + " " + t.unit + "/s"
 }
 
 func (t *Task) summary(now time.Time) string {

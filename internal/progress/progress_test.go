@@ -138,12 +138,97 @@ func TestNarrowTerminalNeverWraps(t *testing.T) {
 	})
 }
 
+// What else there is to watch stands beside the counts; the rate has the unit it was given.
+func TestStatus(t *testing.T) {
+	for _, c := range []struct {
+		columns int
+		want    string
+	}{
+		{120, "training  40% █████████░░░░░░░░░░░░░░░ 400/1000  loss 2.31, rsum 415.2  3048 pairs/s  0:06 left"},
+		{80, "training  40% ███░░░░░ 400/1000  loss 2.31, rsum 415.2  3048 pairs/s  0:06 left"},
+		{60, "training  40% ██░░░░ 400/1000  loss 2.31, rsum 415.2  3048"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var s screen
+			p := start(&s, "training", 1000, true, func() int { return c.columns })
+			p.Unit("pairs", 32)
+			p.Status("loss %.2f, rsum %.1f", 2.31, 415.2)
+			time.Sleep(50 * time.Millisecond)
+			for range 40 {
+				time.Sleep(100 * time.Millisecond)
+				p.Add(10)
+			}
+			time.Sleep(180 * time.Millisecond)
+			synctest.Wait()
+			got := s.visible()[0]
+			assert.Less(t, len([]rune(got)), c.columns)
+			assert.Equal(t, c.want, got)
+			p.Done()
+		})
+	}
+}
+
+// What is done between two steps is told on the task's line, and does not slow its rate.
+func TestAside(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var s screen
+			p := start(&s, "training", 1000, terminal, eighty)
+			steps := func() {
+				for range 100 {
+					time.Sleep(100 * time.Millisecond)
+					p.Add(1)
+				}
+			}
+			time.Sleep(50 * time.Millisecond)
+			steps()
+			for i := range 20 {
+				p.Aside("validating", i, 20)
+				time.Sleep(10 * time.Second)
+			}
+			synctest.Wait()
+			assert.Contains(t, s.String(), "validating 50%")
+			assert.NotContains(t, s.String(), "?:??")
+			p.Aside("validating", 20, 20)
+			before := s.Len()
+			steps()
+			time.Sleep(30 * time.Second) // until the next line at the latest
+			synctest.Wait()
+			first, _, _ := strings.Cut(strings.TrimLeft(s.String()[before:], "\r"), "left")
+			assert.Regexp(t, `\s(9\.\d|10\.\d)/s`, first)
+			assert.NotContains(t, s.String()[before:], "validating")
+			p.Done()
+		})
+	}
+}
+
+// Plain lines become fewer in a task that takes long.
+func TestPlainLinesOfALongTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s screen
+		p := New(&s, "training", 1_000_000)
+		lines := func(d time.Duration) int {
+			before := strings.Count(s.String(), "\n")
+			time.Sleep(d)
+			synctest.Wait()
+			return strings.Count(s.String(), "\n") - before
+		}
+		assert.InDelta(t, 12, lines(time.Minute), 1)
+		lines(3 * time.Hour)
+		assert.InDelta(t, 60, lines(time.Hour), 1)
+		p.Done()
+	})
+}
+
 func TestNobodyWatches(t *testing.T) {
 	for _, p := range []*Task{nil, New(nil, "silence", 3)} {
 		p.Add(1)
 		p.Set(1, 2)
 		p.Resumed(1)
 		p.Note("hello")
+		p.Status("loss %d", 1)
+		p.Unit("pairs", 3)
+		p.Aside("validating", 1, 2)
 		p.Done()
 	}
 }

@@ -18,12 +18,21 @@ type watcher struct {
 	quiet bool
 	task  *progress.Task
 	what  string
-	loss  float64
+	loss  float64 // a running mean, by which the eye can tell a trend
+	rsum  string  // of the last validation
 }
 
-// show moves the bar of a task to done, starting it if need be.
+// training is the name of the bar of the steps.
+const training = "training"
+
+// show moves the bar of a task to done, starting it if need be. What comes between training steps is shown on
+// their bar.
 func (w *watcher) show(what string, done, total int) {
 	if w.quiet {
+		return
+	}
+	if w.what == training && what != training {
+		w.task.Aside(what, done, total)
 		return
 	}
 	if w.what != what {
@@ -34,10 +43,26 @@ func (w *watcher) show(what string, done, total int) {
 		}
 	}
 	w.task.Set(done, total)
-	if done >= total {
+	if done >= total && what != training { // a validation may follow the last step
 		w.done()
 	}
 }
+
+// step shows a training step.
+func (w *watcher) step(e train.Event) {
+	loss := e.Loss["total"]
+	if w.what != training {
+		w.note("epoch %d, loss %.3f", e.Epoch+1, loss)
+		w.loss = loss
+	}
+	w.loss += (loss - w.loss) * lossShare
+	w.show(training, e.Step, e.Steps)
+	w.task.Unit("pairs", e.Pairs)
+	w.task.Status("loss %.3f%s", w.loss, w.rsum)
+}
+
+// lossShare is how much of the mean loss that is shown is of the last step.
+const lossShare = 0.05
 
 // progress is show as a callback.
 func (w *watcher) progress(what string) func(done, total int) {
@@ -79,12 +104,9 @@ func (w *watcher) observe(e train.Event) {
 	case "start":
 		w.show(e.Note, e.Done, e.Total)
 	case "step":
-		w.loss = e.Loss["total"]
-		if w.what == "" {
-			w.note("epoch %d, loss %.3f", e.Epoch+1, w.loss)
-		}
-		w.show("training", e.Step, e.Steps)
+		w.step(e)
 	case "validation":
+		w.rsum = fmt.Sprintf(", rsum %.1f", e.Validation.RSum)
 		best := ""
 		if e.Best {
 			best = " (best so far)"
