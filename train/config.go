@@ -156,8 +156,11 @@ type TrainingConfig struct {
 	Beta2               float64 `yaml:"beta2"`
 	EMA                 float64 `yaml:"ema"` // decay of the averaged weights that are validated and kept; 0 = none
 	Accumulate          int     `yaml:"accumulate"`
-	ValEvery            int     `yaml:"val-every"`  // steps; 0 = each epoch
-	SaveEvery           int     `yaml:"save-every"` // steps
+	// GradientCheckpointing keeps only the input of every layer for its gradients, and computes the rest of the layer
+	// again: less memory, more time, the same result.
+	GradientCheckpointing bool `yaml:"gradient-checkpointing"`
+	ValEvery              int  `yaml:"val-every"`  // steps; 0 = each epoch
+	SaveEvery             int  `yaml:"save-every"` // steps
 	// Augment are further views of a picture that training draws from: flip (mirrored; never with captions
 	// that speak of left and right) and crop (four crops of 85 %).
 	Augment []string `yaml:"augment"`

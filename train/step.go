@@ -83,6 +83,7 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 		return nil, err
 	}
 	n.Training = true
+	n.Recompute = cfg.Training.GradientCheckpointing
 	// The regulariser of hidden states averages over padding, too.
 	n.Pack = !opts.Full && !slices.Contains(cfg.Losses(), "regularizehidden")
 	s := &Step{Params: params}
@@ -111,12 +112,13 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 	if err != nil {
 		return nil, err
 	}
+	model.EarlyOutputs()
 	for _, p := range source.params {
 		if err := params.ensure(p, cfg.Training.Seed); err != nil {
 			return nil, err
 		}
 	}
-	if s.session, err = ort.Load(model.Marshal(), &ort.Options{Threads: opts.Threads, Device: opts.Device, Spin: true}); err != nil {
+	if s.session, err = ort.Load(model.Marshal(), &ort.Options{Threads: opts.Threads, Device: opts.Device, Spin: true, Lean: true}); err != nil {
 		return nil, err
 	}
 	if s.binding, err = s.session.Bind(); err == nil {

@@ -53,7 +53,15 @@ func (n *Net) headKind() layerKind {
 }
 
 // layer is one transformer encoder layer (Vaswani et al., arXiv 1706.03762) on x [B, S, H] or packed [N, H].
-func (n *Net) layer(x *onnx.Value, m mask, names layerNames, kind layerKind) *onnx.Value {
+func (n *Net) layer(x *onnx.Value, m mask, names layerNames, kind layerKind) (y *onnx.Value) {
+	if !n.Recompute {
+		return n.layerOnce(x, m, names, kind)
+	}
+	n.B.Recompute(func() { y = n.layerOnce(x, m, names, kind) })
+	return y
+}
+
+func (n *Net) layerOnce(x *onnx.Value, m mask, names layerNames, kind layerKind) *onnx.Value {
 	b := n.B
 	shape := x.Shape
 	h := n.rows(x)

@@ -88,6 +88,8 @@ type Net struct {
 	// Pack leaves padding out of everything but attention, in training. States of [Net.EncodeText] and
 	// [Net.EncodeImage] are then [N, H].
 	Pack bool
+	// Recompute lets gradients keep only the input of every layer, and compute its inside again.
+	Recompute bool
 
 	params Params
 	made   map[string]*onnx.Value

@@ -27,6 +27,8 @@ type Builder struct {
 	consts  map[string]*Value  // small constants by content
 	dims    map[string]dimSource
 	scope   string
+	part    int // of Recompute
+	parts   int // made so far
 	err     error
 }
 
@@ -50,6 +52,9 @@ type Op struct {
 	// own: its kind, operands and results, the intermediate values that the gradient uses among them. It is
 	// not part of the model.
 	Whole *Op
+	// Part numbers the calls of [Builder.Recompute]: that in which the node was made, or 0. It is not part of
+	// the model either.
+	Part int
 }
 
 type dimSource struct {
@@ -81,6 +86,17 @@ func (b *Builder) Scope(name string, fn func()) {
 	b.scope = old + name + "/"
 	fn()
 	b.scope = old
+}
+
+// Recompute marks the nodes made inside fn as a part whose values are not worth keeping for a gradient, but
+// computed again from what goes into the part (Chen et al., arXiv 1604.06174). The graph itself stays the same.
+func (b *Builder) Recompute(fn func()) {
+	if b.part == 0 {
+		b.parts++
+		b.part = b.parts
+		defer func() { b.part = 0 }()
+	}
+	fn()
 }
 
 // Input declares a graph input. Its symbolic dimensions become known: shapes may name them.
@@ -195,7 +211,7 @@ func elemSize(t Type) int {
 // Node adds any op by hand: for operators that have no method here. Shapes of the outputs are the
 // caller's word.
 func (b *Builder) Node(kind, domain string, in []*Value, attrs []*Attr, outs ...Value) []*Value {
-	op := &Op{Kind: kind, Domain: domain, In: in, Attrs: attrs}
+	op := &Op{Kind: kind, Domain: domain, In: in, Attrs: attrs, Part: b.part}
 	for _, v := range in {
 		if v != nil && v.b != b {
 			b.fail("%s: operand %s belongs to another graph", kind, v.Name)

@@ -66,6 +66,21 @@ func (b *Builder) dimValue(x *Value, d Dim) *Value {
 	return b.Ints(1)
 }
 
+// After is x itself, but not before y is there: it keeps a runtime from computing what depends on it earlier,
+// and from taking it for x. It copies nothing. Neither may be a scalar, nor the first dimension of y known beforehand.
+func (b *Builder) After(x, y *Value) *Value {
+	if len(x.Shape) == 0 || len(y.Shape) == 0 || y.Shape[0].Fixed() {
+		b.fail("After: %v (%s) after %v (%s)", x.Shape, x.Name, y.Shape, y.Name)
+		return x
+	}
+	same := b.Mul(b.shapeOf(y, 0), b.Ints(0)) // to Reshape, 0 is the dimension that is there
+	dims := make([]*Value, len(x.Shape))
+	for i := range dims {
+		dims[i] = same
+	}
+	return b.one("Reshape", x.Type, x.Shape, nil, x, b.Concat(0, dims...))
+}
+
 // ShapeVector is a shape as an int64 vector computed at run time.
 func (b *Builder) ShapeVector(like *Value, shape Shape) *Value {
 	parts := make([]*Value, len(shape))

@@ -35,6 +35,9 @@ type Options struct {
 	// Spin lets waiting threads spin: a little faster when runs follow each other without a pause, and
 	// much slower for Go code that works between them.
 	Spin bool
+	// Lean plans no memory ahead. By default the second run over inputs of the same sizes takes one block for all
+	// intermediate values, beside the blocks that the first run took one by one: twice the memory, and no faster.
+	Lean bool
 	// Outputs keeps only these outputs of the model; the others are not copied to Go. Nil keeps all.
 	Outputs []string
 	// Config holds further session configuration entries, under ONNX Runtime's own keys.

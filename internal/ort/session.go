@@ -140,7 +140,7 @@ func configure(so *onnxruntime.SessionOptions, o *Options) error {
 	for k, v := range o.Config {
 		entries[k] = v
 	}
-	if err := errors.Join(so.SetIntraOpNumThreads(o.Threads), so.SetInterOpNumThreads(1), so.SetGraphOptimizationLevel(level)); err != nil {
+	if err := errors.Join(so.SetIntraOpNumThreads(o.Threads), so.SetInterOpNumThreads(1), so.SetGraphOptimizationLevel(level), so.SetMemPattern(!o.Lean)); err != nil {
 		return err
 	}
 	for k, v := range entries {

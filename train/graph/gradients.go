@@ -71,8 +71,16 @@ func Gradients(b *onnx.Builder, loss *onnx.Value, wrt []*onnx.Value) ([]Grad, er
 	}
 	t.grads[loss] = &Grad{Dense: b.Reshape(b.Scalar(1), ones...)}
 	b.Scope("grad", func() {
-		for i := len(ops) - 1; i >= 0 && t.err == nil; i-- {
-			t.backward(ops[i])
+		for end := len(ops); end > 0 && t.err == nil; {
+			part := ops[partStart(ops, end):end]
+			end -= len(part)
+			if part[0].Part != 0 {
+				part = t.again(part)
+			}
+			for _, op := range slices.Backward(part) {
+				t.backward(op)
+			}
+			t.rejoin()
 		}
 	})
 	if t.err == nil {
@@ -105,6 +113,7 @@ type tape struct {
 	tables map[*onnx.Value]bool // graph inputs: their look-ups may stay sparse
 	grads  map[*onnx.Value]*Grad
 	parts  map[*onnx.Value][]part // of gradients, not yet among grads
+	copies []copied               // what the part at hand is computed again from
 	err    error
 }
 
@@ -128,7 +137,7 @@ func blocks(op *onnx.Op) bool {
 }
 
 func (t *tape) backward(op *onnx.Op) {
-	if blocks(op) || op.Kind == "Identity" {
+	if t.err != nil || blocks(op) || op.Kind == "Identity" {
 		return
 	}
 	g := t.grad(op.Out[0])
