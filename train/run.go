@@ -65,7 +65,7 @@ func (r *Run) Do(ctx context.Context) (*Validation, error) {
 		return nil, err
 	}
 	w := &worker{Run: r, batches: newBatcher(r.Data, r.Model.Text, r.Config)}
-	w.state = &State{Config: string(r.Config.YAML()), Captions: len(r.Data.Captions), Best: -1}
+	w.state = &State{Config: string(r.Config.YAML()), Captions: len(r.Data.Captions), Network: &r.Model.Net, Best: -1}
 	defer w.close()
 	w.clipDevice()
 	if err := w.prepare(ctx); err != nil {
@@ -161,8 +161,8 @@ func (w *worker) prepare(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%w (nothing to resume in %s?)", err, w.lastDir())
 		}
-		if !sameConfig(s.Config, w.state.Config) || s.Captions != w.state.Captions {
-			return fmt.Errorf("%w: %s was trained with another configuration or data; start without --resume, or with the same ones", ErrState, w.lastDir())
+		if err := s.fits(w.state); err != nil {
+			return fmt.Errorf("%w: %s: %w: resume as the run was started, or start anew without --resume", ErrState, w.lastDir(), err)
 		}
 		resumed = s
 	}
@@ -215,14 +215,6 @@ func (w *worker) prepare(ctx context.Context) error {
 	}
 	w.val, err = newValidator(w.Model.Net, w.enc, w.Val, w.Threads, w.Device)
 	return err
-}
-
-// sameConfig compares configurations by what they say: keys that one of them lacks, because it is older, have
-// their defaults.
-func sameConfig(a, b string) bool {
-	x, errX := ParseConfig([]byte(a))
-	y, errY := ParseConfig([]byte(b))
-	return a == b || errX == nil && errY == nil && string(x.YAML()) == string(y.YAML())
 }
 
 // starting hands out parameters, starting those that are missing.

@@ -289,14 +289,3 @@ func (f failing) Load(ctx context.Context, i, view int) (*region.Set, error) {
 	return f.Images.Load(ctx, i, view)
 }
 
-// A state that was saved before the configuration had some key goes on where that key has its default, and
-// only there.
-func TestSameConfig(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.Training.BatchSize = 8
-	require.True(t, sameConfig("training: {bs: 8}\n", string(cfg.YAML())))
-	require.False(t, sameConfig("training: {bs: 9}\n", string(cfg.YAML())))
-	cfg.Encoder.GlobalPair = 0.5
-	require.False(t, sameConfig("training: {bs: 8}\n", string(cfg.YAML())))
-	require.False(t, sameConfig("training: {size: 8}\n", string(cfg.YAML())), "unknown keys are no defaults")
-}

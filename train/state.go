@@ -1,14 +1,17 @@
 package train
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/aladin-go/aladin/internal/atomicfile"
+	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/npy"
 )
 
@@ -28,6 +31,10 @@ type State struct {
 	Validated      int         `json:"validated"`
 	Config         string      `json:"config"` // YAML, to refuse another one
 	Captions       int         `json:"captions"`
+	// Network is the shape that is trained, likewise. States written before it was kept have none.
+	Network *nn.Config `json:"network,omitempty"`
+	// Sum is the CRC-32C of the file, with zeros in its place, in hexadecimal. Older states have none.
+	Sum string `json:"crc32c,omitempty"`
 }
 
 // stateFile is the state in DIR/last; the tensors lie beside it in a file that bears the step's number.
@@ -58,7 +65,7 @@ func (s *State) save(dir string, params *Params, opt *Optimizer, ema *Params) er
 	if err := npy.WriteZ(filepath.Join(dir, name), all, false); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(s, "", "  ")
+	data, err := s.encode()
 	if err != nil {
 		return err
 	}
@@ -74,6 +81,27 @@ func (s *State) save(dir string, params *Params, opt *Optimizer, ema *Params) er
 	return nil
 }
 
+// noSum is what stands for the sum while it is taken, and sumKey what stands before it.
+const (
+	noSum  = "00000000"
+	sumKey = `"crc32c": "`
+)
+
+// encode is the state file's content.
+func (s *State) encode() ([]byte, error) {
+	s.Sum = noSum
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	at := bytes.LastIndex(data, []byte(sumKey)) + len(sumKey)
+	s.Sum = fmt.Sprintf("%08x", stateSum(data))
+	copy(data[at:], s.Sum)
+	return data, nil
+}
+
+func stateSum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
+
 // loadState reads DIR/last.
 func loadState(dir string) (*State, error) {
 	path := filepath.Join(dir, stateFile)
@@ -84,6 +112,15 @@ func loadState(dir string) (*State, error) {
 	s := &State{}
 	if err := json.Unmarshal(data, s); err != nil {
 		return nil, fmt.Errorf("%w: %s: %v", ErrState, path, err)
+	}
+	if at := bytes.LastIndex(data, []byte(sumKey)); at >= 0 && len(s.Sum) == len(noSum) {
+		copy(data[at+len(sumKey):], noSum)
+	}
+	if got := fmt.Sprintf("%08x", stateSum(data)); got != s.Sum && (s.Sum != "" || s.Network != nil) {
+		return nil, fmt.Errorf("%w: %s is damaged: its CRC-32C is %s, it says %q", ErrState, path, got, s.Sum)
+	}
+	if s.Step < 0 || s.Epoch < 0 || s.EpochStep < 0 || s.AdamStep < 0 {
+		return nil, fmt.Errorf("%w: %s is damaged: step %d, epoch %d, step %d of it, step %d of Adam", ErrState, path, s.Step, s.Epoch, s.EpochStep, s.AdamStep)
 	}
 	return s, nil
 }

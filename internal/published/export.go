@@ -27,6 +27,7 @@ type Source struct {
 	Aggregate                         bool   // labels that repeat became one sentence for CLIP
 	Weights                           nn.Weights
 	Kept                              *Kept // of the checkpoint that the model was imported from, or nil
+	State                             *State
 }
 
 // Strange lists what the released code does not know about a network; a checkpoint of one that has any
@@ -55,8 +56,8 @@ func Strange(c nn.Config) []string {
 	return s
 }
 
-// Export writes a checkpoint in the published layout: model, config, opt, epoch and Eiters. There is no
-// optimizer in it.
+// Export writes a checkpoint in the published layout: model, config, opt, epoch and Eiters; and, if the
+// source has a State, optimizer and scheduler.
 func Export(path string, s Source) error {
 	model, err := s.model()
 	if err != nil {
@@ -77,6 +78,11 @@ func Export(path string, s Source) error {
 	d.Set("config", config)
 	d.Set("opt", s.opt(d))
 	d.Set("model", model)
+	if s.State != nil {
+		if err := s.State.write(d, model); err != nil {
+			return err
+		}
+	}
 	return torch.Save(path, d)
 }
 
@@ -85,6 +91,9 @@ func (s Source) model() (*torch.Dict, error) {
 	params, err := nn.Parameters(s.Net)
 	if err != nil {
 		return nil, err
+	}
+	if s.State != nil {
+		params = append(params, s.State.Losses...)
 	}
 	byName := map[string]nn.Param{}
 	for _, p := range params {

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/aladin-go/aladin/internal/clip"
-	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 	"github.com/aladin-go/aladin/internal/torch"
@@ -347,11 +346,7 @@ func (m *Model) Tensors() ([]Tensor, error) {
 	out := make([]Tensor, 0, len(m.weights.list))
 	for _, t := range m.weights.list {
 		x := Tensor{Name: t.name, Shape: t.tensor.Shape}
-		switch t.tensor.Type {
-		case elem.Float16, elem.BFloat16, elem.Float32, elem.Float64:
-			if strings.HasPrefix(t.name, clipPrefix) {
-				break
-			}
+		if learnable(t.tensor.Type) && !strings.HasPrefix(t.name, clipPrefix) {
 			var err error
 			if x.Values, err = t.tensor.Float32(); err != nil {
 				return nil, fmt.Errorf("%w: %s: %s: %w", ErrTensors, m.weights.path, t.source, err)

@@ -3,7 +3,6 @@ package published
 import (
 	"fmt"
 
-	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/torch"
 )
 
@@ -90,10 +89,9 @@ func (m *Model) Optimizer() (*Adam, error) {
 			return nil, bad("%v", *s.err)
 		}
 	}
-	var learned []stored // state dicts hold buffers, too, which are integers
+	var learned []stored
 	for _, t := range m.weights.list {
-		switch t.tensor.Type {
-		case elem.Float16, elem.BFloat16, elem.Float32, elem.Float64:
+		if learnable(t.tensor.Type) {
 			learned = append(learned, t)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/published"
 	"github.com/aladin-go/aladin/train"
 )
@@ -17,9 +18,11 @@ Usage: aladin-train export BUNDLE --pth FILE [--vinvl DIR]
 
 Writes a model in the published layout: FILE as the released code saves its checkpoints (model, config,
 opt, epoch), DIR as VinVL's backbone folder (config.json, vocab.txt, training_args.bin, pytorch_model.bin).
-A model that was imported gets its names, types and unused tensors back.
+A model that was imported gets its names, types and unused tensors back. RUN/last in place of a bundle is
+the last state of a run, with Adam's moments and the learning rate's place, to go on from with --resume.
 
   aladin-train export aladin.model --pth checkpoint.pth.tar --vinvl backbone
+  aladin-train export run/last --pth checkpoint.pth.tar
 `,
 	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
 		pth := f.String("pth", "", "checkpoint `file` to write")
@@ -52,9 +55,12 @@ func interspersed(f *flag.FlagSet, args []string) (positional []string, err erro
 }
 
 func exportBundle(env environment, dir, pth, vinvl string) error {
-	m, err := train.LoadModel(dir)
+	m, snapshot, err := loadExport(dir)
 	if err != nil {
 		return err
+	}
+	if snapshot != nil {
+		dir = m.Dir
 	}
 	s := published.Source{Net: m.Net, MaxCaption: m.Text.MaxCaption, MaxLabels: m.Text.MaxLabels, MaxRegions: m.MaxRegions,
 		Tokenizer: m.Text.Tokenizer, FirstLabel: m.Text.Tokenizer.Piece(m.Text.FirstLabel), Weights: m.Params,
@@ -75,6 +81,11 @@ func exportBundle(env environment, dir, pth, vinvl string) error {
 		defer file.Close()
 		s.Kept = kept
 	}
+	if snapshot != nil {
+		if s.State, err = trainingState(snapshot); err != nil {
+			return err
+		}
+	}
 	for _, what := range published.Strange(m.Net) {
 		fmt.Fprintf(env.stderr, "note: the released code does not know %s\n", what)
 	}
@@ -91,4 +102,44 @@ func exportBundle(env environment, dir, pth, vinvl string) error {
 		fmt.Fprintln(env.stdout, vinvl)
 	}
 	return nil
+}
+
+// loadExport reads a bundle, or the last state of a run with the bundle beside it.
+func loadExport(dir string) (*train.Model, *train.Snapshot, error) {
+	if !train.IsState(dir) {
+		m, err := train.LoadModel(dir)
+		return m, nil, err
+	}
+	s, err := train.LoadSnapshot(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.Model, s, nil
+}
+
+// trainingState is a run's state as the released code saves it.
+func trainingState(s *train.Snapshot) (*published.State, error) {
+	t := &s.Config.Training
+	out := &published.State{Epoch: s.Epoch, Within: s.Within, Steps: s.Steps, Moments: s.Moments, BaseLR: t.LR,
+		Adam: published.Adam{Step: s.Adam.Step, LR: s.Rate, Eps: s.Adam.Eps, Beta1: s.Adam.Beta1, Beta2: s.Adam.Beta2, WeightDecay: t.WeightDecay}}
+	switch t.Scheduler {
+	case "steplr":
+		out.StepSize, out.Gamma = t.StepSize, t.Gamma
+	case "constant", "":
+		out.StepSize, out.Gamma = t.Epochs, 1
+	}
+	network, err := nn.Parameters(s.Model.Net)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for _, p := range network {
+		known[p.Name] = true
+	}
+	for _, p := range s.Model.Params.All() {
+		if !known[p.Name] {
+			out.Losses = append(out.Losses, nn.Param{Name: p.Name, Shape: p.Shape})
+		}
+	}
+	return out, nil
 }

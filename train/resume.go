@@ -1,0 +1,54 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// fits tells whether a run that is started as now may go on from the state, and if not, what differs.
+func (s *State) fits(now *State) error {
+	switch {
+	case s.Captions != now.Captions:
+		return fmt.Errorf("it was trained on %d captions, there are %d now", s.Captions, now.Captions)
+	case s.Network != nil && *s.Network != *now.Network:
+		return fmt.Errorf("its network is another one (--teacher?): %s", strings.Join(differences(*s.Network, *now.Network, "json"), ", "))
+	case s.Config == now.Config:
+		return nil
+	}
+	x, errX := ParseConfig([]byte(s.Config))
+	y, errY := ParseConfig([]byte(now.Config))
+	if err := errors.Join(errX, errY); err != nil {
+		return fmt.Errorf("its configuration: %w", err)
+	}
+	// Keys that one of them lacks, because it is older, have their defaults.
+	if d := differences(*x, *y, "yaml"); len(d) > 0 {
+		return fmt.Errorf("its configuration is another one: %s", strings.Join(d, ", "))
+	}
+	return nil
+}
+
+// differences lists the fields in which two structs of one type differ, by the names that a tag gives them.
+func differences(a, b any, tag string) []string {
+	var out []string
+	var compare func(x, y reflect.Value, path string)
+	compare = func(x, y reflect.Value, path string) {
+		if _, leaf := x.Interface().(yaml.Marshaler); x.Kind() != reflect.Struct || leaf {
+			if p, q := fmt.Sprint(x.Interface()), fmt.Sprint(y.Interface()); p != q {
+				out = append(out, fmt.Sprintf("%s is %s there, %s here", strings.TrimSuffix(path, "."), p, q))
+			}
+			return
+		}
+		for i := range x.NumField() {
+			name, _, _ := strings.Cut(x.Type().Field(i).Tag.Get(tag), ",")
+			if name != "-" {
+				compare(x.Field(i), y.Field(i), path+name+".")
+			}
+		}
+	}
+	compare(reflect.ValueOf(a), reflect.ValueOf(b), "")
+	return out
+}
