@@ -164,6 +164,9 @@ type TrainingConfig struct {
 	// Augment are further views of a picture that training draws from: flip (mirrored; never with captions
 	// that speak of left and right) and crop (four crops of 85 %).
 	Augment []string `yaml:"augment"`
+	// Bucket > 0 puts captions of like length into a batch: they are sorted by length within so many batches at a
+	// time. Padding costs little without.
+	Bucket int `yaml:"bucket"`
 	// StartLR multiplies the learning rate of embeddings that start from CCA.
 	StartLR float64 `yaml:"start-lr"`
 }
@@ -423,8 +426,8 @@ func (c *Config) Validate() error {
 		return bad("training.warmup-period is %d steps", t.WarmupPeriod)
 	case !(t.Beta2 > 0 && t.Beta2 < 1) || !(t.WeightDecay >= 0) || !(t.StartLR >= 0):
 		return bad("training needs beta2 in (0, 1), weight-decay ≥ 0 and start-lr ≥ 0; have %g, %g and %g", t.Beta2, t.WeightDecay, t.StartLR)
-	case t.ValEvery < 0 || t.SaveEvery < 0:
-		return bad("training.val-every and training.save-every are %d and %d steps; want 0 or more", t.ValEvery, t.SaveEvery)
+	case t.ValEvery < 0 || t.SaveEvery < 0 || t.Bucket < 0:
+		return bad("training.val-every, training.save-every and training.bucket are %d, %d and %d; want 0 or more", t.ValEvery, t.SaveEvery, t.Bucket)
 	case c.Encoder.MaxCaption < 3 || c.Encoder.MaxLabels < 2 || c.Encoder.MaxRegions < 1:
 		return bad("encoder needs max-caption ≥ 3, max-labels ≥ 2 and max-regions ≥ 1; have %d, %d, %d", c.Encoder.MaxCaption, c.Encoder.MaxLabels, c.Encoder.MaxRegions)
 	}

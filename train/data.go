@@ -101,6 +101,10 @@ func (b *batcher) order(epoch int) []int {
 	perm := rng.Perm(len(b.data.Captions))
 	bs := b.cfg.Training.BatchSize
 	full := len(perm) / bs * bs
+	buckets := b.cfg.Training.Bucket > 1
+	if buckets {
+		b.sortByLength(perm[:full])
+	}
 	images := make([]map[int]int, full/bs) // of each batch, how often it has an image
 	image := func(i int) int { return b.data.Captions[perm[i]].Image }
 	has := func(place, image int) int {
@@ -125,6 +129,9 @@ func (b *batcher) order(epoch int) []int {
 			continue
 		}
 		start := rng.IntN(len(perm))
+		if buckets {
+			start = i // where captions are of like length
+		}
 		for step := range min(len(perm), exchangeTries) {
 			j := (start + step) % len(perm)
 			if j < full && j/bs == i/bs || has(i, image(j)) > 0 || has(j, image(i)) > 0 {
@@ -138,7 +145,27 @@ func (b *batcher) order(epoch int) []int {
 			break
 		}
 	}
+	if buckets {
+		b.shuffleBatches(rng, perm[:full])
+	}
 	return perm
+}
+
+// sortByLength sorts captions by length within every few batches.
+func (b *batcher) sortByLength(perm []int) {
+	for part := range slices.Chunk(perm, b.cfg.Training.Bucket*b.cfg.Training.BatchSize) {
+		slices.SortStableFunc(part, func(i, j int) int { return len(b.tokens[i]) - len(b.tokens[j]) })
+	}
+}
+
+// shuffleBatches draws the order of the batches again.
+func (b *batcher) shuffleBatches(rng *rand.Rand, perm []int) {
+	bs := b.cfg.Training.BatchSize
+	batches := slices.Collect(slices.Chunk(slices.Clone(perm), bs))
+	rng.Shuffle(len(batches), func(i, j int) { batches[i], batches[j] = batches[j], batches[i] })
+	for i, batch := range batches {
+		copy(perm[i*bs:], batch)
+	}
 }
 
 // exchangeTries bounds the search for a place: where images have more captions than there are batches,

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,6 +54,46 @@ func TestOrder(t *testing.T) {
 	b := toyBatcher(t, 3, 5, 4, nil)
 	require.Len(t, b.order(0), 15)
 	require.Equal(t, 3, b.steps())
+}
+
+// Buckets bring captions of like length together, and leave all else as it was: every caption once, no image
+// twice in a batch, another order each epoch.
+func TestBuckets(t *testing.T) {
+	padding := func(b *batcher, order []int) (n int) {
+		bs := b.cfg.Training.BatchSize
+		for batch := range slices.Chunk(order[:len(order)/bs*bs], bs) {
+			longest := 0
+			for _, c := range batch {
+				longest = max(longest, len(b.tokens[c]))
+			}
+			for _, c := range batch {
+				n += longest - len(b.tokens[c])
+			}
+		}
+		return n
+	}
+	plain := toyBatcher(t, 60, 5, 7, nil)
+	b := toyBatcher(t, 60, 5, 7, func(_ *Data, c *Config) { c.Training.Bucket = 10 })
+	for epoch := range 10 {
+		order := b.order(epoch)
+		seen := slices.Sorted(slices.Values(order))
+		for i, c := range seen {
+			require.Equal(t, i, c)
+		}
+		require.Zero(t, repeats(b, order))
+		require.Less(t, 3*padding(b, order), 2*padding(plain, plain.order(epoch)))
+		require.Equal(t, order, b.order(epoch))
+	}
+	require.NotEqual(t, b.order(0), b.order(1))
+	// Long and short batches follow each other at random, so that no stretch of steps sees only one kind.
+	long := 0
+	for batch := range slices.Chunk(b.order(0)[:70], 7) {
+		if len(b.tokens[batch[0]]) > 7 {
+			long++
+		}
+	}
+	require.Greater(t, long, 0)
+	require.Less(t, long, 10)
 }
 
 // A batch is the same whenever it is made.

@@ -288,4 +288,3 @@ func (f failing) Load(ctx context.Context, i, view int) (*region.Set, error) {
 	}
 	return f.Images.Load(ctx, i, view)
 }
-

@@ -410,3 +410,34 @@ func TestPacked(t *testing.T) {
 		require.NoError(t, full.Close())
 	}
 }
+
+// Padding has no rows in a step but where positions matter: what works on single rows is as large as the tokens
+// that are there, whatever they are padded to.
+func TestPaddingHasNoRows(t *testing.T) {
+	cfg := DefaultConfig()
+	b := onnx.NewBuilder()
+	n, err := nn.New(b, smallNet(), &inputParams{})
+	require.NoError(t, err)
+	n.Training, n.Pack = true, true
+	drops := newDropouts(b, &cfg)
+	n.Dropout = drops.apply
+	_, err = (&Step{drops: drops}).forward(b, n, &cfg, StepOptions{Distil: true})
+	require.NoError(t, err)
+	tight := map[string]int{"B": 4, "T": 9, "L": 5, "R": 6, nn.KeptDim("T"): 20, nn.KeptDim("L"): 12, nn.KeptDim("R"): 15}
+	wide := map[string]int{"B": 4, "T": 19, "L": 15, "R": 16, nn.KeptDim("T"): 20, nn.KeptDim("L"): 12, nn.KeptDim("R"): 15}
+	rows := 0
+	for _, s := range drops.sites {
+		if len(s.shape) == 4 { // weights of attention
+			continue
+		}
+		for _, d := range s.shape {
+			x, err := d.Eval(tight)
+			require.NoError(t, err)
+			y, err := d.Eval(wide)
+			require.NoError(t, err)
+			require.Equal(t, x, y, "%s: %v", s.place, s.shape)
+		}
+		rows++
+	}
+	require.Greater(t, rows, 6)
+}
