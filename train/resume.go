@@ -24,7 +24,8 @@ func (s *State) fits(now *State) error {
 	if err := errors.Join(errX, errY); err != nil {
 		return fmt.Errorf("its configuration: %w", err)
 	}
-	// Keys that one of them lacks, because it is older, have their defaults.
+	// Keys that one of them lacks, because it is older, have their defaults. How often to save changes nothing.
+	x.Training.SaveEvery = y.Training.SaveEvery
 	if d := differences(*x, *y, "yaml"); len(d) > 0 {
 		return fmt.Errorf("its configuration is another one: %s", strings.Join(d, ", "))
 	}

@@ -20,6 +20,7 @@ func TestStateFits(t *testing.T) {
 	require.NoError(t, now().fits(now()))
 	require.NoError(t, old("training: {bs: 8}\n").fits(now()))
 	require.NoError(t, (&State{Config: now().Config, Captions: 30}).fits(now()), "older states have no network")
+	require.NoError(t, old("training: {bs: 8, save-every: 3}\n").fits(now()), "how often to save changes nothing")
 	require.ErrorContains(t, old("training: {bs: 9}\n").fits(now()), "training.bs is 9 there, 8 here")
 	require.ErrorContains(t, old("training: {bs: 8, augment: [flip], loss-weights: auto}\n").fits(now()),
 		"training.loss-weights is {true []} there, {false []} here, training.augment is [flip] there, [] here")

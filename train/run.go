@@ -159,7 +159,7 @@ func (w *worker) prepare(ctx context.Context) error {
 	if w.Resume {
 		s, err := loadState(w.lastDir())
 		if err != nil {
-			return fmt.Errorf("%w (nothing to resume in %s?)", err, w.lastDir())
+			return err
 		}
 		if err := s.fits(w.state); err != nil {
 			return fmt.Errorf("%w: %s: %w: resume as the run was started, or start anew without --resume", ErrState, w.lastDir(), err)

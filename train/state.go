@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -106,12 +107,15 @@ func stateSum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(
 func loadState(dir string) (*State, error) {
 	path := filepath.Join(dir, stateFile)
 	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: nothing is there to go on from: %w (a run writes it every training.save-every steps, and at the end of an epoch)", ErrState, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrState, err)
 	}
 	s := &State{}
 	if err := json.Unmarshal(data, s); err != nil {
-		return nil, fmt.Errorf("%w: %s: %v", ErrState, path, err)
+		return nil, fmt.Errorf("%w: %s is damaged: %v", ErrState, path, err)
 	}
 	if at := bytes.LastIndex(data, []byte(sumKey)); at >= 0 && len(s.Sum) == len(noSum) {
 		copy(data[at+len(sumKey):], noSum)

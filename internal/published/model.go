@@ -112,6 +112,9 @@ func (m *Model) readCheckpoint() (l lengths, err error) {
 		return l, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
 	m.value = m.file.Value()
+	if err := m.file.Verify(); err != nil { // PyTorch does not look, and can leave the checksums out
+		m.note("%s is damaged, or was written without checksums: %v", filepath.Base(path), err)
+	}
 	if m.weights, err = checkpointWeights(path, m.value); err != nil {
 		return l, err
 	}

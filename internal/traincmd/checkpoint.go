@@ -88,6 +88,14 @@ func (t *teacher) model() *train.Model {
 	return t.Model
 }
 
+// notes are remarks about a checkpoint.
+func (t *teacher) notes() []string {
+	if t.file == nil {
+		return nil
+	}
+	return t.file.Notes
+}
+
 func (t *teacher) close() error {
 	if t == nil || t.file == nil {
 		return nil

@@ -157,7 +157,7 @@ func TestDetectionType(t *testing.T) {
 	detOnly := slices.DeleteFunc(train(both, "aladin2-det"), func(arg string) bool { return arg == "--quiet" })
 	require.Zero(t, Run(t.Context(), detOnly, &stdout, &stderr), stderr.String())
 	require.Contains(t, stderr.String(), "img_txt_enc.oscar_model.bert.img_embedding.weight, the teacher's [48 26], the network's [48 9]")
-	for _, config := range []string{"aladin2-det-fast", "aladin2-det-fast-labels"} {
+	for _, config := range []string{"aladin2-det-fast", "aladin2-det-fast-labels", "aladin2-fast"} {
 		do(t, train(both, config)...)
 	}
 }

@@ -39,6 +39,8 @@ it went. Ctrl-C saves first.
 		f.StringVar(&o.out, "out", "", "`folder` for everything the run leaves")
 		f.IntVar(&o.epochs, "epochs", 0, "`number` of epochs, in place of the configuration's")
 		f.IntVar(&o.batch, "batch-size", 0, "pairs a `batch`, in place of the configuration's")
+		f.IntVar(&o.saveEvery, "save-every", 0, "`steps` between two states to resume from, in place of the configuration's")
+		f.IntVar(&o.valEvery, "val-every", 0, "`steps` between two validations, in place of the configuration's")
 		f.BoolVar(&o.resume, "resume", false, "go on where the run in --out stopped")
 		f.StringVar(&o.teacher, "teacher", "", "`model` to start from: a bundle, or a checkpoint (.pth.tar, with --vinvl)")
 		f.StringVar(&o.vinvl, "vinvl", "", "VinVL's backbone `folder`, for a checkpoint given as --teacher")
@@ -61,7 +63,7 @@ type runOptions struct {
 	config, out, teacher, vinvl, regions, name, device, cache string
 	aggregation                                               string
 	clip                                                      clipFlags
-	epochs, batch, threads                                    int
+	epochs, batch, threads, saveEvery, valEvery               int
 	resume, quiet, json, optimizer                            bool
 }
 
@@ -143,6 +145,12 @@ func (o *runOptions) configure() (*train.Config, error) {
 	if o.batch > 0 {
 		cfg.Training.BatchSize = o.batch
 	}
+	if o.saveEvery > 0 {
+		cfg.Training.SaveEvery = o.saveEvery
+	}
+	if o.valEvery > 0 {
+		cfg.Training.ValEvery = o.valEvery
+	}
 	if o.aggregation != "" {
 		cfg.AggregationType = o.aggregation
 	}
@@ -192,6 +200,9 @@ func (o *runOptions) learn(w *watcher, cfg *train.Config, start *teacher, run *t
 	}
 	if !o.resume {
 		w.note("teacher %s: %s", start.path, start.took)
+		for _, n := range start.notes() {
+			w.note("note: %s", n)
+		}
 		if cfg.Model.ReleasedAlignment != run.Model.Net.ReleasedAlignment {
 			w.note("note: model.released-alignment is %v, but the teacher's alignment goes on: %v", cfg.Model.ReleasedAlignment, run.Model.Net.ReleasedAlignment)
 		}
