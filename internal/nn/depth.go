@@ -10,7 +10,7 @@ func (n *Net) matchingDepth(s States) *onnx.Value {
 	hidden := s.Hidden
 	if n.PostLayers > 0 {
 		last := hidden[len(hidden)-1]
-		hidden = append(append([]*onnx.Value(nil), hidden...), n.stack(last, s.mask, "post_oscar_transformer", n.PostLayers))
+		hidden = append(append([]*onnx.Value(nil), hidden...), n.stack(last, s.mask, "post_oscar_transformer", n.PostLayers, nil))
 	}
 	return n.aggregateDepth(n.DepthAggregation, encPrefix+"depth_aggregator_model_matching.", hidden, s.mask)
 }
@@ -43,7 +43,7 @@ func (n *Net) aggregateDepth(how, name string, hidden []*onnx.Value, m mask) *on
 	var sum *onnx.Value
 	for _, h := range hidden {
 		if how == "gated" {
-			rows := n.attention(n.rows(h), m, layerNames{joined: name + "self_attn.in_proj_"}, kind)
+			rows := n.attention(n.rows(h), m, n.rows(h), m, layerNames{joined: name + "self_attn.in_proj_"}, kind)
 			rows = n.linear(rows, name+"self_attn.out_proj", kind.init, n.Hidden, n.Hidden)
 			gate := b.Sigmoid(n.linear(rows, name+"gate_ffn", InitGlorot, n.Hidden, 1))
 			h = b.Mul(h, b.Reshape(gate, h.Shape[0], h.Shape[1], onnx.D(1)))

@@ -26,7 +26,7 @@ func (n *Net) EncodeText(words, tokens *onnx.Value) States {
 		} else {
 			x = n.embedTokens(n.embedWords(words), nil, kept)
 		}
-		s = n.encode(x, n.mask(tokens, kept))
+		s = n.encode(x, n.mask(tokens, kept), nil)
 	})
 	s.words = words
 	return s
@@ -53,15 +53,11 @@ func (n *Net) EncodeImage(labels, types, tokens, regions, regionMask *onnx.Value
 		}
 		from := b.DimVector(x, axis)
 		x = b.Concat(axis, x, n.embedRegions(regions, boxes))
-		s = n.encode(x, n.mask(b.Concat(1, tokens, regionMask), n.joined(tags, boxes, tokens, regionMask)))
-		cut := func(x *onnx.Value) *onnx.Value {
+		at := &queries{mask: n.mask(regionMask, boxes), take: func(x *onnx.Value) *onnx.Value {
 			return b.SliceV(x, axis, from, b.DimVector(x, axis), length)
-		}
-		s.Last = cut(s.Last)
-		for i, h := range s.Hidden {
-			s.Hidden[i] = cut(h)
-		}
-		s.mask = n.mask(regionMask, boxes)
+		}}
+		s = n.encode(x, n.mask(b.Concat(1, tokens, regionMask), n.joined(tags, boxes, tokens, regionMask)), at)
+		s.mask = at.mask
 	})
 	return s
 }
@@ -111,11 +107,25 @@ func (n *Net) embedRegions(regions, kept *onnx.Value) *onnx.Value {
 	return n.drop(x, "hidden")
 }
 
-func (n *Net) encode(x *onnx.Value, m mask) States {
+// encode runs the encoder's layers. The states are those of the positions at, nil for all.
+func (n *Net) encode(x *onnx.Value, m mask, at *queries) States {
 	s := States{mask: m}
+	taken := func(x *onnx.Value) *onnx.Value {
+		if at == nil {
+			return x
+		}
+		return at.take(x)
+	}
 	for i := range n.Layers {
-		s.Hidden = append(s.Hidden, x)
-		n.B.Scope(fmt.Sprintf("layer.%d", i), func() { x = n.layer(x, m, bertLayer(i), n.encoderKind()) })
+		s.Hidden = append(s.Hidden, taken(x))
+		var q *queries
+		if n.Training && i == n.Layers-1 {
+			q = at
+		}
+		n.B.Scope(fmt.Sprintf("layer.%d", i), func() { x = n.layer(x, m, q, bertLayer(i), n.encoderKind()) })
+	}
+	if !n.Training || n.Layers == 0 {
+		x = taken(x)
 	}
 	s.Hidden = append(s.Hidden, x)
 	s.Last = x

@@ -89,7 +89,7 @@ func (n *Net) gates(ids *onnx.Value) *onnx.Value {
 // alignTokens are the states that the alignment head compares.
 func (n *Net) alignTokens(s States, side, stack string) *onnx.Value {
 	b := n.B
-	x := n.stack(s.Last, s.mask, stack, n.AlignLayers)
+	x := n.stack(s.Last, s.mask, stack, n.AlignLayers, nil)
 	if n.AlignProjection {
 		x = b.Reshape(n.linear(n.rows(x), encPrefix+"align_"+side+"_proj", InitGlorot, n.Hidden, n.Hidden), x.Shape...)
 	}
@@ -106,19 +106,32 @@ func (n *Net) matching(s States, side string, weights *onnx.Value) *onnx.Value {
 	if n.MatchProjection {
 		x = b.Reshape(n.linear(n.rows(x), encPrefix+"match_"+side+"_proj", InitGlorot, n.Hidden, n.Hidden), x.Shape...)
 	}
-	x = n.stack(x, s.mask, "final_projection_net", n.MatchLayers)
+	const name = "final_projection_net"
 	var v *onnx.Value
 	switch {
-	case s.mask.kept != nil && n.MeanPool:
-		v = b.Gemm(n.weighed(s.mask, weights), x, nil, false, false)
-	case s.mask.kept != nil:
-		v = b.Gemm(n.owners(s.mask, true), x, nil, false, false)
+	case n.MeanPool && s.mask.kept != nil:
+		v = b.Gemm(n.weighed(s.mask, weights), n.stack(x, s.mask, name, n.MatchLayers, nil), nil, false, false)
 	case n.MeanPool:
-		v = b.ReduceSum(b.Mul(x, b.Unsqueeze(weights, 2)), false, 1)
+		v = b.ReduceSum(b.Mul(n.stack(x, s.mask, name, n.MatchLayers, nil), b.Unsqueeze(weights, 2)), false, 1)
+	case n.Training && n.MatchLayers > 0:
+		at := &queries{take: n.takeFirst(s.mask), mask: mask{shape: onnx.Shape{s.mask.shape[0], onnx.D(1)}}}
+		v = n.stack(x, s.mask, name, n.MatchLayers, at)
+		if s.mask.kept != nil { // a sequence of nothing has no first state
+			v = b.Mul(v, b.ReduceSum(n.owners(s.mask, true), true, 1))
+		}
 	default:
-		v = b.Reshape(b.Slice(x, 1, 0, 1, onnx.D(1)), x.Shape[0], onnx.D(n.Hidden))
+		v = n.takeFirst(s.mask)(n.stack(x, s.mask, name, n.MatchLayers, nil))
 	}
-	return b.L2Normalize(v, 1e-12)
+	return b.L2Normalize(b.Reshape(v, s.mask.shape[0], onnx.D(n.Hidden)), 1e-12)
+}
+
+// takeFirst takes the first state of every sequence, of states [B, S, H] or packed [N, H].
+func (n *Net) takeFirst(m mask) func(x *onnx.Value) *onnx.Value {
+	if m.kept == nil {
+		return func(x *onnx.Value) *onnx.Value { return n.B.Slice(x, 1, 0, 1, onnx.D(1)) }
+	}
+	owners := n.owners(m, true)
+	return func(x *onnx.Value) *onnx.Value { return n.B.Gemm(owners, x, nil, false, false) }
 }
 
 // globalWord puts the matching vector in the place of [CLS].

@@ -52,24 +52,42 @@ func (n *Net) headKind() layerKind {
 	return layerKind{heads: n.MatchHeads, ff: n.MatchFF, eps: 1e-5, init: InitGlorot, attention: "head", hidden: "head", innerDrops: true}
 }
 
-// layer is one transformer encoder layer (Vaswani et al., arXiv 1706.03762) on x [B, S, H] or packed [N, H].
-func (n *Net) layer(x *onnx.Value, m mask, names layerNames, kind layerKind) (y *onnx.Value) {
+// queries are the positions of a batch of sequences whose states a layer computes, where nothing reads the others: they
+// attend to all.
+type queries struct {
+	take func(x *onnx.Value) *onnx.Value // from states [B, S, H] or packed [N, H], of as many dimensions
+	mask mask
+}
+
+// layer is one transformer encoder layer (Vaswani et al., arXiv 1706.03762) on x [B, S, H] or packed [N, H]; at nil
+// means all positions.
+func (n *Net) layer(x *onnx.Value, m mask, at *queries, names layerNames, kind layerKind) (y *onnx.Value) {
 	if !n.Recompute {
-		return n.layerOnce(x, m, names, kind)
+		return n.layerOnce(x, m, at, names, kind)
 	}
-	n.B.Recompute(func() { y = n.layerOnce(x, m, names, kind) })
+	n.B.Recompute(func() { y = n.layerOnce(x, m, at, names, kind) })
 	return y
 }
 
-func (n *Net) layerOnce(x *onnx.Value, m mask, names layerNames, kind layerKind) *onnx.Value {
+func (n *Net) layerOnce(x *onnx.Value, m mask, at *queries, names layerNames, kind layerKind) *onnx.Value {
 	b := n.B
+	all, mq := n.rows(x), m
+	if n.PreNorm {
+		all = n.layerNorm(all, names.attNorm, kind.eps)
+	}
+	in := all
+	if at != nil {
+		taken := at.take(b.Reshape(all, x.Shape...))
+		if n.PreNorm {
+			x = at.take(x)
+		} else {
+			x = taken
+		}
+		in, mq = n.rows(taken), at.mask
+	}
 	shape := x.Shape
 	h := n.rows(x)
-	in := h
-	if n.PreNorm {
-		in = n.layerNorm(h, names.attNorm, kind.eps)
-	}
-	att := n.attention(in, m, names, kind)
+	att := n.attention(in, mq, all, m, names, kind)
 	att = n.drop(n.linear(att, names.attOut, n.residual(kind.init), n.Hidden, n.Hidden), kind.hidden)
 	h = b.Add(h, att)
 	if !n.PreNorm {
@@ -114,47 +132,53 @@ func (n *Net) feedForward(in *onnx.Value, names layerNames, kind layerKind) *onn
 	return b.Gemm(f, w2, b2, false, true)
 }
 
-// attention is multi-head self-attention on the rows of a batch of sequences, before its output layer. The
+// attention is multi-head self-attention on the rows of a batch of sequences, before its output layer: of the rows
+// at, with mask mq, to all. The
 // padding among unpacked queries, keys and values is harmless: keys are masked, and no row that it makes is kept.
-func (n *Net) attention(rows *onnx.Value, m mask, names layerNames, kind layerKind) *onnx.Value {
+func (n *Net) attention(at *onnx.Value, mq mask, all *onnx.Value, m mask, names layerNames, kind layerKind) *onnx.Value {
 	b := n.B
 	head := n.Hidden / kind.heads
-	q, k, v := n.queryKeyValue(rows, names, kind)
-	split := func(x *onnx.Value, perm ...int) *onnx.Value {
+	q, k, v := n.queryKeyValue(at, all, names, kind)
+	split := func(x *onnx.Value, m mask, perm ...int) *onnx.Value {
 		return b.Transpose(b.Reshape(n.unpack(x, m), m.shape[0], m.shape[1], onnx.D(kind.heads), onnx.D(head)), perm...)
 	}
 	q = b.MulS(q, float32(1/math.Sqrt(float64(head))))
-	scores := b.MatMul(split(q, 0, 2, 1, 3), split(k, 0, 2, 3, 1))
+	scores := b.MatMul(split(q, mq, 0, 2, 1, 3), split(k, m, 0, 2, 3, 1))
 	weights := n.drop(b.Softmax(b.Add(scores, m.additive), -1), kind.attention)
-	mixed := b.Transpose(b.MatMul(weights, split(v, 0, 2, 1, 3)), 0, 2, 1, 3)
-	return n.pack(b.Reshape(mixed, m.shape.Elements(), onnx.D(n.Hidden)), m.kept)
+	mixed := b.Transpose(b.MatMul(weights, split(v, m, 0, 2, 1, 3)), 0, 2, 1, 3)
+	return n.pack(b.Reshape(mixed, mq.shape.Elements(), onnx.D(n.Hidden)), mq.kept)
 }
 
-func (n *Net) queryKeyValue(rows *onnx.Value, names layerNames, kind layerKind) (q, k, v *onnx.Value) {
+// queryKeyValue are the queries of the rows at, and the keys and values of all. They are the same rows but in training.
+func (n *Net) queryKeyValue(at, all *onnx.Value, names layerNames, kind layerKind) (q, k, v *onnx.Value) {
 	b, h := n.B, n.Hidden
 	if names.joined == "" {
-		return n.linear(rows, names.query, kind.init, h, h),
-			n.linear(rows, names.key, kind.init, h, h),
-			n.linear(rows, names.value, kind.init, h, h)
+		return n.linear(at, names.query, kind.init, h, h),
+			n.linear(all, names.key, kind.init, h, h),
+			n.linear(all, names.value, kind.init, h, h)
 	}
 	w := n.Param(names.joined+"weight", kind.init, 3*h, h)
 	bias := n.Param(names.joined+"bias", InitZero, 3*h)
 	if n.Training { // three products: parts of their result would have to be put together in the backward pass
-		part := func(i int) *onnx.Value {
+		part := func(rows *onnx.Value, i int) *onnx.Value {
 			from, to := int64(i*h), int64((i+1)*h)
 			return b.Gemm(rows, b.Slice(w, 0, from, to, onnx.D(h)), b.Slice(bias, 0, from, to, onnx.D(h)), false, true)
 		}
-		return part(0), part(1), part(2)
+		return part(at, 0), part(all, 1), part(all, 2)
 	}
-	all := b.Gemm(rows, w, bias, false, true)
-	part := func(i int) *onnx.Value { return b.Slice(all, 1, int64(i*h), int64((i+1)*h), onnx.D(h)) }
+	joined := b.Gemm(all, w, bias, false, true)
+	part := func(i int) *onnx.Value { return b.Slice(joined, 1, int64(i*h), int64((i+1)*h), onnx.D(h)) }
 	return part(0), part(1), part(2)
 }
 
-// stack runs layers of PyTorch's nn.TransformerEncoder.
-func (n *Net) stack(x *onnx.Value, m mask, name string, layers int) *onnx.Value {
+// stack runs layers of PyTorch's nn.TransformerEncoder, the last of them for some positions alone (nil is all).
+func (n *Net) stack(x *onnx.Value, m mask, name string, layers int, at *queries) *onnx.Value {
 	for i := range layers {
-		n.B.Scope(fmt.Sprintf("%s.%d", name, i), func() { x = n.layer(x, m, torchLayer(name, i), n.headKind()) })
+		var q *queries
+		if i == layers-1 {
+			q = at
+		}
+		n.B.Scope(fmt.Sprintf("%s.%d", name, i), func() { x = n.layer(x, m, q, torchLayer(name, i), n.headKind()) })
 	}
 	return x
 }
