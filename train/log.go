@@ -62,7 +62,7 @@ func linesUpTo(data []byte, step, validated int) []byte {
 
 func (l *runLog) step(e Event) {
 	l.enc.Encode(map[string]any{"step": e.Step, "epoch": e.Epoch, "loss": e.Loss, "lr": e.LR, "grad_norm": e.GradNorm,
-		"data_ms": e.DataTime.Milliseconds(), "step_ms": e.StepTime.Milliseconds()})
+		"data_ms": e.DataTime.Milliseconds(), "step_ms": e.StepTime.Milliseconds(), "rest_ms": e.Rest.Seconds() * 1e3})
 	scalars := map[string]float64{"epoch": float64(e.Epoch), "step": float64(e.Step), "lr": e.LR,
 		"batch_time": e.StepTime.Seconds(), "data_time": e.DataTime.Seconds()}
 	for n, v := range e.Loss {

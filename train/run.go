@@ -49,7 +49,8 @@ type Event struct {
 	Pairs      int // of the step
 	DataTime   time.Duration
 	StepTime   time.Duration
-	Done       int // of a slow part: done of total
+	Rest       time.Duration // since the step before, outside ONNX Runtime and the optimiser; 0 after anything else than a step
+	Done       int           // of a slow part: done of total
 	Total      int
 	Validation *Validation
 	Best       bool
@@ -120,6 +121,7 @@ type worker struct {
 	state   *State
 	best    *Validation
 	log     *runLog
+	ended   time.Time // of the step before, unless something came after it
 }
 
 func (w *worker) close() {
@@ -298,6 +300,7 @@ func (w *worker) train(ctx context.Context) error {
 }
 
 func (w *worker) save() error {
+	w.ended = time.Time{}
 	err := w.state.save(w.lastDir(), w.Model.Params, w.opt, w.ema)
 	if err == nil {
 		w.observe(Event{Kind: "saved", Step: w.state.Step})
@@ -352,6 +355,7 @@ func (w *worker) epoch(ctx context.Context) error {
 	}
 	queue, stop := w.prepareBatches(ctx)
 	defer stop()
+	w.ended = time.Time{}
 	var grads accumulator
 	saveDue := false
 	err := func() error {
@@ -397,6 +401,7 @@ func (w *worker) one(ctx context.Context, p prepared, grads *accumulator) error 
 	if !finite(res.Losses[0]) {
 		return fmt.Errorf("%w (step %d, losses %v)", ErrDiverged, step, res.Losses)
 	}
+	busy := res.Runtime
 	lr := t.rate(step, w.state.Epoch, w.total())
 	e := Event{Kind: "step", Step: step + 1, Steps: w.total(), Epoch: w.state.Epoch, LR: lr, Loss: map[string]float64{},
 		Pairs: len(p.batch.Pairs), DataTime: p.took}
@@ -413,11 +418,17 @@ func (w *worker) one(ctx context.Context, p prepared, grads *accumulator) error 
 		}
 	}
 	if res != nil {
+		applied := time.Now()
 		if e.GradNorm = w.opt.Apply(w.Model.Params, res, lr); !finite(e.GradNorm) {
 			return fmt.Errorf("%w (step %d, gradients of norm %g)", ErrDiverged, step, e.GradNorm)
 		}
+		busy += time.Since(applied)
 	}
-	e.StepTime = time.Since(start)
+	if !w.ended.IsZero() {
+		e.Rest = time.Since(w.ended) - busy
+	}
+	w.ended = time.Now()
+	e.StepTime = w.ended.Sub(start)
 	w.log.step(e)
 	w.observe(e)
 	runtime.KeepAlive(p.batch)
@@ -438,6 +449,7 @@ func (w *worker) validate(ctx context.Context) error {
 	if w.state.Validated == w.state.Step {
 		return nil
 	}
+	w.ended = time.Time{}
 	better, scale := true, float32(1)
 	if w.val != nil {
 		v, err := w.val.run(ctx, w.current(), func(done, total int) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/onnx"
@@ -311,10 +312,16 @@ func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, 
 		}
 		s.shape = shape
 	}
+	start := time.Now()
 	if err := s.binding.Run(ctx); err != nil {
 		return nil, err
 	}
-	return s.result(batch)
+	took := time.Since(start)
+	res, err := s.result(batch)
+	if err == nil {
+		res.Runtime = took
+	}
+	return res, err
 }
 
 // sizes are those of a batch's dimensions by name.
@@ -369,6 +376,8 @@ type Result struct {
 	Names  []string  // of the losses, "total" first
 	Losses []float64 // likewise
 	Grads  []Gradient
+	// Runtime is the time that ONNX Runtime took.
+	Runtime time.Duration
 }
 
 // A Gradient is of one parameter: dense, or rows of it (see Update).

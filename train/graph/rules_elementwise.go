@@ -56,7 +56,7 @@ func init() {
 			return t.Mul(dy, t.Sub(y, t.Mul(y, y)))
 		}),
 		"Relu": one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value {
-			return t.Where(t.Greater(y, t.Scalar(0)), dy, t.Scalar(0)) // Sign takes several times as long
+			return t.Mul(dy, t.Cast(t.Greater(y, t.Scalar(0)), onnx.Float)) // Sign takes several times as long
 		}),
 		"Abs":        one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value { return t.Mul(dy, t.Sign(x)) }),
 		"Reciprocal": one(func(t *tape, x, y, dy *onnx.Value) *onnx.Value { return t.Neg(t.Mul(dy, t.Mul(y, y))) }),

@@ -154,7 +154,14 @@ func reduceExtremum(arg func(b *onnx.Builder, x *onnx.Value, axis int) *onnx.Val
 		}
 		t.add(x, func() *onnx.Value {
 			axis := int(axes[0])
-			return t.ScatterElements(t.Zeros(x.Shape...), arg(t.Builder, x, axis), t.kept(op, dy), axis, false)
+			// Comparisons run over all of x side by side, where ScatterElements goes one by one.
+			along := make(onnx.Shape, len(x.Shape))
+			for i := range along {
+				along[i] = onnx.D(1)
+			}
+			along[axis] = x.Shape[axis]
+			first := t.Equal(arg(t.Builder, x, axis), t.Reshape(t.Range(x.Shape[axis]), along...))
+			return t.Mul(t.kept(op, dy), t.Cast(first, onnx.Float))
 		})
 	}
 }
