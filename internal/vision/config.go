@@ -21,7 +21,7 @@ type Config struct {
 	// Patches is for kind "patches".
 	Patches *PatchConfig `json:"patches,omitempty"`
 	// Models and Regions are for kind "onnx". The features of a region are those of all models
-	// with a feature map, one behind the other; at most one model makes boxes.
+	// with feature maps, one map behind the other; at most one model makes boxes.
 	Models  []ModelConfig `json:"models,omitempty"`
 	Regions *RegionConfig `json:"regions,omitempty"`
 	// Standardise names a file beside the models (see [Standardisation]) with the mean and spread of
@@ -82,8 +82,29 @@ type ModelConfig struct {
 	// Default: 1 on a CPU (pictures then run side by side, which is faster), 16 on a GPU.
 	Batch int `json:"batch,omitempty"`
 	// At least one of these says what the model is for.
-	FeatureMap *FeatureMapConfig `json:"feature_map,omitempty"`
-	Boxes      *BoxConfig        `json:"boxes,omitempty"`
+	FeatureMaps FeatureMaps `json:"feature_map,omitempty"`
+	Boxes       *BoxConfig  `json:"boxes,omitempty"`
+}
+
+// FeatureMaps are the maps that are read of one run of a model, such as those of several of its layers; in JSON
+// an object stands for a list of one.
+type FeatureMaps []FeatureMapConfig
+
+// UnmarshalJSON reads an object or a list of them.
+func (f *FeatureMaps) UnmarshalJSON(data []byte) error {
+	if bytes.HasPrefix(data, []byte{'{'}) {
+		*f = make(FeatureMaps, 1)
+		return json.Unmarshal(data, &(*f)[0])
+	}
+	return json.Unmarshal(data, (*[]FeatureMapConfig)(f))
+}
+
+// MarshalJSON writes a list of one as an object.
+func (f FeatureMaps) MarshalJSON() ([]byte, error) {
+	if len(f) == 1 {
+		return json.Marshal(f[0])
+	}
+	return json.Marshal([]FeatureMapConfig(f))
 }
 
 // A FeatureMapConfig is an output with a feature vector for each cell of a grid over the input.
@@ -190,7 +211,7 @@ func (c *Config) Clone() *Config {
 		m := &out.Models[i]
 		m.Size, m.Mean, m.Std = slices.Clone(m.Size), slices.Clone(m.Mean), slices.Clone(m.Std)
 		m.Resize.Pad = clone(m.Resize.Pad)
-		m.FeatureMap = clone(m.FeatureMap)
+		m.FeatureMaps = slices.Clone(m.FeatureMaps)
 		if m.Boxes = clone(m.Boxes); m.Boxes != nil {
 			m.Boxes.Strides, m.Boxes.Names = slices.Clone(m.Boxes.Strides), slices.Clone(m.Boxes.Names)
 		}
@@ -241,8 +262,8 @@ func (m *ModelConfig) fill() {
 		m.Std = []float64{1, 1, 1}
 	}
 	m.Resize.fill()
-	if m.FeatureMap != nil {
-		m.FeatureMap.Layout = orElse(m.FeatureMap.Layout, m.Layout)
+	for i := range m.FeatureMaps {
+		m.FeatureMaps[i].Layout = orElse(m.FeatureMaps[i].Layout, m.Layout)
 	}
 	if m.Boxes != nil {
 		m.Boxes.fill()

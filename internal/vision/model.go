@@ -82,9 +82,9 @@ func openModel(cfg *ModelConfig, dir string, opts *ort.Options) (*model, error) 
 }
 
 // resize makes the model take pictures of the configured size where its file fixes another, if only a
-// feature map is wanted of it: what leads to that is convolutions in most backbones, and they take any size.
+// feature maps are wanted of it: what leads to them is convolutions in most backbones, and they take any size.
 func (m *model) resize(file *onnx.Model) bool {
-	if m.cfg.Size == nil || m.cfg.FeatureMap == nil || m.cfg.Boxes != nil {
+	if m.cfg.Size == nil || m.cfg.FeatureMaps == nil || m.cfg.Boxes != nil {
 		return false
 	}
 	for _, in := range file.Graph.Inputs {
@@ -113,7 +113,7 @@ func (m *model) resize(file *onnx.Model) bool {
 
 // chooseOutputs lists the outputs to read and fills in the default one.
 func (m *model) chooseOutputs(file *onnx.Model) error {
-	if f := m.cfg.FeatureMap; f != nil {
+	for _, f := range m.cfg.FeatureMaps {
 		m.outputs = append(m.outputs, f.Output)
 	}
 	b := m.cfg.Boxes

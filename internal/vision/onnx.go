@@ -16,10 +16,11 @@ import (
 type ONNX struct {
 	cfg      *Config
 	models   []*model
-	detector *model // nil if there is none
-	maps     []*model
-	dims     []int // features of each of maps
-	dim      int   // of all, without box numbers
+	detector *model             // nil if there is none
+	seers    []*model           // those with feature maps
+	maps     []FeatureMapConfig // of all models
+	dims     []int              // features of each of maps
+	dim      int                // of all, without box numbers
 	std      *Standardisation
 	workers  int
 }
@@ -51,8 +52,9 @@ func NewONNX(cfg *Config, dir string, opts *ort.Options) (_ *ONNX, err error) {
 		if m.cfg.Boxes != nil {
 			x.detector = m
 		}
-		if m.cfg.FeatureMap != nil {
-			x.maps = append(x.maps, m)
+		if m.cfg.FeatureMaps != nil {
+			x.seers = append(x.seers, m)
+			x.maps = append(x.maps, m.cfg.FeatureMaps...)
 		}
 	}
 	if err := x.try(); err != nil {
@@ -156,7 +158,7 @@ func (x *ONNX) chunk(ctx context.Context, views []view) ([]*region.Set, error) {
 				crops = append(crops, views[i].crop(o.box, x.cfg.Regions.CropMargin))
 			}
 		}
-		seen, err := x.look(ctx, x.maps, crops)
+		seen, err := x.look(ctx, x.seers, crops)
 		if err != nil {
 			return nil, err
 		}

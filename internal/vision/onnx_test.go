@@ -69,7 +69,7 @@ func writeModels(t testing.TB) string {
 }
 
 func backbone() ModelConfig {
-	return ModelConfig{File: "backbone.onnx", FeatureMap: &FeatureMapConfig{Output: "map"}}
+	return ModelConfig{File: "backbone.onnx", FeatureMaps: FeatureMaps{{Output: "map"}}}
 }
 
 func detector() ModelConfig {
@@ -106,7 +106,7 @@ func TestGrid(t *testing.T) {
 
 	// A coarser grid averages cells; the map can be any inner value.
 	m := backbone()
-	m.FeatureMap = &FeatureMapConfig{Output: "Mul_1", Power: 0.5}
+	m.FeatureMaps = FeatureMaps{{Output: "Mul_1", Power: 0.5}}
 	m.Channels, m.Mean, m.Std = "BGR", []float64{10, 20, 30}, []float64{2, 4, 5}
 	x = openConfig(t, dir, &Config{Models: []ModelConfig{m}, Regions: &RegionConfig{Grid: []int{1, 2}, Power: 2}}, nil)
 	require.Equal(t, []int{4, 4}, x.Config().Models[0].Size, "taken from the model")
@@ -125,6 +125,23 @@ func TestGrid(t *testing.T) {
 		return f[0]
 	}
 	require.InDeltaSlice(t, []float32{half(0, 255, 30, 5), half(0, 0, 20, 4), half(255, 0, 10, 2)}, set.Row(1), 1e-3)
+}
+
+// Several maps of one model are read of one run and stand one behind the other, as if the model were listed
+// for each of them.
+func TestSeveralMapsOfAModel(t *testing.T) {
+	dir := writeModels(t)
+	regions := &RegionConfig{Grid: []int{2, 2}, Flip: true}
+	first, second, both := backbone(), backbone(), backbone()
+	second.FeatureMaps = FeatureMaps{{Output: "Mul_1", Power: 0.5}}
+	both.FeatureMaps = append(both.FeatureMaps, second.FeatureMaps...)
+	for _, m := range []*ModelConfig{&first, &second, &both} {
+		m.Size = []int{4, 4}
+	}
+	want := extractOne(t, openConfig(t, dir, &Config{Models: []ModelConfig{first, second}, Regions: regions}, nil), numbered(4, 4))
+	got := extractOne(t, openConfig(t, dir, &Config{Models: []ModelConfig{both}, Regions: regions}, nil), numbered(4, 4))
+	require.Equal(t, 6, got.Dim)
+	require.Equal(t, want, got)
 }
 
 // A network without anything of a fixed size takes pictures of another size than its file states.
@@ -177,7 +194,7 @@ func TestBoxes(t *testing.T) {
 
 func TestTwoMapsAndBytes(t *testing.T) {
 	dir := writeModels(t)
-	second := ModelConfig{File: "nhwc.onnx", Layout: layoutNHWC, Resize: ResizeConfig{Mode: resizeCrop}, FeatureMap: &FeatureMapConfig{Output: "map"}}
+	second := ModelConfig{File: "nhwc.onnx", Layout: layoutNHWC, Resize: ResizeConfig{Mode: resizeCrop}, FeatureMaps: FeatureMaps{{Output: "map"}}}
 	x := openConfig(t, dir, &Config{Models: []ModelConfig{backbone(), second}}, nil)
 	require.Equal(t, 6, x.Dim())
 	set := extractOne(t, x, numbered(8, 4)) // stretched: mean of x = 3.5; cropped: the same, by symmetry
@@ -236,8 +253,8 @@ func TestModelErrors(t *testing.T) {
 		"the model has the inputs":        func(m *ModelConfig) { m.Input = "image" },
 		"does not take pictures of [5 4]": func(m *ModelConfig) { m.File, m.Size = "fixed.onnx", []int{5, 4} },
 		"has 4 channels where layout":     func(m *ModelConfig) { m.Layout = layoutNHWC },
-		`"mapp"; nearest: ["map"`:         func(m *ModelConfig) { m.FeatureMap.Output = "mapp" },
-		"layout \"NC\" needs 2 dim":       func(m *ModelConfig) { m.FeatureMap.Layout = layoutNC },
+		`"mapp"; nearest: ["map"`:         func(m *ModelConfig) { m.FeatureMaps[0].Output = "mapp" },
+		"layout \"NC\" needs 2 dim":       func(m *ModelConfig) { m.FeatureMaps[0].Layout = layoutNC },
 		"boxes.output is missing": func(m *ModelConfig) {
 			*m = detector()
 			m.Boxes.Kind = boxesYOLOX

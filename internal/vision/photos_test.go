@@ -97,7 +97,7 @@ func TestRealModelsAreDeterministic(t *testing.T) {
 // TestRealInnerMaps takes the detector's own pyramid as a second feature map.
 func TestRealInnerMaps(t *testing.T) {
 	x := openPreset(t, func(c *Config) {
-		c.Models[1].FeatureMap = &FeatureMapConfig{Output: "input.591"}
+		c.Models[1].FeatureMaps = FeatureMaps{{Output: "input.591"}}
 		c.Regions.Boxes = boxesCrop
 		c.BoxNumbers = false
 	}, nil)

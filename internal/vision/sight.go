@@ -11,9 +11,9 @@ import (
 // A sight is what the models see in one view.
 type sight struct {
 	objects  []object
-	maps     []featureMap // of every model with a feature map
+	maps     []featureMap // of every model, one model's behind the other's
 	mirrored []featureMap // of the mirrored view, with Regions.Flip
-	frames   []frame      // how the view lies in each of those models' inputs
+	frames   []frame      // how the view lies in the input of each map's model
 	crops    []sight      // of each object's part of the view, with boxes "crop"
 }
 
@@ -31,14 +31,14 @@ func (x *ONNX) look(ctx context.Context, models []*model, views []view) ([]sight
 					return nil, err
 				}
 			}
-			if m.cfg.FeatureMap != nil {
+			for range m.cfg.FeatureMaps {
 				out[i].frames = append(out[i].frames, r.frame)
-				if out[i].maps, err = m.appendMap(out[i].maps, r); err != nil {
-					return nil, err
-				}
+			}
+			if out[i].maps, err = m.appendMaps(out[i].maps, r); err != nil {
+				return nil, err
 			}
 		}
-		if m.cfg.FeatureMap == nil || !x.cfg.Regions.Flip {
+		if m.cfg.FeatureMaps == nil || !x.cfg.Regions.Flip {
 			continue
 		}
 		mirrored := make([]view, len(views))
@@ -49,7 +49,7 @@ func (x *ONNX) look(ctx context.Context, models []*model, views []view) ([]sight
 			return nil, err
 		}
 		for i, r := range replies {
-			if out[i].mirrored, err = m.appendMap(out[i].mirrored, r); err != nil {
+			if out[i].mirrored, err = m.appendMaps(out[i].mirrored, r); err != nil {
 				return nil, err
 			}
 		}
@@ -57,12 +57,16 @@ func (x *ONNX) look(ctx context.Context, models []*model, views []view) ([]sight
 	return out, nil
 }
 
-func (m *model) appendMap(maps []featureMap, r reply) ([]featureMap, error) {
-	fm, err := newFeatureMap(m.cfg.FeatureMap, r.values[m.cfg.FeatureMap.Output])
-	if err != nil {
-		return nil, fmt.Errorf("model %q: %w", m.cfg.Name, err)
+func (m *model) appendMaps(maps []featureMap, r reply) ([]featureMap, error) {
+	for i := range m.cfg.FeatureMaps {
+		c := &m.cfg.FeatureMaps[i]
+		fm, err := newFeatureMap(c, r.values[c.Output])
+		if err != nil {
+			return nil, fmt.Errorf("model %q: %w", m.cfg.Name, err)
+		}
+		maps = append(maps, fm)
 	}
-	return append(maps, fm), nil
+	return maps, nil
 }
 
 // set puts the regions of one view together.
@@ -143,7 +147,7 @@ func cells(grid []int, overlap float32, seen region.Box) []region.Box {
 func (x *ONNX) pool(row []float32, s *sight, b *region.Box) error {
 	for i, m := range s.maps {
 		if m.dim != x.dims[i] {
-			return fmt.Errorf("%w: feature map %q has %d features, and had %d before", ErrModel, x.maps[i].cfg.FeatureMap.Output, m.dim, x.dims[i])
+			return fmt.Errorf("%w: feature map %q has %d features, and had %d before", ErrModel, x.maps[i].Output, m.dim, x.dims[i])
 		}
 		var part []float32
 		part, row = row[:m.dim], row[m.dim:]

@@ -1,6 +1,7 @@
 package vision
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,8 +22,14 @@ func checkType(path string, data []byte, t reflect.Type) error {
 	}
 	switch t.Kind() {
 	case reflect.Slice:
+		if t.Elem().Kind() != reflect.Struct {
+			return nil
+		}
+		if bytes.HasPrefix(data, []byte{'{'}) { // one for a list of one
+			return checkType(path, data, t.Elem())
+		}
 		var items []json.RawMessage
-		if t.Elem().Kind() != reflect.Struct || json.Unmarshal(data, &items) != nil {
+		if json.Unmarshal(data, &items) != nil {
 			return nil // json.Unmarshal finds what else is wrong
 		}
 		for i, item := range items {

@@ -96,9 +96,7 @@ func (c *Config) check(v *validator) {
 		if m.Boxes != nil {
 			detectors++
 		}
-		if m.FeatureMap != nil {
-			maps++
-		}
+		maps += len(m.FeatureMaps)
 	}
 	if detectors > 1 {
 		v.fail("models", "%d models have boxes; at most one may", detectors)
@@ -152,23 +150,34 @@ func (m *ModelConfig) check(v *validator, key string) {
 	}
 	m.Resize.check(v, key+".resize")
 	v.within(key+".batch", float64(m.Batch), 0, 1024)
-	if m.FeatureMap == nil && m.Boxes == nil {
+	if len(m.FeatureMaps) == 0 && m.Boxes == nil {
 		v.fail(key, "has neither feature_map nor boxes, so it would be run for nothing")
 	}
-	if f := m.FeatureMap; f != nil {
-		if f.Output == "" {
-			v.fail(key+".feature_map.output", "is missing")
+	for i := range m.FeatureMaps {
+		at := key + ".feature_map"
+		if len(m.FeatureMaps) > 1 {
+			at = fmt.Sprintf("%s[%d]", at, i)
 		}
-		v.oneOf(key+".feature_map.layout", f.Layout, layoutNCHW, layoutNHWC, layoutNLC, layoutNC)
-		v.within(key+".feature_map.skip", float64(f.Skip), 0, 1024)
-		if f.Skip > 0 && f.Layout != layoutNLC {
-			v.fail(key+".feature_map.skip", "is only for layout %q", layoutNLC)
+		m.FeatureMaps[i].check(v, at)
+		if slices.ContainsFunc(m.FeatureMaps[:i], func(f FeatureMapConfig) bool { return f.Output == m.FeatureMaps[i].Output }) {
+			v.fail(at+".output", "%q is read twice", m.FeatureMaps[i].Output)
 		}
-		v.within(key+".feature_map.power", f.Power, 0, 4)
 	}
 	if m.Boxes != nil {
 		m.Boxes.check(v, key+".boxes")
 	}
+}
+
+func (f *FeatureMapConfig) check(v *validator, key string) {
+	if f.Output == "" {
+		v.fail(key+".output", "is missing")
+	}
+	v.oneOf(key+".layout", f.Layout, layoutNCHW, layoutNHWC, layoutNLC, layoutNC)
+	v.within(key+".skip", float64(f.Skip), 0, 1024)
+	if f.Skip > 0 && f.Layout != layoutNLC {
+		v.fail(key+".skip", "is only for layout %q", layoutNLC)
+	}
+	v.within(key+".power", f.Power, 0, 4)
 }
 
 func (b *BoxConfig) check(v *validator, key string) {
