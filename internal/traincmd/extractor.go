@@ -22,6 +22,7 @@ import (
 // An extractor is where regions come from, and what the bundle must keep of it.
 type extractor struct {
 	x        vision.Extractor // nil: precomputed
+	single   vision.Extractor // nil: x; see openExtractor
 	dir      string           // of its files
 	views    []vision.View    // what training sees of a picture
 	tags     []string         // class names it can give
@@ -29,7 +30,16 @@ type extractor struct {
 	files    map[string]func(io.Writer) error
 }
 
-// plain is the same extractor without augmentation.
+// augmented is the extractor for training: of all views.
+func (e *extractor) augmented() *extractor {
+	a := *e
+	if e.single != nil {
+		a.x = e.single
+	}
+	return &a
+}
+
+// plain is the extractor of the model: without augmentation.
 func (e *extractor) plain() *extractor {
 	p := *e
 	p.views = nil
@@ -37,8 +47,10 @@ func (e *extractor) plain() *extractor {
 }
 
 func (e *extractor) close() {
-	if e.x != nil {
-		e.x.Close()
+	for _, x := range []vision.Extractor{e.x, e.single} {
+		if x != nil {
+			x.Close()
+		}
 	}
 }
 
@@ -55,11 +67,22 @@ func openExtractor(name string, start *train.Model, data *source.Flags, cfg *tra
 		return nil, err
 	}
 	e := &extractor{dir: dir}
-	if e.x, err = vision.Open(vc, dir, &ort.Options{Threads: threads, Device: device}); err != nil {
-		return nil, err
-	}
 	if e.views, err = views(cfg.Training.Augment); err != nil {
 		return nil, err
+	}
+	opts := &ort.Options{Threads: threads, Device: device}
+	if e.x, err = vision.Open(vc, dir, opts); err != nil {
+		return nil, err
+	}
+	// Averaged with its mirror image, a picture has no second view. So training sees the one or the other,
+	// and only what the model is judged and used on is averaged.
+	if vc.Regions != nil && vc.Regions.Flip && slices.Contains(cfg.Training.Augment, "flip") {
+		once := vc.Clone()
+		once.Regions.Flip = false
+		if e.single, err = vision.Open(once, dir, opts); err != nil {
+			e.close()
+			return nil, err
+		}
 	}
 	for _, m := range vc.Models {
 		if m.Boxes != nil {
@@ -118,19 +141,22 @@ func extractorConfig(name string, start *train.Model) (*vision.Config, string, e
 	return nil, "", fmt.Errorf("--regions %s: neither a file nor a preset (%s): %w", name, strings.Join(vision.Presets(), ", "), err)
 }
 
-// views are the ways in which training looks at a picture, by the names in training.augment.
+// views are the ways in which training looks at a picture, by the names in training.augment. With both, half
+// of the parts are mirrored.
 func views(names []string) ([]vision.View, error) {
 	out := []vision.View{{}}
-	known := map[string][]vision.View{
-		"flip": {{Flip: true}},
-		"crop": {{Crop: region.Box{0, 0, 0.85, 0.85}}, {Crop: region.Box{0.15, 0.15, 1, 1}}, {Crop: region.Box{0.15, 0, 1, 0.85}}, {Crop: region.Box{0, 0.15, 0.85, 1}}},
-	}
 	for _, n := range names {
-		v, ok := known[n]
-		if !ok {
+		switch n {
+		case "flip":
+			out = append(out, vision.View{Flip: true})
+		case "crop":
+			mirror := slices.Contains(names, "flip")
+			out = append(out,
+				vision.View{Crop: region.Box{0, 0, 0.85, 0.85}}, vision.View{Crop: region.Box{0.15, 0.15, 1, 1}, Flip: mirror},
+				vision.View{Crop: region.Box{0.15, 0, 1, 0.85}}, vision.View{Crop: region.Box{0, 0.15, 0.85, 1}, Flip: mirror})
+		default:
 			return nil, fmt.Errorf("%w: training.augment names %q; known are crop and flip", errUsage, n)
 		}
-		out = append(out, v...)
 	}
 	return out, nil
 }

@@ -100,7 +100,7 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 		return err
 	}
 	defer ext.close()
-	data, err := o.open(ctx, w, &o.data, ext, cfg, "train")
+	data, err := o.open(ctx, w, &o.data, ext.augmented(), cfg, "train")
 	if err != nil {
 		return err
 	}
