@@ -8,4 +8,5 @@ type Batch struct {
 	Images   input.Images   // B×L tags, B×R regions
 	Softness float32        // of the alignment head's maxima; 0 = hard
 	Pairs    []int          // which captions of the data these are
+	Examples []float32      // B×B scores, images × captions, of the models to imitate; nil = none
 }

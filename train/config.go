@@ -161,8 +161,10 @@ type TrainingConfig struct {
 	GradientCheckpointing bool `yaml:"gradient-checkpointing"`
 	ValEvery              int  `yaml:"val-every"`  // steps; 0 = each epoch
 	SaveEvery             int  `yaml:"save-every"` // steps
+	// ImitationScale multiplies both sides' scores in the loss "imitation" (see Run.Imitate).
+	ImitationScale float64 `yaml:"imitation-scale"`
 	// Augment are further views of a picture that training draws from: flip (mirrored; never with captions
-	// that speak of left and right) and crop (four crops of 85 %).
+	// that speak of left and right) and crop (85 % of the sides at opposite corners; the second mirrored, with flip).
 	Augment []string `yaml:"augment"`
 	// Bucket > 0 puts captions of like length into a batch: they are sorted by length within so many batches at a
 	// time. Padding costs little without.
@@ -207,7 +209,7 @@ func DefaultConfig() Config {
 			CCARidge: 0.1, CCAPower: 1, StartNorm: 1},
 		Training: TrainingConfig{LR: 1e-5, GradClip: 2, LossType: "alignment-distillation", AlignmentMode: "MrSw", DistillationMode: "listnet",
 			Measure: "dot", Margin: 0.2, BatchSize: 32, Scheduler: "steplr", Gamma: 0.1, StepSize: 15, WarmupPeriod: 1000,
-			Contrast: "triplet", Temperature: 0.07, AlignTemperature: 0.07, DistillTemperature: distillTemperature, DistillTeacherScale: 1,
+			Contrast: "triplet", Temperature: 0.07, AlignTemperature: 0.07, DistillTemperature: distillTemperature, DistillTeacherScale: 1, ImitationScale: 15,
 			Epochs: 20, Seed: 88, Optimizer: "adam", Beta2: 0.999, Accumulate: 1, SaveEvery: 1000, StartLR: 1},
 		DetectionType: "fast",
 	}
@@ -376,7 +378,7 @@ func (c *Config) LossWeight(i int) float64 {
 }
 
 // KnownLosses are the parts that loss-type may name.
-var KnownLosses = []string{"alignment", "matching", "distillation", "entropy", "regularizehidden"}
+var KnownLosses = []string{"alignment", "matching", "distillation", "entropy", "regularizehidden", imitation}
 
 // Validate checks values and their combinations.
 func (c *Config) Validate() error {
@@ -420,8 +422,8 @@ func (c *Config) Validate() error {
 	switch {
 	case !(t.LR > 0) || t.BatchSize < 2 || t.Epochs < 1 || t.Accumulate < 1:
 		return bad("training needs lr > 0, bs ≥ 2, epochs ≥ 1 and accumulate ≥ 1; have %g, %d, %d, %d", t.LR, t.BatchSize, t.Epochs, t.Accumulate)
-	case !(t.GradClip >= 0) || !(t.EMA >= 0 && t.EMA < 1) || !(t.Temperature > 0) || !(t.AlignTemperature > 0) || !(t.DistillTemperature > 0):
-		return bad("training needs grad-clip ≥ 0, ema in [0, 1) and temperatures > 0")
+	case !(t.GradClip >= 0) || !(t.EMA >= 0 && t.EMA < 1) || !(t.Temperature > 0) || !(t.AlignTemperature > 0) || !(t.DistillTemperature > 0) || !(t.ImitationScale > 0):
+		return bad("training needs grad-clip ≥ 0, ema in [0, 1), and temperatures and imitation-scale > 0")
 	case t.Warmup == "linear" && t.WarmupPeriod < 1:
 		return bad("training.warmup-period is %d steps", t.WarmupPeriod)
 	case !(t.Beta2 > 0 && t.Beta2 < 1) || !(t.WeightDecay >= 0) || !(t.StartLR >= 0):

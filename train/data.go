@@ -76,6 +76,7 @@ type batcher struct {
 	tokens [][]int64 // of every caption
 	flips  []bool    // captions that may go with a mirrored view
 	views  []View
+	models *examples // to imitate; nil = none
 }
 
 func newBatcher(data *Data, text input.Text, cfg *Config) *batcher {
@@ -203,6 +204,13 @@ func (b *batcher) batch(ctx context.Context, order []int, epoch, step int) (*Bat
 	})
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
+	}
+	if b.models != nil {
+		images := make([]int, bs)
+		for i, c := range out.Pairs {
+			images[i] = b.data.Captions[c].Image
+		}
+		out.Examples = b.models.scores(images, views, out.Pairs)
 	}
 	var err error
 	if out.Captions, err = b.text.PadCaptions(ctx, caps); err != nil {

@@ -106,6 +106,16 @@ func (l losses) listNet(teacher, student *onnx.Value, temperature float32, axis 
 	return b.Neg(l.mean(b.ReduceSum(b.Mul(p, q), false, axis)))
 }
 
+// imitation is the mean ListNet loss of both heads, taught in both directions by a model's scores.
+func (l losses) imitation(teacher, matching, align *onnx.Value, scale float32) *onnx.Value {
+	b := l.b
+	teacher = b.MulS(b.StopGradient(teacher), scale)
+	of := func(s *onnx.Value) *onnx.Value {
+		return b.Add(l.listNet(teacher, s, scale, 1), l.listNet(teacher, s, scale, 0))
+	}
+	return b.MulS(b.Add(of(matching), of(align)), 0.25)
+}
+
 // ordinal asks each row of the student to keep the teacher's order at a stride: sorted by the teacher,
 // the later score should be larger by a margin. Pairs whose better one the teacher scores below the
 // threshold do not count; a batch without any scores 0.

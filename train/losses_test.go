@@ -50,7 +50,7 @@ func lossCases() []lossCase {
 	student := func(image, text [][]float64) [][]float64 { return table(image, text, inner) }
 	for mode, f := range map[string]func(teacher, student [][]float64, in map[string]*onnxref.Tensor) float64{
 		"listnet": func(teacher, student [][]float64, _ map[string]*onnxref.Tensor) float64 {
-			return plainListNet(teacher, student) + plainListNet(flip(teacher), flip(student))
+			return plainListNet(teacher, student, 1, 6) + plainListNet(flip(teacher), flip(student), 1, 6)
 		},
 		"mse": func(teacher, student [][]float64, in map[string]*onnxref.Tensor) float64 {
 			wb, sum := in["distillation_loss.wb"].F, 0.0
@@ -90,6 +90,22 @@ func lossCases() []lossCase {
 			s := student(image, text)
 			scale := math.Exp(in["scale"].F[0])
 			return (plainCrossEntropy(s, scale) + plainCrossEntropy(flip(s), scale)) / 2
+		}},
+		lossCase{"imitation", func(l losses, image, text, teacher *onnx.Value) (*onnx.Value, error) {
+			matching, err := l.scores("dot", image, text)
+			if err != nil {
+				return nil, err
+			}
+			align, err := l.scores("cosine", image, text)
+			if err != nil {
+				return nil, err
+			}
+			return l.imitation(teacher, matching, align, 3), nil
+		}, func(image, text, teacher [][]float64, _ map[string]*onnxref.Tensor) float64 {
+			loss := func(s [][]float64) float64 {
+				return (plainListNet(teacher, s, 3, 3) + plainListNet(flip(teacher), flip(s), 3, 3)) / 2
+			}
+			return (loss(student(image, text)) + loss(table(image, text, measures["cosine"]))) / 2
 		}},
 		lossCase{"entropy", func(l losses, image, text, _ *onnx.Value) (*onnx.Value, error) {
 			return l.entropy(image, text), nil
@@ -177,10 +193,10 @@ func plainSoftmax(row []float64, scale float64) []float64 {
 	return out
 }
 
-func plainListNet(teacher, student [][]float64) float64 {
+func plainListNet(teacher, student [][]float64, teacherScale, studentScale float64) float64 {
 	total := 0.0
 	for i := range teacher {
-		p, q := plainSoftmax(teacher[i], 1), plainSoftmax(student[i], 6)
+		p, q := plainSoftmax(teacher[i], teacherScale), plainSoftmax(student[i], studentScale)
 		for j := range p {
 			total -= p[j] * math.Log(q[j]+1e-10)
 		}

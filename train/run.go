@@ -32,6 +32,8 @@ type Run struct {
 	// Epoch is the one that it begins with: for a run that goes on from a state of another program.
 	Restore func(*Optimizer) error
 	Epoch   int
+	// Imitate are models that know the data's regions, for the loss "imitation".
+	Imitate []*Model
 	// Observe, when set, hears of everything worth showing; it is called from one goroutine.
 	Observe func(Event)
 }
@@ -82,7 +84,7 @@ func (r *Run) Do(ctx context.Context) (*Validation, error) {
 }
 
 func (r *Run) check() error {
-	if err := r.Data.Check(); err != nil {
+	if err := errors.Join(r.Data.Check(), r.Config.imitated(r.Imitate)); err != nil {
 		return err
 	}
 	if r.Val != nil {
@@ -208,10 +210,15 @@ func (w *worker) prepare(ctx context.Context) error {
 		w.state, w.best = resumed, resumed.BestValidation
 		w.note("resumed at step %d of %d", resumed.Step, w.total())
 	}
-	if w.Val == nil {
-		return nil
-	}
 	var err error
+	if len(w.Imitate) > 0 {
+		w.batches.models, err = newExamples(ctx, w.Imitate, w.Data, w.Threads, w.Device, func(done, total int) {
+			w.observe(Event{Kind: "start", Note: "encoding with the models to imitate", Done: done, Total: total})
+		})
+	}
+	if err != nil || w.Val == nil {
+		return err
+	}
 	if w.enc, err = newEncoder(w.Model.Net, w.Model.Text, w.Model.MaxRegions, w.Threads, w.Device); err != nil {
 		return err
 	}

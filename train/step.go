@@ -32,6 +32,9 @@ type Step struct {
 // captionPrefix tells the step's inputs for captions from those for images.
 const captionPrefix = "cap_"
 
+// examplesInput is the step's input for Batch.Examples.
+const examplesInput = "examples"
+
 // gradOut is where one parameter's gradient comes out: dense, or as rows from one or more look-ups.
 type gradOut struct {
 	param string
@@ -169,7 +172,7 @@ func (s *Step) forward(b *onnx.Builder, n *nn.Net, cfg *Config, opts StepOptions
 		return nil, err
 	}
 	var align *onnx.Value
-	if slices.Contains(names, "alignment") || slices.Contains(names, "distillation") {
+	if slices.ContainsFunc(names, func(n string) bool { return n == "alignment" || n == "distillation" || n == imitation }) {
 		align = n.Scores(image, text, 0)
 	}
 	var parts []*onnx.Value
@@ -192,6 +195,8 @@ func (s *Step) forward(b *onnx.Builder, n *nn.Net, cfg *Config, opts StepOptions
 			if v, err = l.distillation(t.DistillationMode, teacher, matching, float32(t.DistillTemperature)); err != nil {
 				return nil, err
 			}
+		case imitation:
+			v = l.imitation(b.Input(examplesInput, onnx.Float, matching.Shape), matching, align, float32(t.ImitationScale))
 		case "entropy":
 			v = l.entropy(image.Matching, text.Matching)
 		case "regularizehidden":
@@ -290,6 +295,10 @@ func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, 
 	in := batch.Images.Tensors()
 	for name, x := range batch.Captions.Tensors() {
 		in[captionPrefix+name] = x
+	}
+	if batch.Examples != nil {
+		n := int64(batch.Captions.B)
+		in[examplesInput] = ort.Float32([]int64{n, n}, batch.Examples)
 	}
 	if batch.Softness > 0 {
 		in["softness"] = ort.Float32([]int64{1}, []float32{batch.Softness})

@@ -141,8 +141,8 @@ func extractorConfig(name string, start *train.Model) (*vision.Config, string, e
 	return nil, "", fmt.Errorf("--regions %s: neither a file nor a preset (%s): %w", name, strings.Join(vision.Presets(), ", "), err)
 }
 
-// views are the ways in which training looks at a picture, by the names in training.augment. With both, half
-// of the parts are mirrored.
+// views are the ways in which training looks at a picture, by the names in training.augment. With both, one
+// of the parts is mirrored.
 func views(names []string) ([]vision.View, error) {
 	out := []vision.View{{}}
 	for _, n := range names {
@@ -151,9 +151,7 @@ func views(names []string) ([]vision.View, error) {
 			out = append(out, vision.View{Flip: true})
 		case "crop":
 			mirror := slices.Contains(names, "flip")
-			out = append(out,
-				vision.View{Crop: region.Box{0, 0, 0.85, 0.85}}, vision.View{Crop: region.Box{0.15, 0.15, 1, 1}, Flip: mirror},
-				vision.View{Crop: region.Box{0.15, 0, 1, 0.85}}, vision.View{Crop: region.Box{0, 0.15, 0.85, 1}, Flip: mirror})
+			out = append(out, vision.View{Crop: region.Box{0, 0, 0.85, 0.85}}, vision.View{Crop: region.Box{0.15, 0.15, 1, 1}, Flip: mirror})
 		default:
 			return nil, fmt.Errorf("%w: training.augment names %q; known are crop and flip", errUsage, n)
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -44,6 +45,7 @@ it went. Ctrl-C saves first.
 		f.BoolVar(&o.resume, "resume", false, "go on where the run in --out stopped")
 		f.StringVar(&o.teacher, "teacher", "", "`model` to start from: a bundle, or a checkpoint (.pth.tar, with --vinvl)")
 		f.StringVar(&o.vinvl, "vinvl", "", "VinVL's backbone `folder`, for a checkpoint given as --teacher")
+		f.StringVar(&o.imitate, "imitate", "", "trained `bundles`, separated by commas, for the loss imitation")
 		f.BoolVar(&o.optimizer, "resume-optimizer", false, "go on where a checkpoint given as --teacher stopped: with its Adam state, in its epoch")
 		o.clip.register(f)
 		f.StringVar(&o.aggregation, "aggregation-type", "", "labels: one sentence for labels that repeat, in place of the configuration's `type`")
@@ -61,7 +63,7 @@ it went. Ctrl-C saves first.
 type runOptions struct {
 	data, val                                                 source.Flags
 	config, out, teacher, vinvl, regions, name, device, cache string
-	aggregation                                               string
+	aggregation, imitate                                      string
 	clip                                                      clipFlags
 	epochs, batch, threads, saveEvery, valEvery               int
 	resume, quiet, json, optimizer                            bool
@@ -118,6 +120,9 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 		return err
 	}
 	if err := o.readCLIP(ctx, cfg, run.Model); err != nil {
+		return err
+	}
+	if run.Imitate, err = o.examples(); err != nil {
 		return err
 	}
 	if err := o.learn(w, cfg, start, run); err != nil {
@@ -213,6 +218,22 @@ func (o *runOptions) learn(w *watcher, cfg *train.Config, start *teacher, run *t
 	run.Restore = start.restore
 	run.Epoch, err = start.file.Epoch()
 	return err
+}
+
+// examples loads what --imitate names.
+func (o *runOptions) examples() ([]*train.Model, error) {
+	if o.imitate == "" {
+		return nil, nil
+	}
+	var out []*train.Model
+	for name := range strings.SplitSeq(o.imitate, ",") {
+		m, err := train.LoadModel(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	return out, nil
 }
 
 // model is what the run trains: the teacher with the heads that the configuration asks for, or a network

@@ -1,0 +1,102 @@
+package train
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/region"
+)
+
+// mirrorImages see in view 1 the features of view 0 with their signs changed.
+type mirrorImages struct{ *toyImages }
+
+func (m mirrorImages) Load(ctx context.Context, i, view int) (*region.Set, error) {
+	s, err := m.toyImages.Load(ctx, i, view)
+	if view == 0 || err != nil {
+		return s, err
+	}
+	out := *s
+	out.Features = make([]float32, len(s.Features))
+	for k, v := range s.Features {
+		out.Features[k] = -v
+	}
+	return &out, nil
+}
+
+// A batch's examples are the means of the models' products, of the views that the batch sees.
+func TestExamples(t *testing.T) {
+	needRuntime(t)
+	var models []*Model
+	run := toyRun(t, t.TempDir(), nil)
+	for seed := range 2 {
+		r := toyRun(t, t.TempDir(), func(c *Config) { c.Training.Epochs, c.Training.Seed = 1, uint64(seed) })
+		_, err := r.Do(t.Context())
+		require.NoError(t, err)
+		models = append(models, r.Model)
+	}
+	images := run.Data.Images.(*toyImages)
+	images.views = []View{{}, {}}
+	run.Data.Images = mirrorImages{images}
+	told := 0
+	e, err := newExamples(t.Context(), models, run.Data, 1, "", func(done, total int) {
+		require.Greater(t, done, told)
+		told = done
+		require.LessOrEqual(t, done, total)
+	})
+	require.NoError(t, err)
+	require.Equal(t, 2*(12*3+12*2), told)
+
+	owners, views, captions := []int{3, 5, 11}, []int{0, 1, 1}, []int{9, 15, 33}
+	got := e.scores(owners, views, captions)
+	for i, owner := range owners {
+		for j, c := range captions {
+			var want float32
+			for _, m := range e.models {
+				image, caption := m.images[(2*owner+views[i])*m.dim:], m.captions[c*m.dim:]
+				for k := range m.dim {
+					want += image[k] * caption[k] / 2
+				}
+			}
+			require.InDelta(t, want, got[i*3+j], 1e-5)
+		}
+	}
+	require.NotEqual(t, e.scores(owners, []int{0, 0, 0}, captions)[3:6], got[3:6], "another view scores otherwise")
+
+	models[1].Net.RegionDim = 9
+	_, err = newExamples(t.Context(), models, run.Data, 1, "", func(int, int) {})
+	require.ErrorIs(t, err, ErrData)
+	require.ErrorContains(t, err, "regions of 9 features, and the data's have 10")
+}
+
+// A network whose only loss is imitation comes to rank like its example, through both heads.
+func TestImitation(t *testing.T) {
+	needRuntime(t)
+	change := func(loss string) func(c *Config) {
+		return func(c *Config) {
+			c.Training.LossType, c.Training.Epochs, c.Training.LR, c.Training.EMA = loss, 15, 0.02, 0
+			c.Training.DistillAfter = 1000
+		}
+	}
+	example := toyRun(t, t.TempDir(), change("alignment-matching"))
+	best, err := example.Do(t.Context())
+	require.NoError(t, err)
+
+	r := toyRun(t, t.TempDir(), change("imitation"))
+	r.Imitate = []*Model{example.Model}
+	v, err := r.Do(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, v.Matching.RSum, 0.8*best.Matching.RSum)
+	require.Greater(t, v.Alignment.RSum, 0.8*best.Matching.RSum)
+
+	untaught := toyRun(t, t.TempDir(), change("imitation"))
+	_, err = untaught.Do(t.Context())
+	require.ErrorIs(t, err, ErrConfig)
+	require.ErrorContains(t, err, "no model to imitate")
+	deaf := toyRun(t, t.TempDir(), change("matching"))
+	deaf.Imitate = r.Imitate
+	_, err = deaf.Do(t.Context())
+	require.ErrorIs(t, err, ErrConfig)
+	require.ErrorContains(t, err, "does not name imitation")
+}
