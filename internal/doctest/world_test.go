@@ -76,7 +76,7 @@ func world(t *testing.T, dir string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "cut.aladin"), data[:12000], 0o644))
 }
 
-// standIns writes models with the inputs and outputs of those that the preset mobilenet-yolox names: a map of
+// standIns writes models with the inputs and outputs of those that the preset mobilenet-yolox names: maps of
 // the picture's mean colours, and a detector that sees and finds nothing.
 func standIns(t *testing.T, dir string) {
 	t.Helper()
@@ -89,16 +89,20 @@ func standIns(t *testing.T, dir string) {
 	b := onnx.NewBuilder()
 	x := b.Input("serving_default_input_4:0", onnx.Float, onnx.Of("n", 288, 288, 3))
 	cells := b.ReduceMean(b.Reshape(x, onnx.Sym("n"), onnx.D(9), onnx.D(32), onnx.D(9), onnx.D(32), onnx.D(3)), false, 2, 4)
-	weights := make([]float32, 3*1280)
-	for i := range weights {
-		weights[i] = float32(i%7)/7 - 0.3
+	for name, dim := range map[string]int{"Relu6__87:0": 960, "Relu6__90:0": 1280} {
+		weights := make([]float32, 3*dim)
+		for i := range weights {
+			weights[i] = float32(i%7)/7 - 0.3
+		}
+		b.Output(name, b.Transpose(b.Relu(b.MatMul(cells, b.Weights("w"+name, weights, 3, dim))), 0, 3, 1, 2))
 	}
-	b.Output("Relu6__90:0", b.Transpose(b.Relu(b.MatMul(cells, b.Weights("w", weights, 3, 1280))), 0, 3, 1, 2))
 	write("mobilenetv2.onnx", b)
 
 	b = onnx.NewBuilder()
 	x = b.Input("images", onnx.Float, onnx.Of(1, 3, 416, 416))
-	b.Output("input.359", b.Weights("pyramid", make([]float32, 256*13*13), 1, 256, 13, 13))
+	for _, name := range []string{"input.359", "input.591"} {
+		b.Output(name, b.Weights("pyramid"+name, make([]float32, 256*13*13), 1, 256, 13, 13))
+	}
 	b.Output("output", b.Add(b.Weights("nothing", make([]float32, 3549*85), 1, 3549, 85), b.MulS(b.ReduceSum(x, false, 0, 1, 2, 3), 0)))
 	write("yolox_nano.onnx", b)
 }

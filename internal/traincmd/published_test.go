@@ -200,7 +200,7 @@ func TestInitWithModels(t *testing.T) {
 	models := needs(t, "models")
 	out := filepath.Join(t.TempDir(), "photos.skeleton")
 	got := do(t, "init", "--regions", "mobilenet-yolox", "--models", models, "--out", out)
-	require.Contains(t, got, "regions of 1542 features")
+	require.Contains(t, got, "regions of 2758 features")
 	for _, f := range []string{"mobilenetv2.onnx", "yolox_nano.onnx", "model.json"} {
 		require.FileExists(t, filepath.Join(out, f))
 	}

@@ -68,7 +68,7 @@ func openPreset(t testing.TB, change func(*Config), opts *ort.Options) Extractor
 // TestRealDogs: people who write "dog" five times and a small detector agree about most photos.
 func TestRealDogs(t *testing.T) {
 	x := openPreset(t, nil, nil)
-	require.Equal(t, 1280+256+6, x.Dim())
+	require.Equal(t, 960+1280+2*256+6, x.Dim())
 	dogs := photos(t, captioned(t, "dog", 12))
 	sets, err := x.Extract(context.Background(), dogs)
 	require.NoError(t, err)
@@ -94,16 +94,17 @@ func TestRealModelsAreDeterministic(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// TestRealInnerMaps takes the detector's own pyramid as a second feature map.
-func TestRealInnerMaps(t *testing.T) {
+// TestRealCrops runs both models on the part of the photo below each box.
+func TestRealCrops(t *testing.T) {
 	x := openPreset(t, func(c *Config) {
-		c.Models[1].FeatureMaps = FeatureMaps{{Output: "input.591"}}
 		c.Regions.Boxes = boxesCrop
 		c.BoxNumbers = false
 	}, nil)
-	require.Equal(t, 1280+256, x.Dim())
+	require.Equal(t, 960+1280+2*256, x.Dim())
 	set := extractOne(t, x, photos(t, captioned(t, "dog", 1))[0])
-	require.NotZero(t, set.Row(3)[1280+5])
+	for _, at := range []int{0, 960, 960 + 1280, 960 + 1280 + 256} { // every map says something
+		require.NotZero(t, slices.Max(set.Row(set.Len() - 1)[at:at+200]))
+	}
 }
 
 // BenchmarkPreset is photos a second, decoded: go test -bench Preset.

@@ -11,8 +11,8 @@ import (
 //go:embed presets/*.json
 var presetFiles embed.FS
 
-// Presets are the names of the configurations that come with the program: "mobilenet-yolox" (MobileNetV2's
-// last map as a grid and below YOLOX-nano's boxes, with COCO's class names as tags) and "patches".
+// Presets are the names of the configurations that come with the program: "mobilenet-yolox" (two maps of
+// MobileNetV2 and two of YOLOX-nano as a grid and below the latter's boxes, with COCO's class names as tags) and "patches".
 func Presets() []string {
 	entries, err := fs.ReadDir(presetFiles, "presets")
 	if err != nil {
