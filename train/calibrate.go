@@ -43,7 +43,7 @@ func (v *validator) calibrate(ctx context.Context, images, captions *encoded) (f
 		if i > 0 {
 			part.scaleGlobal(scale / globalScales[i-1])
 		}
-		scores, err := eval.Hold(ctx, &alignment{v: v, ctx: ctx, images: some, captions: part}, &eval.Options{Threads: 1})
+		scores, err := eval.Hold(ctx, &alignment{scores: v.scores, ctx: ctx, images: some, captions: part}, &eval.Options{Threads: 1})
 		if err != nil {
 			return 0, err
 		}

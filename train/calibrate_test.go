@@ -46,7 +46,7 @@ func TestCalibrate(t *testing.T) {
 		require.NoError(t, err)
 		captions, err := enc.captions(t.Context(), params, texts, nil)
 		require.NoError(t, err)
-		scores, err := eval.Hold(t.Context(), &alignment{v: val, ctx: t.Context(), images: images, captions: captions}, val.opts)
+		scores, err := eval.Hold(t.Context(), &alignment{scores: val.scores, ctx: t.Context(), images: images, captions: captions}, val.opts)
 		require.NoError(t, err)
 		other, err := val.recall(t.Context(), scores)
 		require.NoError(t, err)

@@ -161,7 +161,9 @@ type TrainingConfig struct {
 	GradientCheckpointing bool `yaml:"gradient-checkpointing"`
 	ValEvery              int  `yaml:"val-every"`  // steps; 0 = each epoch
 	SaveEvery             int  `yaml:"save-every"` // steps
-	// ImitationScale multiplies both sides' scores in the loss "imitation" (see Run.Imitate).
+	// ImitationHead is whose scores the loss "imitation" (see Run.Imitate) takes of the models: "alignment" or
+	// "matching", which costs less. ImitationScale multiplies both sides' scores in it.
+	ImitationHead  string  `yaml:"imitation-head"`
 	ImitationScale float64 `yaml:"imitation-scale"`
 	// Augment are further views of a picture that training draws from: flip (mirrored; never with captions
 	// that speak of left and right) and crop (85 % of the sides at opposite corners; the second mirrored, with flip).
@@ -209,7 +211,7 @@ func DefaultConfig() Config {
 			CCARidge: 0.1, CCAPower: 1, StartNorm: 1},
 		Training: TrainingConfig{LR: 1e-5, GradClip: 2, LossType: "alignment-distillation", AlignmentMode: "MrSw", DistillationMode: "listnet",
 			Measure: "dot", Margin: 0.2, BatchSize: 32, Scheduler: "steplr", Gamma: 0.1, StepSize: 15, WarmupPeriod: 1000,
-			Contrast: "triplet", Temperature: 0.07, AlignTemperature: 0.07, DistillTemperature: distillTemperature, DistillTeacherScale: 1, ImitationScale: 15,
+			Contrast: "triplet", Temperature: 0.07, AlignTemperature: 0.07, DistillTemperature: distillTemperature, DistillTeacherScale: 1, ImitationHead: "alignment", ImitationScale: 15,
 			Epochs: 20, Seed: 88, Optimizer: "adam", Beta2: 0.999, Accumulate: 1, SaveEvery: 1000, StartLR: 1},
 		DetectionType: "fast",
 	}
@@ -403,6 +405,7 @@ func (c *Config) Validate() error {
 	}{
 		{"training.alignment-mode", t.AlignmentMode, nn.AlignmentModes},
 		{"training.distillation-mode", t.DistillationMode, DistillationModes},
+		{"training.imitation-head", t.ImitationHead, ImitationHeads},
 		{"training.measure", t.Measure, Measures},
 		{"training.contrast", t.Contrast, []string{"triplet", "infonce"}},
 		{"training.alignment-contrast", t.AlignContrast, []string{"", "triplet", "infonce"}},

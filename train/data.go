@@ -202,7 +202,8 @@ func (b *batcher) batch(ctx context.Context, order []int, epoch, step int) (*Bat
 		tags[i] = b.dropTags(r, set.ObjectTags())
 		sets[i] = b.dropRegions(r, set)
 	})
-	if err := errors.Join(errs...); err != nil {
+	err := errors.Join(errs...)
+	if err != nil {
 		return nil, err
 	}
 	if b.models != nil {
@@ -210,9 +211,10 @@ func (b *batcher) batch(ctx context.Context, order []int, epoch, step int) (*Bat
 		for i, c := range out.Pairs {
 			images[i] = b.data.Captions[c].Image
 		}
-		out.Examples = b.models.scores(images, views, out.Pairs)
+		if out.Examples, err = b.models.scores(ctx, images, views, out.Pairs); err != nil {
+			return nil, err
+		}
 	}
-	var err error
 	if out.Captions, err = b.text.PadCaptions(ctx, caps); err != nil {
 		return nil, err
 	}

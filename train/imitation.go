@@ -7,6 +7,8 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
+
+	"github.com/aladin-go/aladin/internal/ort"
 )
 
 // imitation is a loss: both heads imitate how models trained before, its examples, rank a batch (knowledge
@@ -14,30 +16,36 @@ import (
 // is to the pictures that it was not written for, a pair of a picture and a caption cannot tell.
 const imitation = "imitation"
 
-// examples are the matching vectors that models give to the data: they are made once, without augmentation
-// of words, and a batch's scores are products of them.
+// ImitationHeads are the values of training.imitation-head.
+var ImitationHeads = []string{"alignment", "matching"}
+
+// examples are what models make of the data: encoded once, without dropout and masked words. A batch's scores
+// are computed from that.
 type examples struct {
-	views  int
-	models []example
+	models []*example
 }
 
 type example struct {
-	dim      int
-	captions []float32 // captions × dim
-	images   []float32 // images × views × dim
+	captions *encoded
+	views    []*encoded   // of the images
+	align    *ort.Session // scores of the alignment head; nil: those of matching
 }
 
 // newExamples encodes the data with every model.
-func newExamples(ctx context.Context, models []*Model, data *Data, threads int, device string, observe func(done, total int)) (*examples, error) {
-	e := &examples{views: len(data.Images.Views())}
+func newExamples(ctx context.Context, models []*Model, head string, data *Data, threads int, device string, observe func(done, total int)) (_ *examples, err error) {
+	e := &examples{}
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
 	texts := make([]string, len(data.Captions))
 	for i, c := range data.Captions {
 		texts[i] = c.Text
 	}
-	each := len(texts) + data.Images.Len()*e.views
+	each := len(texts) + data.Images.Len()*len(data.Images.Views())
 	for k, m := range models {
-		progress := func(done int) { observe(k*each+done, len(models)*each) }
-		one, err := e.encode(ctx, m, data, texts, threads, device, progress)
+		one, err := newExample(ctx, m, head, data, texts, threads, device, func(done int) { observe(k*each+done, len(models)*each) })
 		if err != nil {
 			return nil, fmt.Errorf("model %s, to be imitated: %w", m.Name, err)
 		}
@@ -46,36 +54,54 @@ func newExamples(ctx context.Context, models []*Model, data *Data, threads int, 
 	return e, nil
 }
 
-func (e *examples) encode(ctx context.Context, m *Model, data *Data, texts []string, threads int, device string, progress func(done int)) (_ example, err error) {
-	out := example{dim: m.Net.Hidden}
+func newExample(ctx context.Context, m *Model, head string, data *Data, texts []string, threads int, device string, progress func(done int)) (_ *example, err error) {
 	if got := data.Images.Dim(); got != m.Net.RegionDim {
-		return out, fmt.Errorf("%w: it reads regions of %d features, and the data's have %d", ErrData, m.Net.RegionDim, got)
+		return nil, fmt.Errorf("%w: it reads regions of %d features, and the data's have %d", ErrData, m.Net.RegionDim, got)
 	}
 	enc, err := newEncoder(m.Net, m.Text, m.MaxRegions, threads, device)
 	if err != nil {
-		return out, err
+		return nil, err
 	}
 	defer enc.close()
 	if c := m.Text.CLIP; c != nil {
 		defer func() { err = errors.Join(err, c.Tower.Close()) }()
 	}
-	captions, err := enc.captions(ctx, m.Params, texts, func(done, _ int) { progress(done) })
-	if err != nil {
-		return out, err
+	aligns := head == "alignment"
+	out := &example{}
+	if out.captions, err = enc.captions(ctx, m.Params, texts, func(done, _ int) { progress(done) }); err != nil {
+		return nil, err
 	}
-	out.captions = captions.matching
+	out.captions.keep(aligns)
 	n := data.Images.Len()
-	out.images = make([]float32, n*e.views*out.dim)
-	for v := range e.views {
+	for v := range data.Images.Views() {
 		images, err := enc.images(ctx, m.Params, view{data.Images, v}, func(done, _ int) { progress(len(texts) + v*n + done) })
 		if err != nil {
-			return out, err
+			return nil, err
 		}
-		for i := range n {
-			copy(out.images[(i*e.views+v)*out.dim:][:out.dim], images.matching[i*out.dim:])
+		images.keep(aligns)
+		out.views = append(out.views, images)
+	}
+	if aligns {
+		out.align, err = alignmentScores(m.Net, threads, device)
+	}
+	return out, err
+}
+
+// keep drops what the other head is for.
+func (e *encoded) keep(aligns bool) {
+	if aligns {
+		e.matching = nil
+		return
+	}
+	e.tokens, e.weights = nil, nil
+}
+
+func (e *examples) close() {
+	for _, m := range e.models {
+		if m.align != nil {
+			m.align.Close()
 		}
 	}
-	return out, nil
 }
 
 // view shows one view of every image as if it were the image.
@@ -88,24 +114,54 @@ func (v view) Load(ctx context.Context, i, _ int) (*RegionSet, error) {
 	return v.Images.Load(ctx, i, v.view)
 }
 
-// scores are the mean matching scores of images (in the given views) and captions, images × captions.
-func (e *examples) scores(images, views, captions []int) []float32 {
-	n := len(captions)
-	out := make([]float32, len(images)*n)
+// scores are the models' mean scores of images (in the given views) and captions, images × captions.
+func (e *examples) scores(ctx context.Context, images, views, captions []int) ([]float32, error) {
+	out := make([]float32, len(images)*len(captions))
 	for _, m := range e.models {
-		a, b := make([]float32, len(images)*m.dim), make([]float32, n*m.dim)
-		for k, i := range images {
-			copy(a[k*m.dim:], m.images[(i*e.views+views[k])*m.dim:][:m.dim])
+		score := m.matching
+		if m.align != nil {
+			score = m.alignment
 		}
-		for k, c := range captions {
-			copy(b[k*m.dim:], m.captions[c*m.dim:][:m.dim])
+		s, err := score(ctx, images, views, captions)
+		if err != nil {
+			return nil, err
 		}
-		general := func(rows, cols int, data []float32) blas32.General {
-			return blas32.General{Rows: rows, Cols: cols, Stride: cols, Data: data}
+		for k, v := range s {
+			out[k] += v / float32(len(e.models))
 		}
-		blas32.Gemm(blas.NoTrans, blas.Trans, 1/float32(len(e.models)), general(len(images), m.dim, a), general(n, m.dim, b), 1, general(len(images), n, out))
 	}
-	return out
+	return out, nil
+}
+
+func (m *example) alignment(ctx context.Context, images, views, captions []int) ([]float32, error) {
+	a := &alignment{scores: m.align, ctx: ctx, images: &encoded{dim: m.captions.dim}, captions: &encoded{dim: m.captions.dim}}
+	rows := make([]int, len(images))
+	for k, i := range images {
+		from := m.views[views[k]]
+		a.images.tokens, a.images.weights = append(a.images.tokens, from.tokens[i]), append(a.images.weights, from.weights[i])
+		rows[k] = k
+	}
+	for _, c := range captions {
+		a.captions.tokens, a.captions.weights = append(a.captions.tokens, m.captions.tokens[c]), append(a.captions.weights, m.captions.weights[c])
+	}
+	out := make([]float32, len(images)*len(captions))
+	return out, a.Rows(rows, out)
+}
+
+func (m *example) matching(_ context.Context, images, views, captions []int) ([]float32, error) {
+	dim, n := m.captions.dim, len(captions)
+	a, b, out := make([]float32, len(images)*dim), make([]float32, n*dim), make([]float32, len(images)*n)
+	for k, i := range images {
+		copy(a[k*dim:], m.views[views[k]].matching[i*dim:][:dim])
+	}
+	for k, c := range captions {
+		copy(b[k*dim:], m.captions.matching[c*dim:][:dim])
+	}
+	general := func(rows, cols int, data []float32) blas32.General {
+		return blas32.General{Rows: rows, Cols: cols, Stride: cols, Data: data}
+	}
+	blas32.Gemm(blas.NoTrans, blas.Trans, 1, general(len(images), dim, a), general(n, dim, b), 0, general(len(images), n, out))
+	return out, nil
 }
 
 // imitated checks that models to imitate are there if, and only if, the loss is.

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,32 +41,64 @@ func TestExamples(t *testing.T) {
 	images.views = []View{{}, {}}
 	run.Data.Images = mirrorImages{images}
 	told := 0
-	e, err := newExamples(t.Context(), models, run.Data, 1, "", func(done, total int) {
+	all := 2 * (12*3 + 12*2)
+	e, err := newExamples(t.Context(), models, "matching", run.Data, 1, "", func(done, total int) {
 		require.Greater(t, done, told)
 		told = done
-		require.LessOrEqual(t, done, total)
+		require.Equal(t, all, total)
 	})
 	require.NoError(t, err)
-	require.Equal(t, 2*(12*3+12*2), told)
+	defer e.close()
+	require.Equal(t, all, told)
 
 	owners, views, captions := []int{3, 5, 11}, []int{0, 1, 1}, []int{9, 15, 33}
-	got := e.scores(owners, views, captions)
+	got, err := e.scores(t.Context(), owners, views, captions)
+	require.NoError(t, err)
 	for i, owner := range owners {
 		for j, c := range captions {
 			var want float32
 			for _, m := range e.models {
-				image, caption := m.images[(2*owner+views[i])*m.dim:], m.captions[c*m.dim:]
-				for k := range m.dim {
-					want += image[k] * caption[k] / 2
+				d := m.captions.dim
+				for k := range d {
+					want += m.views[views[i]].matching[owner*d+k] * m.captions.matching[c*d+k] / 2
 				}
 			}
 			require.InDelta(t, want, got[i*3+j], 1e-5)
 		}
 	}
-	require.NotEqual(t, e.scores(owners, []int{0, 0, 0}, captions)[3:6], got[3:6], "another view scores otherwise")
+
+	// Of alignment, MrSw: the sum of every word's best region.
+	a, err := newExamples(t.Context(), models, "alignment", run.Data, 1, "", func(int, int) {})
+	require.NoError(t, err)
+	defer a.close()
+	got, err = a.scores(t.Context(), owners, views, captions)
+	require.NoError(t, err)
+	for i, owner := range owners {
+		for j, c := range captions {
+			var want float64
+			for _, m := range a.models {
+				d := m.captions.dim
+				for w := range len(m.captions.weights[c]) {
+					best := math.Inf(-1)
+					for r := range len(m.views[views[i]].weights[owner]) {
+						sum := 0.0
+						for k := range d {
+							sum += float64(m.captions.tokens[c][w*d+k]) * float64(m.views[views[i]].tokens[owner][r*d+k])
+						}
+						best = max(best, sum)
+					}
+					want += best * float64(m.captions.weights[c][w]) / 2
+				}
+			}
+			require.InDelta(t, want, got[i*3+j], 1e-4)
+		}
+	}
+	other, err := a.scores(t.Context(), owners, []int{0, 0, 0}, captions)
+	require.NoError(t, err)
+	require.NotEqual(t, other[3:6], got[3:6], "another view scores otherwise")
 
 	models[1].Net.RegionDim = 9
-	_, err = newExamples(t.Context(), models, run.Data, 1, "", func(int, int) {})
+	_, err = newExamples(t.Context(), models, "matching", run.Data, 1, "", func(int, int) {})
 	require.ErrorIs(t, err, ErrData)
 	require.ErrorContains(t, err, "regions of 9 features, and the data's have 10")
 }

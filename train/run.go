@@ -136,6 +136,9 @@ func (w *worker) close() {
 	if w.val != nil {
 		w.val.close()
 	}
+	if w.batches.models != nil {
+		w.batches.models.close()
+	}
 	if c := w.Model.Text.CLIP; c != nil {
 		c.Tower.Close()
 	}
@@ -212,7 +215,7 @@ func (w *worker) prepare(ctx context.Context) error {
 	}
 	var err error
 	if len(w.Imitate) > 0 {
-		w.batches.models, err = newExamples(ctx, w.Imitate, w.Data, w.Threads, w.Device, func(done, total int) {
+		w.batches.models, err = newExamples(ctx, w.Imitate, w.Config.Training.ImitationHead, w.Data, w.Threads, w.Device, func(done, total int) {
 			w.observe(Event{Kind: "start", Note: "encoding with the models to imitate", Done: done, Total: total})
 		})
 	}
