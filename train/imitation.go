@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
@@ -162,6 +163,18 @@ func (m *example) matching(_ context.Context, images, views, captions []int) ([]
 	}
 	blas32.Gemm(blas.NoTrans, blas.Trans, 1, general(len(images), dim, a), general(n, dim, b), 0, general(len(images), n, out))
 	return out, nil
+}
+
+// AddImitation adds the loss "imitation" to the others, with weight 1, if it is not among them.
+func (c *Config) AddImitation() {
+	t := &c.Training
+	if known(c.Losses(), imitation) {
+		return
+	}
+	if n := len(t.LossWeights.Values); n > 0 {
+		t.LossWeights.Values = append(slices.Clone(t.LossWeights.Values), 1)
+	}
+	t.LossType += "-" + imitation
 }
 
 // imitated checks that models to imitate are there if, and only if, the loss is.

@@ -116,6 +116,14 @@ func TestImitation(t *testing.T) {
 	best, err := example.Do(t.Context())
 	require.NoError(t, err)
 
+	cfg := *example.Config
+	cfg.Training.LossWeights = Weights{Values: []float64{1, 2}}
+	cfg.AddImitation()
+	cfg.AddImitation()
+	require.Equal(t, []string{"alignment", "matching", "imitation"}, cfg.Losses())
+	require.Equal(t, []float64{1, 2, 1}, cfg.Training.LossWeights.Values)
+	require.NoError(t, cfg.Validate())
+
 	r := toyRun(t, t.TempDir(), change("imitation"))
 	r.Imitate = []*Model{example.Model}
 	v, err := r.Do(t.Context())

@@ -45,7 +45,8 @@ it went. Ctrl-C saves first.
 		f.BoolVar(&o.resume, "resume", false, "go on where the run in --out stopped")
 		f.StringVar(&o.teacher, "teacher", "", "`model` to start from: a bundle, or a checkpoint (.pth.tar, with --vinvl)")
 		f.StringVar(&o.vinvl, "vinvl", "", "VinVL's backbone `folder`, for a checkpoint given as --teacher")
-		f.StringVar(&o.imitate, "imitate", "", "trained `bundles`, separated by commas, for the loss imitation")
+		f.StringVar(&o.imitate, "imitate", "", "trained `bundles`, separated by commas, whose rankings the model learns too (adds the loss imitation)")
+		f.Uint64Var(&o.seed, "training-seed", 0, "`seed` of the training, in place of the configuration's; --seed is that of scenes")
 		f.BoolVar(&o.optimizer, "resume-optimizer", false, "go on where a checkpoint given as --teacher stopped: with its Adam state, in its epoch")
 		o.clip.register(f)
 		f.StringVar(&o.aggregation, "aggregation-type", "", "labels: one sentence for labels that repeat, in place of the configuration's `type`")
@@ -66,6 +67,7 @@ type runOptions struct {
 	aggregation, imitate                                      string
 	clip                                                      clipFlags
 	epochs, batch, threads, saveEvery, valEvery               int
+	seed                                                      uint64
 	resume, quiet, json, optimizer                            bool
 }
 
@@ -155,6 +157,12 @@ func (o *runOptions) configure() (*train.Config, error) {
 	}
 	if o.valEvery > 0 {
 		cfg.Training.ValEvery = o.valEvery
+	}
+	if o.seed > 0 {
+		cfg.Training.Seed = o.seed
+	}
+	if o.imitate != "" {
+		cfg.AddImitation()
 	}
 	if o.aggregation != "" {
 		cfg.AggregationType = o.aggregation
