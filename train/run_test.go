@@ -288,3 +288,24 @@ func (f failing) Load(ctx context.Context, i, view int) (*region.Set, error) {
 	}
 	return f.Images.Load(ctx, i, view)
 }
+
+// The time between steps is told for steps that follow a step, and for no other.
+func TestRest(t *testing.T) {
+	needRuntime(t)
+	r := toyRun(t, t.TempDir(), func(c *Config) { c.Training.Epochs = 2 })
+	afterStep := false
+	counted := 0
+	r.Observe = func(e Event) {
+		switch e.Kind {
+		case "step":
+			require.Equal(t, afterStep, e.Rest > 0, "step %d: %v", e.Step, e.Rest)
+			afterStep = e.Step%(e.Steps/2) != 0 // a new epoch starts after validating and saving
+			counted++
+		case "validation", "saved":
+			afterStep = false
+		}
+	}
+	_, err := r.Do(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, counted, 4)
+}
