@@ -156,6 +156,9 @@ type TrainingConfig struct {
 	Beta2               float64 `yaml:"beta2"`
 	EMA                 float64 `yaml:"ema"` // decay of the averaged weights that are validated and kept; 0 = none
 	Accumulate          int     `yaml:"accumulate"`
+	// AccumulateInGraph makes the batches that accumulate one run, so that parameters and gradients cross to a GPU
+	// and back once for all of them.
+	AccumulateInGraph bool `yaml:"accumulate-in-graph"`
 	// GradientCheckpointing keeps only the input of every layer for its gradients, and computes the rest of the layer
 	// again: less memory, more time, the same result.
 	GradientCheckpointing bool `yaml:"gradient-checkpointing"`

@@ -18,6 +18,8 @@ type dropouts struct {
 	sites []site             // in order
 	seed  uint64
 	data  map[string][]float32
+	// together makes masks for several batches in one run, which come as stretches that are cut to their size.
+	together bool
 }
 
 // A site is one place in the graph where a mask is applied.
@@ -44,11 +46,18 @@ func (d *dropouts) apply(x *onnx.Value, place string) *onnx.Value {
 	}
 	s := site{input: fmt.Sprintf("dropout_%d", len(d.sites)), place: place, shape: shape}
 	d.sites = append(d.sites, s)
-	return d.b.Mul(x, d.b.Input(s.input, onnx.Float, shape))
+	if !d.together {
+		return d.b.Mul(x, d.b.Input(s.input, onnx.Float, shape))
+	}
+	flat := d.b.Input(s.input, onnx.Float, onnx.Of(s.input+"-length"))
+	count := d.b.Node("ReduceProd", "", []*onnx.Value{d.b.ShapeVector(x, shape)}, nil, onnx.Value{Type: onnx.Int64, Shape: onnx.Of(1)})[0]
+	cut := d.b.SliceV(flat, 0, d.b.Ints(0), d.b.Reshape(count, onnx.D(1)), shape.Elements())
+	return d.b.Mul(x, d.b.Reshape(cut, shape...))
 }
 
-// inputs adds this step's masks to a run's inputs; sizes are those of the batch's dimensions by name.
-func (d *dropouts) inputs(in map[string]*ort.Tensor, sizes map[string]int, rng *rand.Rand) error {
+// inputs adds this step's masks to a run's inputs; sizes are those of the batch's dimensions by name, the largest
+// of each if there are several times.
+func (d *dropouts) inputs(in map[string]*ort.Tensor, sizes map[string]int, times int, rng *rand.Rand) error {
 	largest := map[string]int{}
 	shapes := make([][]int64, len(d.sites))
 	counts := make([]int, len(d.sites))
@@ -61,6 +70,10 @@ func (d *dropouts) inputs(in map[string]*ort.Tensor, sizes map[string]int, rng *
 			}
 			shapes[i] = append(shapes[i], int64(n))
 			counts[i] *= n
+		}
+		if d.together {
+			shapes[i] = []int64{int64(times), int64(counts[i])}
+			counts[i] *= times
 		}
 		largest[s.place] = max(largest[s.place], counts[i])
 	}

@@ -274,7 +274,7 @@ func (w *worker) compile(epoch int) error {
 	if w.step != nil {
 		w.step.Close()
 	}
-	step, err := NewStep(w.Model.Net, w.Config, w.Model.Params, StepOptions{Threads: w.Threads, Device: w.Device, Distil: distil})
+	step, err := NewStep(w.Model.Net, w.Config, w.Model.Params, StepOptions{Threads: w.Threads, Device: w.Device, Distil: distil, Together: w.Config.Training.AccumulateInGraph})
 	if err != nil {
 		return err
 	}
@@ -368,15 +368,22 @@ func (w *worker) epoch(ctx context.Context) error {
 	w.ended = time.Time{}
 	var grads accumulator
 	saveDue := false
+	var group []prepared // of one run
 	err := func() error {
 		for p := range queue {
 			if err := errors.Join(ctx.Err(), p.err); err != nil {
 				return err
 			}
-			if err := w.one(ctx, p, &grads); err != nil {
+			group = append(group, p)
+			if t.AccumulateInGraph && len(group) < t.Accumulate && w.state.EpochStep+len(group) < w.batches.steps() {
+				continue
+			}
+			before := w.state.Step
+			if err := w.one(ctx, group, &grads); err != nil {
 				return err
 			}
-			saveDue = saveDue || t.SaveEvery > 0 && w.state.Step%t.SaveEvery == 0
+			group = group[:0]
+			saveDue = saveDue || t.SaveEvery > 0 && w.state.Step/t.SaveEvery > before/t.SaveEvery
 			if grads.n > 0 {
 				continue
 			}
@@ -397,14 +404,23 @@ func (w *worker) epoch(ctx context.Context) error {
 	return err
 }
 
-// one runs a batch, and the optimiser where it completes a step.
-func (w *worker) one(ctx context.Context, p prepared, grads *accumulator) error {
+// one runs a batch, or several at once, and the optimiser where it completes a step.
+func (w *worker) one(ctx context.Context, group []prepared, grads *accumulator) error {
 	t := &w.Config.Training
 	start := time.Now()
 	step := w.state.Step
-	p.batch.Softness = t.softness(step, w.total())
 	rng := rand.New(rand.NewPCG(t.Seed+2, uint64(step)))
-	res, err := w.step.Run(ctx, p.batch, rng)
+	var batches []*Batch
+	var took time.Duration
+	for _, p := range group {
+		p.batch.Softness = t.softness(step, w.total())
+		batches, took = append(batches, p.batch), took+p.took
+	}
+	run := func() (*Result, error) { return w.step.Run(ctx, batches[0], rng) }
+	if t.AccumulateInGraph {
+		run = func() (*Result, error) { return w.step.RunAll(ctx, batches, rng) }
+	}
+	res, err := run()
 	if err != nil {
 		return err
 	}
@@ -413,14 +429,14 @@ func (w *worker) one(ctx context.Context, p prepared, grads *accumulator) error 
 	}
 	busy := res.Runtime
 	lr := t.rate(step, w.state.Epoch, w.total())
-	e := Event{Kind: "step", Step: step + 1, Steps: w.total(), Epoch: w.state.Epoch, LR: lr, Loss: map[string]float64{},
-		Pairs: len(p.batch.Pairs), DataTime: p.took}
+	e := Event{Kind: "step", Step: step + len(group), Steps: w.total(), Epoch: w.state.Epoch, LR: lr, Loss: map[string]float64{},
+		Pairs: len(batches[0].Pairs), DataTime: took}
 	for i, n := range res.Names {
 		e.Loss[n] = res.Losses[i]
 	}
-	w.state.Step++
-	w.state.EpochStep++
-	if t.Accumulate > 1 {
+	w.state.Step += len(group)
+	w.state.EpochStep += len(group)
+	if t.Accumulate > 1 && !t.AccumulateInGraph {
 		grads.add(res)
 		res = nil
 		if grads.n == t.Accumulate || w.state.EpochStep == w.batches.steps() {
@@ -441,7 +457,7 @@ func (w *worker) one(ctx context.Context, p prepared, grads *accumulator) error 
 	e.StepTime = w.ended.Sub(start)
 	w.log.step(e)
 	w.observe(e)
-	runtime.KeepAlive(p.batch)
+	runtime.KeepAlive(batches)
 	return nil
 }
 

@@ -27,6 +27,8 @@ type Step struct {
 	parts   *ort.Tensor
 	drops   *dropouts
 	shape   [4]int
+	// together says that the step is for RunAll.
+	together bool
 }
 
 // captionPrefix tells the step's inputs for captions from those for images.
@@ -58,6 +60,8 @@ type StepOptions struct {
 	Full bool
 	// NoDropout compiles without dropout: for tests and gradients' checks.
 	NoDropout bool
+	// Together makes a step for RunAll in place of Run.
+	Together bool
 }
 
 // inputParams makes parameters inputs of the graph and remembers them.
@@ -90,9 +94,10 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 	n.Recompute = cfg.Training.GradientCheckpointing
 	// The regulariser of hidden states averages over padding, too.
 	n.Pack = !opts.Full && !slices.Contains(cfg.Losses(), "regularizehidden")
-	s := &Step{Params: params}
+	s := &Step{Params: params, together: opts.Together}
 	if !opts.NoDropout {
 		s.drops = newDropouts(b, cfg)
+		s.drops.together = opts.Together
 		n.Dropout = s.drops.apply
 	}
 	total, err := s.forward(b, n, cfg, opts)
@@ -117,6 +122,11 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 		return nil, err
 	}
 	model.EarlyOutputs()
+	if opts.Together {
+		if model, err = together(model, source.params); err != nil {
+			return nil, err
+		}
+	}
 	for _, p := range source.params {
 		if err := params.ensure(p, cfg.Training.Seed); err != nil {
 			return nil, err
@@ -277,6 +287,9 @@ func (s *Step) bindParams(params []nn.Param) error {
 			return err
 		}
 	}
+	if s.together {
+		return nil // their number is each run's
+	}
 	s.parts = ort.Float32([]int64{int64(len(s.losses))}, make([]float32, len(s.losses)))
 	return s.binding.Output("losses", s.parts)
 }
@@ -304,7 +317,7 @@ func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, 
 		in["softness"] = ort.Float32([]int64{1}, []float32{batch.Softness})
 	}
 	if s.drops != nil {
-		if err := s.drops.inputs(in, batch.sizes(), rng); err != nil {
+		if err := s.drops.inputs(in, batch.sizes(), 1, rng); err != nil {
 			return nil, err
 		}
 	}

@@ -134,6 +134,10 @@ func (a *Attr) marshal() []byte {
 		if a.T != nil {
 			b = appendMessage(b, 5, a.T.marshal())
 		}
+	case AttrGraph:
+		if a.G != nil {
+			b = appendMessage(b, 6, slices.Concat(a.G.pieces()...))
+		}
 	case AttrFloats:
 		for _, f := range a.Floats {
 			b = protowire.AppendTag(b, 7, protowire.Fixed32Type)

@@ -118,6 +118,7 @@ const (
 	AttrInt    AttrKind = 2
 	AttrString AttrKind = 3
 	AttrTensor AttrKind = 4
+	AttrGraph  AttrKind = 5
 	AttrFloats AttrKind = 6
 	AttrInts   AttrKind = 7
 )
@@ -130,6 +131,7 @@ type Attr struct {
 	I       int64
 	S       []byte
 	T       *Tensor
+	G       *Graph // of graphs made here; those that are read stay bytes
 	Floats  []float32
 	Ints    []int64
 	unknown []byte

@@ -1,0 +1,160 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aladin-go/aladin/internal/input"
+	"github.com/aladin-go/aladin/internal/nn"
+	"github.com/aladin-go/aladin/internal/onnx"
+	"github.com/aladin-go/aladin/internal/ort"
+)
+
+// Inputs that a step for several batches has besides.
+const (
+	timesDim   = "N"
+	scaleInput = "scale"
+)
+
+// together makes a step's graph run over several batches and add up their gradients, so that parameters and
+// sums cross to the device and back once. Gradients of rows come out batch by batch.
+func together(model *onnx.Model, params []nn.Param) (*onnx.Model, error) {
+	shared := map[string]bool{"softness": true}
+	dense := map[string]bool{}
+	for _, p := range params {
+		shared[p.Name] = true
+		dense["grad:"+p.Name] = true
+	}
+	return model.Scan(func(name string) bool { return !shared[name] && name != scaleInput }, func(name string) bool { return dense[name] }, timesDim, scaleInput)
+}
+
+// RunAll is Run for several batches of one size in one run of a step that was made for it (StepOptions.Together):
+// losses and gradients are their means.
+func (s *Step) RunAll(ctx context.Context, batches []*Batch, rng *rand.Rand) (*Result, error) {
+	n := int64(len(batches))
+	in, err := stackBatches(batches)
+	if err != nil {
+		return nil, err
+	}
+	in[scaleInput] = ort.Float32([]int64{1}, []float32{1 / float32(n)})
+	if batches[0].Softness > 0 {
+		in["softness"] = ort.Float32([]int64{1}, []float32{batches[0].Softness})
+	}
+	if s.drops != nil {
+		sizes := map[string]int{}
+		for _, b := range batches {
+			for name, size := range b.sizes() {
+				sizes[name] = max(sizes[name], size)
+			}
+		}
+		if err := s.drops.inputs(in, sizes, len(batches), rng); err != nil {
+			return nil, err
+		}
+	}
+	for _, info := range s.session.Inputs() {
+		if x, ok := in[info.Name]; ok {
+			if err := s.binding.Input(info.Name, x); err != nil {
+				return nil, err
+			}
+		}
+	}
+	parts := ort.Float32([]int64{n, int64(len(s.losses))}, make([]float32, int(n)*len(s.losses)))
+	if err := s.binding.Output("losses", parts); err != nil {
+		return nil, err
+	}
+	for _, o := range s.outputs {
+		v := s.Params.byName[o.param]
+		for i := range o.rows {
+			r := &o.rows[i]
+			shape := append(slices.Clone(in[r.source].Shape()), int64(len(v.Data)/v.Shape[0]))
+			size := 1
+			for _, d := range shape {
+				size *= int(d)
+			}
+			r.tensor = ort.Float32(shape, make([]float32, size))
+			if err := s.binding.Output(r.values, r.tensor); err != nil {
+				return nil, err
+			}
+		}
+	}
+	start := time.Now()
+	if err := s.binding.Run(ctx); err != nil {
+		return nil, err
+	}
+	took := time.Since(start)
+	// The mean of the losses, and rows as of one large batch.
+	s.parts = ort.Float32([]int64{int64(len(s.losses))}, make([]float32, len(s.losses)))
+	for i, x := range parts.Float32() {
+		s.parts.Float32()[i%len(s.losses)] += x / float32(n)
+	}
+	all := &Batch{Captions: input.Captions{}, Images: input.Images{}}
+	for name, dst := range map[string]*[]int64{"cap_ids": &all.Captions.IDs, "label_ids": &all.Images.LabelIDs, "label_types": &all.Images.LabelTypes} {
+		if x := in[name]; x != nil {
+			*dst = x.Int64()
+		}
+	}
+	res, err := s.result(all)
+	if err != nil {
+		return nil, err
+	}
+	res.Runtime = took
+	for _, g := range res.Grads {
+		if g.Index != nil {
+			for i := range g.Grad {
+				g.Grad[i] /= float32(n)
+			}
+		}
+	}
+	return res, nil
+}
+
+// stackBatches are the inputs of several batches along a new first axis, padded to the longest.
+func stackBatches(batches []*Batch) (map[string]*ort.Tensor, error) {
+	each := make([]map[string]*ort.Tensor, len(batches))
+	for i, b := range batches {
+		each[i] = b.Images.Tensors()
+		for name, x := range b.Captions.Tensors() {
+			each[i][captionPrefix+name] = x
+		}
+	}
+	out := map[string]*ort.Tensor{}
+	for name, first := range each[0] {
+		shape := slices.Clone(first.Shape())
+		for _, in := range each[1:] {
+			other := in[name].Shape()
+			if len(other) != len(shape) || other[0] != shape[0] || !slices.Equal(other[2:], shape[2:]) {
+				return nil, fmt.Errorf("train: batches of %v and %v cannot run together (%s)", shape, other, strings.TrimPrefix(name, captionPrefix))
+			}
+			shape[1] = max(shape[1], other[1])
+		}
+		stacked := append([]int64{int64(len(batches))}, shape...)
+		if first.Type() == ort.TypeInt64 {
+			data := stack(each, name, shape, (*ort.Tensor).Int64)
+			out[name] = ort.Int64(stacked, data)
+		} else {
+			out[name] = ort.Float32(stacked, stack(each, name, shape, (*ort.Tensor).Float32))
+		}
+	}
+	return out, nil
+}
+
+// stack copies rows of one or more numbers each to where they belong in the padded whole.
+func stack[T int64 | float32](each []map[string]*ort.Tensor, name string, shape []int64, values func(*ort.Tensor) []T) []T {
+	width := 1
+	for _, d := range shape[2:] {
+		width *= int(d)
+	}
+	rows, length := int(shape[0]), int(shape[1])
+	out := make([]T, len(each)*rows*length*width)
+	for i, in := range each {
+		x, have := values(in[name]), int(in[name].Shape()[1])*width
+		for row := range rows {
+			copy(out[(i*rows+row)*length*width:], x[row*have:(row+1)*have])
+		}
+	}
+	return out
+}
