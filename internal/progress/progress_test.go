@@ -207,11 +207,16 @@ func TestPlainLinesOfALongTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s screen
 		p := New(&s, "training", 1_000_000)
+		count := func() int {
+			p.mu.Lock() // lines are written under it
+			defer p.mu.Unlock()
+			return strings.Count(s.String(), "\n")
+		}
 		lines := func(d time.Duration) int {
-			before := strings.Count(s.String(), "\n")
+			before := count()
 			time.Sleep(d)
 			synctest.Wait()
-			return strings.Count(s.String(), "\n") - before
+			return count() - before
 		}
 		assert.InDelta(t, 12, lines(time.Minute), 1)
 		lines(3 * time.Hour)
