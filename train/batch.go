@@ -1,6 +1,9 @@
 package train
 
-import "github.com/aladin-go/aladin/internal/input"
+import (
+	"github.com/aladin-go/aladin/internal/input"
+	"github.com/aladin-go/aladin/internal/ort"
+)
 
 // A Batch is B pairs of an image and one of its captions, padded to the longest of each kind.
 type Batch struct {
@@ -9,4 +12,17 @@ type Batch struct {
 	Softness float32        // of the alignment head's maxima; 0 = hard
 	Pairs    []int          // which captions of the data these are
 	Examples []float32      // B×B scores, images × captions, of the models to imitate; nil = none
+}
+
+// tensors are the step's inputs of the batch's own.
+func (b *Batch) tensors() map[string]*ort.Tensor {
+	in := b.Images.Tensors()
+	for name, x := range b.Captions.Tensors() {
+		in[captionPrefix+name] = x
+	}
+	if b.Examples != nil {
+		n := int64(b.Captions.B)
+		in[examplesInput] = ort.Float32([]int64{n, n}, b.Examples)
+	}
+	return in
 }

@@ -52,47 +52,47 @@ func TestExamples(t *testing.T) {
 	require.Equal(t, all, told)
 
 	owners, views, captions := []int{3, 5, 11}, []int{0, 1, 1}, []int{9, 15, 33}
-	got, err := e.scores(t.Context(), owners, views, captions)
-	require.NoError(t, err)
-	for i, owner := range owners {
-		for j, c := range captions {
-			var want float32
-			for _, m := range e.models {
-				d := m.captions.dim
-				for k := range d {
-					want += m.views[views[i]].matching[owner*d+k] * m.captions.matching[c*d+k] / 2
+	// same holds a mean over models against the formula for one.
+	same := func(e *examples, score func(m *example, view, owner, caption int) float64) []float32 {
+		got, err := e.scores(t.Context(), owners, views, captions)
+		require.NoError(t, err)
+		for i, owner := range owners {
+			for j, c := range captions {
+				want := 0.0
+				for _, m := range e.models {
+					want += score(m, views[i], owner, c) / float64(len(e.models))
 				}
+				require.InDelta(t, want, got[i*len(captions)+j], 1e-4)
 			}
-			require.InDelta(t, want, got[i*3+j], 1e-5)
 		}
+		return got
 	}
+	dot := func(a, b []float32) (sum float64) {
+		for k := range a {
+			sum += float64(a[k]) * float64(b[k])
+		}
+		return sum
+	}
+	same(e, func(m *example, view, owner, c int) float64 {
+		d := m.captions.dim
+		return dot(m.views[view].matching[owner*d:][:d], m.captions.matching[c*d:][:d])
+	})
 
 	// Of alignment, MrSw: the sum of every word's best region.
 	a, err := newExamples(t.Context(), models, "alignment", run.Data, 1, "", func(int, int) {})
 	require.NoError(t, err)
 	defer a.close()
-	got, err = a.scores(t.Context(), owners, views, captions)
-	require.NoError(t, err)
-	for i, owner := range owners {
-		for j, c := range captions {
-			var want float64
-			for _, m := range a.models {
-				d := m.captions.dim
-				for w := range len(m.captions.weights[c]) {
-					best := math.Inf(-1)
-					for r := range len(m.views[views[i]].weights[owner]) {
-						sum := 0.0
-						for k := range d {
-							sum += float64(m.captions.tokens[c][w*d+k]) * float64(m.views[views[i]].tokens[owner][r*d+k])
-						}
-						best = max(best, sum)
-					}
-					want += best * float64(m.captions.weights[c][w]) / 2
-				}
+	got := same(a, func(m *example, view, owner, c int) float64 {
+		d, sum := m.captions.dim, 0.0
+		for w, weight := range m.captions.weights[c] {
+			best := math.Inf(-1)
+			for r := range m.views[view].weights[owner] {
+				best = max(best, dot(m.captions.tokens[c][w*d:][:d], m.views[view].tokens[owner][r*d:][:d]))
 			}
-			require.InDelta(t, want, got[i*3+j], 1e-4)
+			sum += best * float64(weight)
 		}
-	}
+		return sum
+	})
 	other, err := a.scores(t.Context(), owners, []int{0, 0, 0}, captions)
 	require.NoError(t, err)
 	require.NotEqual(t, other[3:6], got[3:6], "another view scores otherwise")

@@ -305,14 +305,7 @@ func int64s(v []int) []int64 {
 // Run computes losses and gradients for a batch. The result aliases the step's memory until the next
 // Run. rng draws the dropout masks.
 func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, error) {
-	in := batch.Images.Tensors()
-	for name, x := range batch.Captions.Tensors() {
-		in[captionPrefix+name] = x
-	}
-	if batch.Examples != nil {
-		n := int64(batch.Captions.B)
-		in[examplesInput] = ort.Float32([]int64{n, n}, batch.Examples)
-	}
+	in := batch.tensors()
 	if batch.Softness > 0 {
 		in["softness"] = ort.Float32([]int64{1}, []float32{batch.Softness})
 	}

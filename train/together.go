@@ -116,10 +116,7 @@ func (s *Step) RunAll(ctx context.Context, batches []*Batch, rng *rand.Rand) (*R
 func stackBatches(batches []*Batch) (map[string]*ort.Tensor, error) {
 	each := make([]map[string]*ort.Tensor, len(batches))
 	for i, b := range batches {
-		each[i] = b.Images.Tensors()
-		for name, x := range b.Captions.Tensors() {
-			each[i][captionPrefix+name] = x
-		}
+		each[i] = b.tensors()
 	}
 	out := map[string]*ort.Tensor{}
 	for name, first := range each[0] {

@@ -15,6 +15,7 @@ func TestRunAll(t *testing.T) {
 	for name, change := range map[string]func(c *Config){
 		"packed":        nil,
 		"hard, listnet": func(c *Config) { c.Training.Softness, c.Training.AlignContrast = 0, "" },
+		"imitation":     func(c *Config) { c.AddImitation() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := everything()
@@ -35,6 +36,11 @@ func TestRunAll(t *testing.T) {
 				require.NoError(t, err)
 				if cfg.Training.Softness > 0 {
 					b.Softness = 0.2
+				}
+				if known(cfg.Losses(), imitation) {
+					for range 9 {
+						b.Examples = append(b.Examples, rng.Float32())
+					}
 				}
 				batches = append(batches, b)
 			}
