@@ -70,13 +70,14 @@ type ModelConfig struct {
 // An Aggregation is "gated", "mean" or none, which the released files spell false.
 type Aggregation string
 
-// UnmarshalYAML accepts false, null and the two names.
+// UnmarshalYAML accepts false in all its spellings, nothing and the two names.
 func (a *Aggregation) UnmarshalYAML(n *yaml.Node) error {
-	switch n.Value {
-	case "false", "null", "~", "":
-		*a = ""
-	case "gated", "mean":
+	var on bool
+	switch {
+	case n.Value == "gated" || n.Value == "mean":
 		*a = Aggregation(n.Value)
+	case n.Value == "" || n.Decode(&on) == nil && !on:
+		*a = ""
 	default:
 		return fmt.Errorf("line %d: depth aggregation %q: want false, gated or mean", n.Line, n.Value)
 	}
@@ -225,7 +226,11 @@ var legacyKeys = map[string]string{
 	"text-model":  "the caption encoder is the shared one",
 	"image-model": "the feature size is the data's",
 	"val_step":    "use val-every", "text_dim": "", "num_workers": "", "print-every": "",
+	"dataset.images-path": namedData, "dataset.data": namedData, "dataset.restval": namedData,
+	"dataset.pre-extracted-features": namedData, "dataset.pre-extracted-features-root": namedData,
 }
+
+const namedData = "the command line names the data"
 
 //go:embed configs/*.yaml
 var configFiles embed.FS
@@ -314,12 +319,16 @@ func (c *Config) normalise(n *yaml.Node, t reflect.Type, path string) error {
 			key.Value = "depth-aggregation-matching"
 		}
 		ft, ok := fields[key.Value]
-		if why, legacy := legacyKeys[key.Value]; !ok && legacy {
+		why, legacy := legacyKeys[path+key.Value]
+		if !legacy { // wherever it stands
+			why, legacy = legacyKeys[key.Value]
+		}
+		if !ok && legacy {
 			c.Notes = append(c.Notes, strings.TrimSuffix(fmt.Sprintf("%s%s has no effect: %s", path, key.Value, why), ": "))
 			continue
 		}
 		if !ok {
-			return fmt.Errorf("%w: line %d: unknown key %q; did you mean %q?", ErrConfig, key.Line, path+key.Value, path+nearestKey(key.Value, fields))
+			return fmt.Errorf("%w: line %d: unknown key %q; did you mean %q?", ErrConfig, key.Line, path+key.Value, nearestKey(path, key.Value))
 		}
 		if ft.Kind() == reflect.Struct && ft != reflect.TypeOf(Weights{}) {
 			if value.Tag == "!!null" {
@@ -338,18 +347,26 @@ func (c *Config) normalise(n *yaml.Node, t reflect.Type, path string) error {
 	return nil
 }
 
-func nearestKey(key string, fields map[string]reflect.Type) string {
-	names := make([]string, 0, len(fields))
-	for f := range fields {
-		names = append(names, f)
-	}
-	slices.Sort(names)
+// nearestKey is the known key that is most like one that stands under a path, with its own path: of keys that are
+// equally like it one under the same.
+func nearestKey(path, key string) string {
 	best, score := "", -1.0
-	for _, f := range names {
-		if s := bigramOverlap(key, f); s > score {
-			best, score = f, s
+	var compare func(t reflect.Type, under string)
+	compare = func(t reflect.Type, under string) {
+		for i := range t.NumField() {
+			name, ft := t.Field(i).Tag.Get("yaml"), t.Field(i).Type
+			if name == "-" {
+				continue
+			}
+			if s := bigramOverlap(key, name); s > score || s == score && under == path {
+				best, score = under+name, s
+			}
+			if section := ft.Kind() == reflect.Struct && ft != reflect.TypeOf(Weights{}); section {
+				compare(ft, name+".")
+			}
 		}
 	}
+	compare(reflect.TypeOf(Config{}), "")
 	return best
 }
 

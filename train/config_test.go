@@ -70,6 +70,13 @@ func TestParseConfig(t *testing.T) {
 	require.Equal(t, Aggregation("mean"), c.Model.DepthAggregationAlignment)
 	require.Equal(t, []string{"model.text-model has no effect: the caption encoder is the shared one", "training.val_step has no effect: use val-every"}, c.Notes)
 
+	// As old files spell it, with keys that say where their program finds its data.
+	c, err = ParseConfig([]byte("dataset: {name: coco, images-path: a/b, restval: True}\nmodel:\n  depth-aggregation-alignment: False\n  depth-aggregation: no\n  freeze-teran: True\n"))
+	require.NoError(t, err)
+	require.Empty(t, c.Model.DepthAggregationAlignment+c.Model.DepthAggregationMatching)
+	require.True(t, c.Model.FreezeTeran)
+	require.Equal(t, []string{"dataset.images-path has no effect: the command line names the data", "dataset.restval has no effect: the command line names the data"}, c.Notes)
+
 	empty, err := ParseConfig(nil)
 	require.NoError(t, err)
 	require.Equal(t, DefaultConfig(), *empty)
@@ -84,6 +91,12 @@ func TestBadConfigs(t *testing.T) {
 		"training:\n  batch-sise: 3\nmodle:\n":               `unknown key "training.batch-sise"`,
 		"modle:\n  dropout: 1\n":                             `did you mean "model"?`,
 		"model:\n  tern_layers: 2\n":                         `did you mean "model.tern-layers"?`,
+		"lr: 1\n":                                            `unknown key "lr"; did you mean "training.lr"?`,
+		"training:\n  tern-layers: 1\n":                      `did you mean "model.tern-layers"?`,
+		"model:\n  detection-type: det\n":                    `did you mean "detection_type"?`,
+		"encoder:\n  droput: 1\n":                            `did you mean "encoder.dropout"?`,
+		"training:\n  images-path: a\n":                      `unknown key "training.images-path"`,
+		"model:\n  depth-aggregation: yes\n":                 `depth aggregation "yes"`,
 		"training:\n  lr: fast\n":                            "line 2",
 		"training: 3\n":                                      "training must be a mapping",
 		"- a\n":                                              "must be a mapping",
