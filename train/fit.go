@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/aladin-go/aladin/internal/nn"
-	"github.com/aladin-go/aladin/internal/onnx"
 )
 
 // A Fit tells what a network took of a teacher's parameters and what not.
@@ -87,7 +86,8 @@ func (m *Model) Fit(cfg *Config) (*Fit, error) {
 	return fit, nil
 }
 
-// stepParams lists the parameters of a training step: those of the two encoders, then those of the losses.
+// stepParams lists all parameters of a run: those of the two encoders, then those of the losses, of which a step may
+// leave some out.
 func stepParams(net nn.Config, cfg *Config) ([]nn.Param, error) {
 	list, err := nn.Parameters(net)
 	if err != nil {
@@ -97,14 +97,8 @@ func stepParams(net nn.Config, cfg *Config) ([]nn.Param, error) {
 	for _, p := range list {
 		known[p.Name] = true
 	}
-	b := onnx.NewBuilder()
-	source := &inputParams{}
-	n, err := nn.New(b, net, source)
+	_, source, _, err := new(Step).build(net, cfg, StepOptions{Distil: true, NoDropout: true})
 	if err != nil {
-		return nil, err
-	}
-	n.Training = true
-	if _, err := new(Step).forward(b, n, cfg, StepOptions{Distil: true}); err != nil {
 		return nil, err
 	}
 	for _, p := range source.params {

@@ -103,14 +103,10 @@ func random(rng *rand.Rand, scale float64, shape ...int) *onnxref.Tensor {
 	return onnxref.Floats(data, shape...)
 }
 
-// trainingGraph is what NewStep compiles, without dropout, for the reference.
-func trainingGraph(t *testing.T, net nn.Config, cfg *Config) (*refGraph, []nn.Param) {
-	b := onnx.NewBuilder()
-	source := &inputParams{}
-	n, err := nn.New(b, net, source)
-	require.NoError(t, err)
-	s := &Step{}
-	total, err := s.forward(b, n, cfg, StepOptions{Distil: true})
+// trainingGraph is what NewStep compiles, for the reference.
+func trainingGraph(t *testing.T, net nn.Config, cfg *Config, opts StepOptions) (*refGraph, []nn.Param) {
+	opts.Distil, opts.NoDropout = true, true
+	b, source, total, err := (&Step{}).build(net, cfg, opts)
 	require.NoError(t, err)
 	var wrt []*onnx.Value
 	for i, v := range source.made {
@@ -190,11 +186,13 @@ func TestNetworkGradients(t *testing.T) {
 			cfg.Training.LossWeights = Weights{Auto: true}
 			cfg.Training.AlignContrast = "infonce"
 			cfg.Training.Softness = 0.3
-			g, list := trainingGraph(t, net, &cfg)
-			rng := rand.New(rand.NewPCG(5, 6))
-			batch := randomBatch(t, rng, net, 3)
-			batch.Softness = 0.3
-			g.check(merge(referenceInputs(batch), parameters(rng, list)), rng)
+			for _, opts := range []StepOptions{{}, {Full: true}} {
+				g, list := trainingGraph(t, net, &cfg, opts)
+				rng := rand.New(rand.NewPCG(5, 6))
+				batch := randomBatch(t, rng, net, 3)
+				batch.Softness = 0.3
+				g.check(merge(referenceInputs(batch), parameters(rng, list)), rng)
+			}
 		})
 	}
 }
@@ -210,7 +208,7 @@ func TestConfigGradients(t *testing.T) {
 			net := smallNet()
 			net.ReleasedAlignment = cfg.Model.ReleasedAlignment
 			net.AlignLayers, net.SeparateAlign, net.Alignment = cfg.Model.TeranLayers, !cfg.Model.SharedTransformer, cfg.Training.AlignmentMode
-			g, list := trainingGraph(t, net, cfg)
+			g, list := trainingGraph(t, net, cfg, StepOptions{})
 			rng := rand.New(rand.NewPCG(7, 8))
 			batch := randomBatch(t, rng, net, 3)
 			in := merge(referenceInputs(batch), parameters(rng, list))

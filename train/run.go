@@ -180,12 +180,16 @@ func (w *worker) prepare(ctx context.Context) error {
 	if err := w.compile(epoch); err != nil {
 		return err
 	}
-	// The inference graphs may use parameters that no loss reaches: they start now, too.
-	if _, err := nn.TextModel(w.Model.Net, starting{w.Model.Params, w.Config.Training.Seed}); err != nil {
+	// Those that this step does not know start now, too: what a later one learns, and what the inference graphs use
+	// and no loss reaches.
+	all, err := stepParams(w.Model.Net, w.Config)
+	if err != nil {
 		return err
 	}
-	if _, err := nn.ImageModel(w.Model.Net, starting{w.Model.Params, w.Config.Training.Seed}); err != nil {
-		return err
+	for _, p := range all {
+		if err := w.Model.Params.ensure(p, w.Config.Training.Seed); err != nil {
+			return err
+		}
 	}
 	if (w.FromData || w.Model.measure) && resumed == nil {
 		if err := w.startFromData(ctx); err != nil {
@@ -213,7 +217,6 @@ func (w *worker) prepare(ctx context.Context) error {
 		w.state, w.best = resumed, resumed.BestValidation
 		w.note("resumed at step %d of %d", resumed.Step, w.total())
 	}
-	var err error
 	if len(w.Imitate) > 0 {
 		w.batches.models, err = newExamples(ctx, w.Imitate, w.Config.Training.ImitationHead, w.Data, w.Threads, w.Device, func(done, total int) {
 			w.observe(Event{Kind: "start", Note: "encoding with the models to imitate", Done: done, Total: total})
@@ -227,19 +230,6 @@ func (w *worker) prepare(ctx context.Context) error {
 	}
 	w.val, err = newValidator(w.Model.Net, w.enc, w.Val, w.Threads, w.Device)
 	return err
-}
-
-// starting hands out parameters, starting those that are missing.
-type starting struct {
-	p    *Params
-	seed uint64
-}
-
-func (s starting) Values(p nn.Param) ([]float32, error) {
-	if err := s.p.ensure(p, s.seed); err != nil {
-		return nil, err
-	}
-	return s.p.Values(p)
 }
 
 func (w *worker) startFromData(ctx context.Context) error {

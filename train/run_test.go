@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -82,6 +83,12 @@ func TestResume(t *testing.T) {
 	}
 	uninterrupted := map[string]done{} // by configuration
 	top := t
+	example := sync.OnceValue(func() *Model { // to imitate
+		r := toyRun(top, top.TempDir(), func(c *Config) { c.Training.Epochs, c.Training.Seed = 1, 5 })
+		_, err := r.Do(top.Context())
+		require.NoError(top, err)
+		return r.Model
+	})
 	for name, c := range map[string]struct {
 		change func(c *Config)
 		stop   func(e Event) bool // where to interrupt
@@ -94,15 +101,38 @@ func TestResume(t *testing.T) {
 		"steps, validating":   {func(c *Config) { c.Training.ValEvery = 5 }, func(e Event) bool { return e.Note == "validating" }, false},
 		"accumulated batches": {func(c *Config) { c.Training.Accumulate = 4 }, func(e Event) bool { return e.Kind == "step" && e.Step == 11 }, false},
 		"distillation later":  {func(c *Config) { c.Training.DistillAfter = 1 }, func(e Event) bool { return e.Kind == "step" && e.Step == 8 }, false},
+		"learned weights, buckets": {func(c *Config) {
+			c.Training.DistillAfter, c.Training.DistillationMode, c.Training.LossWeights = 1, "mse", Weights{Auto: true}
+			c.Training.Bucket, c.Training.Scheduler, c.Training.StepSize = 3, "steplr", 1
+		}, func(e Event) bool { return e.Kind == "step" && e.Step == 5 }, false},
+		"learned weights, active": {func(c *Config) {
+			c.Training.DistillAfter, c.Training.DistillationMode, c.Training.LossWeights = 1, "mse", Weights{Auto: true}
+			c.Training.Bucket, c.Training.Scheduler, c.Training.StepSize = 3, "steplr", 1
+		}, func(e Event) bool { return e.Kind == "step" && e.Step == 11 }, true},
+		"imitation in the graph": {func(c *Config) {
+			c.Training.Accumulate, c.Training.AccumulateInGraph = 2, true
+			c.AddImitation()
+		}, func(e Event) bool { return e.Kind == "step" && e.Step == 10 }, true},
+		"Adam, no average": {func(c *Config) {
+			c.Training.Optimizer, c.Training.EMA, c.Training.Contrast, c.Training.GradientCheckpointing = "adam", 0, "infonce", true
+			c.Training.LossType = "alignment-matching-distillation-entropy-regularizehidden"
+		}, func(e Event) bool { return e.Kind == "step" && e.Step == 7 }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			start := func(dir string) *Run {
+				r := toyRun(t, dir, c.change)
+				if known(r.Config.Losses(), imitation) {
+					r.Imitate = []*Model{example()}
+				}
+				return r
+			}
 			parts := t.TempDir()
-			broken := toyRun(t, parts, c.change)
+			broken := start(parts)
 			key := string(broken.Config.YAML())
 			whole, ok := uninterrupted[key]
 			if !ok {
 				whole.dir = top.TempDir()
-				whole.run = toyRun(t, whole.dir, c.change)
+				whole.run = start(whole.dir)
 				var err error
 				whole.best, err = whole.run.Do(t.Context())
 				require.NoError(t, err)
@@ -128,12 +158,13 @@ func TestResume(t *testing.T) {
 				require.NoError(t, os.RemoveAll(filepath.Join(parts, "last")))
 				require.NoError(t, os.CopyFS(filepath.Join(parts, "last"), os.DirFS(saved)))
 			}
-			again := toyRun(t, parts, c.change)
+			again := start(parts)
 			again.Resume = true
 			bestAgain, err := again.Do(t.Context())
 			require.NoError(t, err)
 
 			require.Equal(t, metrics(t, whole.dir), metrics(t, parts))
+			require.Len(t, again.Model.Params.All(), len(whole.run.Model.Params.All()))
 			require.Equal(t, whole.best, bestAgain)
 			for _, p := range whole.run.Model.Params.All() {
 				require.Equal(t, p.Data, again.Model.Params.Lookup(p.Name).Data, p.Name)
@@ -219,7 +250,11 @@ func TestRunRefuses(t *testing.T) {
 		"validation features": {func(r *Run) { r.Val.Images.(*toyImages).dim = 3 }, ErrData},
 		"fewer than a batch":  {func(r *Run) { r.Data.Captions = r.Data.Captions[:3] }, ErrData},
 		"nothing to resume":   {func(r *Run) { r.Resume = true }, ErrState},
-		"no views":            {func(r *Run) { r.Data.Images.(*toyImages).views = nil }, ErrData},
+		"nothing learns": {func(r *Run) {
+			r.Config.Model.FreezeTeran, r.Config.Training.LossType, r.Config.Training.AlignContrast = true, "alignment", ""
+			r.Model.Net.WordGates = false
+		}, ErrConfig},
+		"no views": {func(r *Run) { r.Data.Images.(*toyImages).views = nil }, ErrData},
 	} {
 		r := toyRun(t, t.TempDir(), nil)
 		c.change(r)

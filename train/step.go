@@ -84,23 +84,8 @@ func (p *inputParams) Param(b *onnx.Builder, par nn.Param) (*onnx.Value, error) 
 // NewStep builds and compiles the training step for a network and a configuration. Parameters that
 // params lacks are added to it, started by seed.
 func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Step, error) {
-	b := onnx.NewBuilder()
-	source := &inputParams{}
-	n, err := nn.New(b, net, source)
-	if err != nil {
-		return nil, err
-	}
-	n.Training = true
-	n.Recompute = cfg.Training.GradientCheckpointing
-	// The regulariser of hidden states averages over padding, too.
-	n.Pack = !opts.Full && !slices.Contains(cfg.Losses(), "regularizehidden")
 	s := &Step{Params: params, together: opts.Together}
-	if !opts.NoDropout {
-		s.drops = newDropouts(b, cfg)
-		s.drops.together = opts.Together
-		n.Dropout = s.drops.apply
-	}
-	total, err := s.forward(b, n, cfg, opts)
+	b, source, total, err := s.build(net, cfg, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +101,9 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 	}
 	for i, g := range grads {
 		s.declare(b, wrt[i], g)
+	}
+	if len(s.outputs) == 0 {
+		return nil, fmt.Errorf("%w: no parameter learns: model.freeze-teran freezes all that loss-type %q depends on", ErrConfig, cfg.Training.LossType)
 	}
 	model, err := b.Model("aladin training step")
 	if err != nil {
@@ -143,6 +131,26 @@ func NewStep(net nn.Config, cfg *Config, params *Params, opts StepOptions) (*Ste
 		return nil, err
 	}
 	return s, nil
+}
+
+// build makes the graph of the losses, with all parameters as inputs.
+func (s *Step) build(net nn.Config, cfg *Config, opts StepOptions) (b *onnx.Builder, source *inputParams, total *onnx.Value, err error) {
+	b, source = onnx.NewBuilder(), &inputParams{}
+	n, err := nn.New(b, net, source)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	n.Training = true
+	n.Recompute = cfg.Training.GradientCheckpointing
+	// The regulariser of hidden states averages over padding, too.
+	n.Pack = !opts.Full && !slices.Contains(cfg.Losses(), "regularizehidden")
+	if !opts.NoDropout {
+		s.drops = newDropouts(b, cfg)
+		s.drops.together = opts.Together
+		n.Dropout = s.drops.apply
+	}
+	total, err = s.forward(b, n, cfg, opts)
+	return b, source, total, err
 }
 
 // frozenParam tells whether a parameter stays as it is: the regions' statistics and the stop words always;

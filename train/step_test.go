@@ -214,7 +214,7 @@ func TestStepAgainstReference(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, sparse, 2, "words and gates are looked up")
 
-	ref, list := trainingGraph(t, net, cfg)
+	ref, list := trainingGraph(t, net, cfg, StepOptions{})
 	in := referenceInputs(batch)
 	for _, p := range list {
 		data := s.Params.Lookup(p.Name).Data
@@ -415,18 +415,13 @@ func TestPacked(t *testing.T) {
 // that are there, whatever they are padded to.
 func TestPaddingHasNoRows(t *testing.T) {
 	cfg := DefaultConfig()
-	b := onnx.NewBuilder()
-	n, err := nn.New(b, smallNet(), &inputParams{})
-	require.NoError(t, err)
-	n.Training, n.Pack = true, true
-	drops := newDropouts(b, &cfg)
-	n.Dropout = drops.apply
-	_, err = (&Step{drops: drops}).forward(b, n, &cfg, StepOptions{Distil: true})
+	step := &Step{}
+	_, _, _, err := step.build(smallNet(), &cfg, StepOptions{Distil: true})
 	require.NoError(t, err)
 	tight := map[string]int{"B": 4, "T": 9, "L": 5, "R": 6, nn.KeptDim("T"): 20, nn.KeptDim("L"): 12, nn.KeptDim("R"): 15}
 	wide := map[string]int{"B": 4, "T": 19, "L": 15, "R": 16, nn.KeptDim("T"): 20, nn.KeptDim("L"): 12, nn.KeptDim("R"): 15}
 	rows := 0
-	for _, s := range drops.sites {
+	for _, s := range step.drops.sites {
 		if len(s.shape) == 4 { // weights of attention
 			continue
 		}
