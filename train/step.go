@@ -140,7 +140,7 @@ func (s *Step) build(net nn.Config, cfg *Config, opts StepOptions) (b *onnx.Buil
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	n.Training = true
+	n.Training, n.Loose = true, opts.Together
 	n.Recompute = cfg.Training.GradientCheckpointing
 	// The regulariser of hidden states averages over padding, too.
 	n.Pack = !opts.Full && !slices.Contains(cfg.Losses(), "regularizehidden")
@@ -218,7 +218,7 @@ func (s *Step) forward(b *onnx.Builder, n *nn.Net, cfg *Config, opts StepOptions
 		case "entropy":
 			v = l.entropy(image.Matching, text.Matching)
 		case "regularizehidden":
-			v = l.hiddenNorm(textStates.Hidden, imageStates.Hidden)
+			v = l.hiddenNorm(n.Tight(textStates, true), n.Tight(imageStates, false))
 		}
 		v = b.Reshape(v, onnx.D(1))
 		s.losses = append(s.losses, name)

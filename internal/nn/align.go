@@ -23,6 +23,8 @@ func (n *Net) Scores(image, text Side, pad int) *onnx.Value {
 			text.Tokens = n.padded(text.Tokens, text.mask)
 		}
 		if n.ReleasedAlignment {
+			image.Tokens, image.Weights = n.tight(image.Tokens, image.mask, false), n.tight(image.Weights, image.mask, false)
+			text.Tokens, text.Weights = n.tight(text.Tokens, text.mask, true), n.tight(text.Weights, text.mask, true)
 			image, text = n.trim(image, text)
 		}
 		sim := n.similarities(image, text)

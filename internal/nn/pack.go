@@ -79,3 +79,28 @@ func (n *Net) weighed(m mask, weights *onnx.Value) *onnx.Value {
 	w := b.TakeRows(b.Reshape(weights, m.shape.Elements(), onnx.D(1)), m.kept)
 	return b.Mul(n.owners(m, false), b.Reshape(w, onnx.D(1), m.kept.Shape[0]))
 }
+
+// leastTokens is how many tokens a batch of captions is padded to at least.
+const leastTokens = 4
+
+// Tight cuts what lies beyond the longest caption (or the longest list of regions) of the batch off its states, where
+// Loose allows that there is any. States must not be packed.
+func (n *Net) Tight(s States, captions bool) []*onnx.Value {
+	out := make([]*onnx.Value, len(s.Hidden))
+	for i, x := range s.Hidden {
+		out[i] = n.tight(x, s.mask, captions)
+	}
+	return out
+}
+
+func (n *Net) tight(x *onnx.Value, m mask, captions bool) *onnx.Value {
+	if !n.Loose {
+		return x
+	}
+	b, least := n.B, int64(1)
+	if captions {
+		least = leastTokens
+	}
+	longest := b.Cast(b.ReduceMax(b.ReduceSum(m.tokens, false, 1), true, 0), onnx.Int64)
+	return b.SliceV(x, 1, b.Ints(0), b.Max(longest, b.Ints(least)), onnx.Sym(x.Shape[1].String()+"-longest"))
+}
