@@ -48,7 +48,7 @@ func (n *Net) packedScores(image, text Side) *onnx.Value {
 	case "MrAVGw":
 		return b.Div(sums, b.Unsqueeze(b.MaxS(b.ReduceSum(text.Weights, false, 1), 1e-6), 0))
 	case MrCOSw:
-		return b.Div(sums, b.Unsqueeze(n.lengths(b.Gemm(weights, text.Tokens, nil, false, false)), 0))
+		return b.Div(sums, b.Unsqueeze(n.captionLength(b.Gemm(weights, text.Tokens, nil, false, false), text.Weights), 0))
 	}
 	return sums
 }
@@ -141,7 +141,7 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 		// A caption without words scores 0, where the released code divides by zero.
 		return b.Div(b.ReduceSum(overRegions(), false, 2), b.MaxS(words, 1e-6))
 	case MrCOSw:
-		return b.Div(b.ReduceSum(overRegions(), false, 2), b.Unsqueeze(n.sumLength(text), 0))
+		return b.Div(b.ReduceSum(overRegions(), false, 2), b.Unsqueeze(n.captionLength(n.wordSum(text), text.Weights), 0))
 	case "MwSr":
 		return b.ReduceSum(overWords(), false, 1)
 	case "symm":
@@ -152,17 +152,21 @@ func (n *Net) reduceScores(s similarity, image, text Side, pad int) *onnx.Value 
 	return b.ReduceSum(overRegions(), false, 2) // MrSw
 }
 
-// sumLength is the length of the weighted sum of each caption's words [C].
-func (n *Net) sumLength(text Side) *onnx.Value {
-	b := n.B
-	return n.lengths(b.ReduceSum(b.Mul(text.Tokens, b.Unsqueeze(text.Weights, 2)), false, 1))
+// wordSum is the weighted sum of each caption's words [C, D].
+func (n *Net) wordSum(text Side) *onnx.Value {
+	return n.B.ReduceSum(n.B.Mul(text.Tokens, n.B.Unsqueeze(text.Weights, 2)), false, 1)
 }
 
-// lengths of vectors [C, D].
-func (n *Net) lengths(sum *onnx.Value) *onnx.Value {
+// leastShare is the least that MrCOSw makes of a caption's length, as a share of the weights of its words, so that a
+// score stays below 20 where words cancel each other. Trained models have 0.4 to 1, n words in random directions 1/√n.
+const leastShare = 0.05
+
+// captionLength is what MrCOSw divides by [C]: the length of the weighted sum of each caption's words [C, D].
+func (n *Net) captionLength(sum, weights *onnx.Value) *onnx.Value {
 	b := n.B
 	// A caption without words has the length 1e-4 and the score 0.
-	return b.Sqrt(b.AddS(b.ReduceSum(b.Mul(sum, sum), false, 1), 1e-8))
+	length := b.Sqrt(b.AddS(b.ReduceSum(b.Mul(sum, sum), false, 1), 1e-8))
+	return b.Max(length, b.MulS(b.ReduceSum(weights, false, 1), leastShare))
 }
 
 // normaliseWeights folds what MrAVGw and MrCOSw divide a caption's score by into the weights of its words,
@@ -173,7 +177,7 @@ func (n *Net) normaliseWeights(text Side) Side {
 	case "MrAVGw":
 		text.Weights = b.Div(text.Weights, b.MaxS(b.ReduceSum(text.Weights, true, 1), 1e-6))
 	case MrCOSw:
-		text.Weights = b.Div(text.Weights, b.Unsqueeze(n.sumLength(text), 1))
+		text.Weights = b.Div(text.Weights, b.Unsqueeze(n.captionLength(n.wordSum(text), text.Weights), 1))
 	}
 	return text
 }

@@ -179,7 +179,7 @@ func plain(mode string, image, text [][]float64, weights []float64, softness flo
 				total[k] += weights[w] * x
 			}
 		}
-		return overRegions / math.Sqrt(dot(total, total)+1e-8)
+		return overRegions / max(math.Sqrt(dot(total, total)+1e-8), 0.05*weight)
 	case "MwSr":
 		return overWords
 	case "symm":
@@ -298,6 +298,57 @@ func TestScoresGradients(t *testing.T) {
 						}
 					}
 				})
+			}
+		}
+	}
+}
+
+// cancelled makes the words of a caption cancel each other but for a part.
+func (b bag) cancelled(i int, part float64) {
+	for k := 2; k < b.rows; k += 2 {
+		for d, x := range b.vectors[i][k-1] {
+			b.vectors[i][k][d] = -x
+		}
+		b.vectors[i][k][0] += part
+	}
+}
+
+// Where words cancel each other, MrCOSw stays bounded, and its gradients are those of what it computes.
+func TestCancellingWords(t *testing.T) {
+	for _, soft := range []bool{false, true} {
+		a := align(t, nn.Config{Alignment: nn.MrCOSw, WordGates: true}, soft)
+		for _, part := range []float64{0, 1e-9, 0.01, 0.5} { // 0.5 is past the bound
+			rng := rand.New(rand.NewPCG(8, 9))
+			image, text := newBag(rng, 4, []int{4, 2}, 0, 0), newBag(rng, 5, []int{4, 4}, 1, 0)
+			text.cancelled(0, part)
+			in := inputs(rng, image, text, 0.1)
+			out, err := onnxref.Eval(a.b, in, append([]*onnx.Value{a.scores}, a.gradient...)...)
+			require.NoError(t, err)
+			for i := range 2 {
+				for c := range 2 {
+					softness := 0.0
+					if soft {
+						softness = 0.1
+					}
+					regions, _ := image.present(i)
+					words, weights := text.present(c)
+					got := out[0].F[i*2+c]
+					require.InDelta(t, plain(nn.MrCOSw, regions, words, weights, softness), got, 1e-6)
+					require.Less(t, math.Abs(got), 20*(1+0.1*math.Log(4)))
+				}
+			}
+			for i, v := range a.wrt {
+				elements := []int{}
+				for k := range out[i+1].F {
+					if v.Name != "text-weights" || in[v.Name].F[k] > 0 {
+						elements = append(elements, k)
+					}
+				}
+				want, err := onnxref.Differences(a.b, in, a.loss, v.Name, elements, 1e-6)
+				require.NoError(t, err)
+				for j, k := range elements {
+					require.InDelta(t, want[j], out[i+1].F[k], 1e-4*max(1, math.Abs(want[j])), "part %g, %s[%d]", part, v.Name, k)
+				}
 			}
 		}
 	}

@@ -30,7 +30,8 @@ var AlignmentModes = []string{"sum", "mean", "MrSw", "MrAVGw", "MwSr", "symm", "
 // best of every word, the score would be the cosine of that region with the sum; so it is a cosine of the
 // caption, against the picture put together from the regions that fit it best. A constant a caption, it
 // orders the images for a caption as MrSw does. It makes the captions of an image comparable, which
-// neither sum nor mean does: the sum favours long captions, the mean those of a few general words.
+// neither sum nor mean does: the sum favours long captions, the mean those of a few general words. The length is at
+// least a twentieth of the words' weights, so that words that cancel each other do not count without bound.
 const MrCOSw = "MrCOSw"
 
 var aggregations = []string{"", "gated", "mean"}
