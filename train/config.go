@@ -466,6 +466,20 @@ func (c *Config) Validate() error {
 	return c.checkCLIP()
 }
 
+// CheckRun tells, before anything is computed, whether a run on so many captions can be: they make a batch, and models
+// to imitate are there if, and only if, the loss is.
+func (c *Config) CheckRun(captions int, imitate []*Model) error {
+	switch asks := known(c.Losses(), imitation); {
+	case captions < c.Training.BatchSize:
+		return fmt.Errorf("%w: %d captions are fewer than one batch of %d (training.bs)", ErrData, captions, c.Training.BatchSize)
+	case asks && len(imitate) == 0:
+		return fmt.Errorf("%w: training.loss-type names %s, and no model to imitate is given", ErrConfig, imitation)
+	case !asks && len(imitate) > 0:
+		return fmt.Errorf("%w: models to imitate are given, and training.loss-type %q does not name %s", ErrConfig, c.Training.LossType, imitation)
+	}
+	return nil
+}
+
 // YAML writes the whole configuration.
 func (c *Config) YAML() []byte {
 	var buf bytes.Buffer

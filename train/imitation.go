@@ -176,14 +176,3 @@ func (c *Config) AddImitation() {
 	}
 	t.LossType += "-" + imitation
 }
-
-// imitated checks that models to imitate are there if, and only if, the loss is.
-func (c *Config) imitated(models []*Model) error {
-	switch asks := known(c.Losses(), imitation); {
-	case asks && len(models) == 0:
-		return fmt.Errorf("%w: training.loss-type names %s, and no model to imitate is given", ErrConfig, imitation)
-	case !asks && len(models) > 0:
-		return fmt.Errorf("%w: models to imitate are given, and training.loss-type %q does not name %s", ErrConfig, c.Training.LossType, imitation)
-	}
-	return nil
-}

@@ -26,8 +26,18 @@ func (s *State) fits(now *State) error {
 	}
 	// Keys that one of them lacks, because it is older, have their defaults. How often to save changes nothing.
 	x.Training.SaveEvery = y.Training.SaveEvery
+	hint := ""
+	switch from, to := &x.Training, &y.Training; {
+	case from.Epochs == to.Epochs:
+	case to.countsEpochs():
+		hint = "; what a step does depends on how many there are: to train longer, start another run from the model of this one (--teacher)"
+	case to.Epochs < s.Epoch || to.Epochs == s.Epoch && s.EpochStep > 0:
+		return fmt.Errorf("it is in epoch %d, and there shall be %d (training.epochs)", s.Epoch+1, to.Epochs)
+	default: // a run of so many epochs would have come here, too
+		from.Epochs = to.Epochs
+	}
 	if d := differences(*x, *y, "yaml"); len(d) > 0 {
-		return fmt.Errorf("its configuration is another one: %s", strings.Join(d, ", "))
+		return fmt.Errorf("its configuration is another one: %s%s", strings.Join(d, ", "), hint)
 	}
 	return nil
 }

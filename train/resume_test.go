@@ -25,6 +25,16 @@ func TestStateFits(t *testing.T) {
 	require.ErrorContains(t, old("training: {bs: 8, augment: [flip], loss-weights: auto}\n").fits(now()),
 		"training.loss-weights is {true []} there, {false []} here, training.augment is [flip] there, [] here")
 	require.ErrorContains(t, old("training: {size: 8}\n").fits(now()), "unknown key", "unknown keys are no defaults")
+	far := old("training: {bs: 8, epochs: 9}\n")
+	require.NoError(t, far.fits(now()), "with StepLR the number of epochs changes nothing else")
+	far.Epoch, far.EpochStep = 20, 0
+	require.NoError(t, far.fits(now()), "all 20 epochs are done")
+	far.EpochStep = 1
+	require.ErrorContains(t, far.fits(now()), "it is in epoch 21, and there shall be 20")
+	far.Epoch, far.Config = 1, "training: {bs: 8, epochs: 9, scheduler: cosine}\n"
+	cfg.Training.Scheduler = "cosine"
+	require.ErrorContains(t, far.fits(now()), "training.epochs is 9 there, 20 here; what a step does depends on how many there are")
+	cfg.Training.Scheduler = "steplr"
 	cfg.Encoder.GlobalPair = 0.5
 	require.ErrorContains(t, old("training: {bs: 8}\n").fits(now()), "encoder.global-pair is 0 there, 0.5 here")
 

@@ -84,7 +84,10 @@ func (r *Run) Do(ctx context.Context) (*Validation, error) {
 }
 
 func (r *Run) check() error {
-	if err := errors.Join(r.Data.Check(), r.Config.imitated(r.Imitate)); err != nil {
+	if err := r.Data.Check(); err != nil {
+		return err
+	}
+	if err := r.Config.CheckRun(len(r.Data.Captions), r.Imitate); err != nil {
 		return err
 	}
 	if r.Val != nil {
@@ -97,9 +100,6 @@ func (r *Run) check() error {
 	}
 	if d := r.Data.Images.Dim(); d != r.Model.Net.RegionDim {
 		return fmt.Errorf("%w: regions have %d features, the model reads %d", ErrData, d, r.Model.Net.RegionDim)
-	}
-	if len(r.Data.Captions) < r.Config.Training.BatchSize {
-		return fmt.Errorf("%w: %d captions are fewer than one batch of %d (training.bs)", ErrData, len(r.Data.Captions), r.Config.Training.BatchSize)
 	}
 	if r.Epoch < 0 || r.Epoch >= r.Config.Training.Epochs {
 		return fmt.Errorf("%w: %d epochs are done, of %d: nothing is left (training.epochs)", ErrConfig, r.Epoch, r.Config.Training.Epochs)
@@ -171,6 +171,7 @@ func (w *worker) prepare(ctx context.Context) error {
 		if err := s.fits(w.state); err != nil {
 			return fmt.Errorf("%w: %s: %w: resume as the run was started, or start anew without --resume", ErrState, w.lastDir(), err)
 		}
+		s.Config, s.Network = w.state.Config, w.state.Network // the number of epochs may be another
 		resumed = s
 	}
 	epoch := w.Epoch

@@ -263,6 +263,37 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
+// A run that has ended goes on for more epochs as if it had been told of them at first, where the number of epochs
+// changes nothing else.
+func TestResumeLonger(t *testing.T) {
+	needRuntime(t)
+	for name, schedule := range map[string]func(c *Config){
+		"constant": func(c *Config) { c.Training.Scheduler = "constant" },
+		"steps":    func(c *Config) { c.Training.Scheduler, c.Training.StepSize = "steplr", 2 },
+	} {
+		do := func(dir string, resume bool, epochs int) *Run {
+			r := toyRun(t, dir, func(c *Config) {
+				schedule(c)
+				c.Training.Epochs, c.Training.SoftnessEnd = epochs, 0
+			})
+			r.Resume = resume
+			_, err := r.Do(t.Context())
+			require.NoError(t, err, name)
+			return r
+		}
+		whole, parts := t.TempDir(), t.TempDir()
+		want := do(whole, false, 4)
+		do(parts, false, 2)
+		do(parts, true, 3)
+		do(parts, true, 3) // nothing is left
+		got := do(parts, true, 4)
+		require.Equal(t, metrics(t, whole), metrics(t, parts), name)
+		for _, p := range want.Model.Params.All() {
+			require.Equal(t, p.Data, got.Model.Params.Lookup(p.Name).Data, p.Name)
+		}
+	}
+}
+
 // Another configuration or other data cannot be resumed into.
 func TestResumeRefuses(t *testing.T) {
 	needRuntime(t)
@@ -273,6 +304,7 @@ func TestResumeRefuses(t *testing.T) {
 	r.Resume = true
 	_, err = r.Do(t.Context())
 	require.ErrorIs(t, err, ErrState)
+	require.ErrorContains(t, err, "training.epochs is 1 there, 2 here; what a step does depends on how many there are")
 	r = toyRun(t, dir, func(c *Config) { c.Training.Epochs = 1 })
 	r.Resume = true
 	r.Data.Captions = r.Data.Captions[1:]

@@ -21,6 +21,11 @@ func (t *TrainingConfig) rate(step, epoch, total int) float64 {
 	return lr
 }
 
+// countsEpochs tells whether what a step does depends on the number of epochs.
+func (t *TrainingConfig) countsEpochs() bool {
+	return t.Scheduler == "cosine" || t.Softness > 0 && t.softnessEnd() != t.Softness
+}
+
 // softness is the temperature of the soft maximum at a step.
 func (t *TrainingConfig) softness(step, total int) float32 {
 	if t.Softness <= 0 {

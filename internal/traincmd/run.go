@@ -104,27 +104,40 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 		return err
 	}
 	defer ext.close()
-	data, err := o.open(ctx, w, &o.data, ext.augmented(), cfg, "train")
+	imitate, err := o.examples()
+	if err != nil {
+		return err
+	}
+	// Whatever can be wrong is found before regions are extracted, which may take hours.
+	data, err := o.open(ctx, &o.data, cfg, "train")
 	if err != nil {
 		return err
 	}
 	defer data.close()
-	run := &train.Run{Config: cfg, Data: data.train(), Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Observe: w.observe}
+	var val *dataset
 	if o.val.Given() {
-		val, err := o.open(ctx, w, &o.val, ext.plain(), cfg, "val")
-		if err != nil {
+		if val, err = o.open(ctx, &o.val, cfg, "val"); err != nil {
 			return err
 		}
 		defer val.close()
+	}
+	if err := cfg.CheckRun(len(data.src.Captions), imitate); err != nil {
+		return err
+	}
+	if err := data.extract(ctx, w, ext.augmented()); err != nil {
+		return err
+	}
+	run := &train.Run{Config: cfg, Data: data.train(), Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Imitate: imitate, Observe: w.observe}
+	if val != nil {
+		if err := val.extract(ctx, w, ext.plain()); err != nil {
+			return err
+		}
 		run.Val = val.train()
 	}
 	if run.Model, err = o.model(cfg, start, ext, run.Data); err != nil {
 		return err
 	}
 	if err := o.readCLIP(ctx, cfg, run.Model); err != nil {
-		return err
-	}
-	if run.Imitate, err = o.examples(); err != nil {
 		return err
 	}
 	if err := o.learn(w, cfg, start, run); err != nil {
@@ -299,10 +312,16 @@ func (o *runOptions) finish(env environment, best *train.Validation) error {
 	return nil
 }
 
-// A dataset is an opened source with its regions.
-type dataset struct{ set *source.TrainingSet }
+// A dataset is an opened source, then with its regions.
+type dataset struct {
+	src   *source.Source
+	set   *source.TrainingSet // nil before extract
+	split string
+	cache string // the file that keeps the regions; "" is the usual one
+}
 
-func (o *runOptions) open(ctx context.Context, w *watcher, flags *source.Flags, ext *extractor, cfg *train.Config, split string) (*dataset, error) {
+// open opens a source, which takes no time.
+func (o *runOptions) open(ctx context.Context, flags *source.Flags, cfg *train.Config, split string) (*dataset, error) {
 	src, err := flags.Open(ctx, &source.Options{Split: split, MaxRegions: cfg.Encoder.MaxRegions, Detection: cfg.DetectionType})
 	if err != nil {
 		if errors.Is(err, source.ErrUsage) {
@@ -310,19 +329,34 @@ func (o *runOptions) open(ctx context.Context, w *watcher, flags *source.Flags, 
 		}
 		return nil, err
 	}
-	opts := &source.TrainingOptions{Dir: ext.dir, Views: ext.views, Progress: w.progress("extracting regions of " + split)}
+	if len(src.Captions) == 0 {
+		prefix := map[string]string{"val": "val-"}[split]
+		return nil, errors.Join(fmt.Errorf("%w: %s has no captions: name them with --%scaptions, or --%scoco-ir for features", errUsage, src.Name, prefix, prefix), src.Close())
+	}
+	d := &dataset{src: src, split: split}
 	if o.cache != "" {
-		opts.Cache = filepath.Join(o.cache, split+".features")
+		d.cache = filepath.Join(o.cache, split+".features")
 	}
-	set, err := source.Training(ctx, src, ext.x, opts)
-	if err != nil {
-		return nil, errors.Join(err, src.Close())
-	}
-	w.skipped(set.Skipped)
-	return &dataset{set}, nil
+	return d, nil
 }
 
-func (d *dataset) close() { d.set.Close() }
+// extract makes or finds the regions.
+func (d *dataset) extract(ctx context.Context, w *watcher, ext *extractor) (err error) {
+	opts := &source.TrainingOptions{Dir: ext.dir, Views: ext.views, Cache: d.cache, Progress: w.progress("extracting regions of " + d.split)}
+	if d.set, err = source.Training(ctx, d.src, ext.x, opts); err != nil {
+		return err
+	}
+	w.skipped(d.set.Skipped)
+	return nil
+}
+
+func (d *dataset) close() {
+	if d.set != nil {
+		d.set.Close()
+		return
+	}
+	d.src.Close()
+}
 
 // train is the data set as the trainer sees it.
 func (d *dataset) train() *train.Data {
