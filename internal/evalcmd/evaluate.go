@@ -199,7 +199,7 @@ func (e *evaluation) splitImages() (*eval.Split, error) {
 	return nil, fmt.Errorf("%w: protocol %q: want full, 1k, 5fold or 5k", errUsage, e.protocol)
 }
 
-// checkCandidates brings the default into the gallery and refuses a choice beyond it.
+// checkCandidates brings the numbers of candidates into the gallery, and says so where they were chosen.
 func (e *evaluation) checkCandidates(smallest int) error {
 	e.candidates = slices.Compact(slices.Sorted(slices.Values(e.candidates)))
 	for k, c := range e.candidates {
@@ -208,7 +208,7 @@ func (e *evaluation) checkCandidates(smallest int) error {
 		}
 		if c > smallest {
 			if e.chosen {
-				return fmt.Errorf("%w: --candidates %d, but the gallery has %d images", errUsage, c, smallest)
+				e.warn("--candidates %d, but the gallery has %d images: all are re-ranked", c, smallest)
 			}
 			e.candidates[k] = smallest
 		}
