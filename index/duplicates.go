@@ -3,13 +3,16 @@ package index
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
+
+	"github.com/aladin-go/aladin/scorer"
 )
 
 // DuplicatesOptions say what counts as near-duplicates. Nil and zero mean defaults.
 type DuplicatesOptions struct {
-	// Min is the least inner product of two matching vectors that makes their
-	// items near-duplicates; 0 is 0.98.
+	// Min is the least cosine of two matching vectors that makes their items
+	// near-duplicates; 0 is 0.98.
 	Min float32
 
 	// Exact compares every item with every other, even when the index has cells.
@@ -83,9 +86,10 @@ func (d *duplicates) run(ctx context.Context) ([][]string, error) {
 		if err != nil {
 			return err
 		}
+		row := make([]float32, d.sn.store.dim)
 		for i, fs := range out {
 			for _, f := range fs {
-				if f.score >= d.opts.Min {
+				if d.cosine(f, row) >= d.opts.Min {
 					d.join(from[i], uint32(d.base[f.seg]+f.row))
 				}
 			}
@@ -104,6 +108,7 @@ func (d *duplicates) run(ctx context.Context) ([][]string, error) {
 			}
 			e := &Encoding{Kind: s.kind(row), Matching: make([]float32, d.sn.store.dim)}
 			s.matching(e.Matching, row)
+			normalise(e.Matching)
 			batch, from = append(batch, e), append(from, uint32(d.base[i]+row))
 			if len(batch) == duplicateBatch {
 				if err := flush(); err != nil {
@@ -116,6 +121,36 @@ func (d *duplicates) run(ctx context.Context) ([][]string, error) {
 		return nil, err
 	}
 	return d.groups()
+}
+
+// cosine is that of a row found and the query: the inner product, where the row's vector may be shorter than 1.
+func (d *duplicates) cosine(f found, row []float32) float32 {
+	s := d.sn.segments[f.seg]
+	if s.rescore == nil && s.rows.Codec == scorer.Bits {
+		return f.score // of signs, which have no length
+	}
+	s.matching(row, f.row)
+	if l := length(row); l > 0 {
+		return f.score / l
+	}
+	return 0
+}
+
+func length(v []float32) float32 {
+	var sum float64
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return float32(math.Sqrt(sum))
+}
+
+func normalise(v []float32) {
+	l := length(v)
+	for i := range v {
+		if l > 0 {
+			v[i] /= l
+		}
+	}
 }
 
 func (d *duplicates) root(i uint32) uint32 {

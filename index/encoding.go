@@ -44,11 +44,12 @@ type Encoding struct {
 	Kind  Kind
 	Model string // fingerprint of the model that made it
 
-	// Matching is the L2-normalised vector in the common space.
+	// Matching is the vector in the common space. Its length is 1, or less where the
+	// model makes items shorter that are near everything.
 	Matching []float32
 
 	// Tokens holds N rows of equal length, one for each region or word piece. Rows
-	// are L2-normalised; a row of zeros is a null region, whose similarity
+	// have length 1 (less for regions of such an item); a row of zeros is a null region, whose similarity
 	// with everything is 0. Weights says what share each token takes in an
 	// alignment score; nil means 1 each. In a query a weight may be negative; in
 	// an item it is at least 0, and for regions only 0 or not matters.

@@ -230,13 +230,19 @@ func TestDuplicates(t *testing.T) {
 	ctx := context.Background()
 	s := newSynth(12, 64, 64)
 	items := images(s, 150)
+	short := float32(1)
 	copyOf := func(i, of int) {
 		v := slices.Clone(items[of].Encoding.Matching)
 		v[0] += 0.01
+		for k := range v { // lengths other than 1 count for nothing
+			v[k] *= 0.9
+			items[of].Encoding.Matching[k] *= short
+		}
 		items[i].Encoding.Matching = v
 	}
 	copyOf(10, 3)
 	copyOf(20, 3)
+	short = 0.8
 	copyOf(99, 98)
 	want := [][]string{{items[3].ID, items[10].ID, items[20].ID}, {items[98].ID, items[99].ID}}
 	for _, g := range want {

@@ -41,7 +41,7 @@ func alignmentScores(net nn.Config, threads int, device string) (*ort.Session, e
 type alignment struct {
 	scores           *ort.Session
 	ctx              context.Context
-	images, captions *encoded
+	images, captions *encoded // with shares both or neither
 	progress         func(done, total int)
 	mu               sync.Mutex
 	done             int
@@ -76,7 +76,13 @@ func (a *alignment) Rows(images []int, dst []float32) error {
 			}
 			s := out["scores"].Float32()
 			for k := range part {
-				copy(dst[(i+k)*m+from:], s[k*len(list):(k+1)*len(list)])
+				row := dst[(i+k)*m+from:][:len(list)]
+				copy(row, s[k*len(list):])
+				if a.captions.shares != nil {
+					for j, c := range list {
+						row[j] *= a.images.shares[part[k]] * a.captions.shares[c]
+					}
+				}
 			}
 		}
 		a.done += len(part)

@@ -75,10 +75,7 @@ func (p *Params) withGlobalScale(by float32) *Params {
 	if share == nil || by == 1 {
 		return p
 	}
-	out := NewParams()
-	for _, t := range p.list {
-		out.Set(t.Name, t.Shape, t.Data)
-	}
+	out := p.shared()
 	out.Set(nn.GlobalShare, share.Shape, []float32{share.Data[0] + float32(math.Log(float64(by)))})
 	return out
 }

@@ -29,7 +29,7 @@ func TestCalibrate(t *testing.T) {
 	val, err := newValidator(m.Net, enc, run.Val, 1, "cpu")
 	require.NoError(t, err)
 	defer val.close()
-	again, err := val.run(t.Context(), m.Params, nil)
+	again, err := val.run(t.Context(), m.Params, nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, best.Alignment, again.Alignment)
 	require.Equal(t, best.Matching, again.Matching)

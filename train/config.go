@@ -96,6 +96,11 @@ type EncoderConfig struct {
 	PreNorm         bool    `yaml:"pre-norm"`
 	MeanPool        bool    `yaml:"mean-pool"`
 	WordGates       bool    `yaml:"word-gates"`
+	GatedMean       bool    `yaml:"gated-mean"`  // word gates in matching's mean, too
+	// HubnessBank is how many training captions and images the exported model tells hubs by, items that are near
+	// everything, to rank them lower; 0 leaves them. HubnessScale is how sharply (β of package nn's hubs.go).
+	HubnessBank  int     `yaml:"hubness-bank"`
+	HubnessScale float32 `yaml:"hubness-scale"`
 	GlobalPair      float32 `yaml:"global-pair"` // > 0: the matching vectors are one more word and region; what the word weighs at first, relative to all others
 	AlignProjection bool    `yaml:"align-projection"`
 	MatchProjection bool    `yaml:"match-projection"`
@@ -212,7 +217,7 @@ func DefaultConfig() Config {
 		Model: ModelConfig{Name: "aladin", TernLayers: 2, SharedTransformer: true, Dropout: 0.1},
 		Encoder: EncoderConfig{Layers: 2, Hidden: 256, Heads: 4, FF: 512, Dropout: 0.1, AttentionDrop: 0.1,
 			MaxCaption: 50, MaxLabels: 50, MaxRegions: 34, VocabSize: 8000, MinCount: 3, Start: "random",
-			CCARidge: 0.1, CCAPower: 1, StartNorm: 1},
+			CCARidge: 0.1, CCAPower: 1, StartNorm: 1, HubnessScale: 15},
 		Training: TrainingConfig{LR: 1e-5, GradClip: 2, LossType: "alignment-distillation", AlignmentMode: "MrSw", DistillationMode: "listnet",
 			Measure: "dot", Margin: 0.2, BatchSize: 32, Scheduler: "steplr", Gamma: 0.1, StepSize: 15, WarmupPeriod: 1000,
 			Contrast: "triplet", Temperature: 0.07, AlignTemperature: 0.07, DistillTemperature: distillTemperature, DistillTeacherScale: 1, ImitationHead: "alignment", ImitationScale: 15,
@@ -453,6 +458,8 @@ func (c *Config) Validate() error {
 		return bad("training needs beta2 in (0, 1), weight-decay ≥ 0 and start-lr ≥ 0; have %g, %g and %g", t.Beta2, t.WeightDecay, t.StartLR)
 	case t.ValEvery < 0 || t.SaveEvery < 0 || t.Bucket < 0:
 		return bad("training.val-every, training.save-every and training.bucket are %d, %d and %d; want 0 or more", t.ValEvery, t.SaveEvery, t.Bucket)
+	case c.Encoder.HubnessBank < 0 || c.Encoder.HubnessBank > 1<<20 || !(c.Encoder.HubnessScale > 0 && c.Encoder.HubnessScale <= 60):
+		return bad("encoder.hubness-bank is %d and encoder.hubness-scale %g; want 0 to %d, and more than 0 to 60", c.Encoder.HubnessBank, c.Encoder.HubnessScale, 1<<20)
 	case c.Encoder.MaxCaption < 3 || c.Encoder.MaxLabels < 2 || c.Encoder.MaxRegions < 1:
 		return bad("encoder needs max-caption ≥ 3, max-labels ≥ 2 and max-regions ≥ 1; have %d, %d, %d", c.Encoder.MaxCaption, c.Encoder.MaxLabels, c.Encoder.MaxRegions)
 	}

@@ -75,6 +75,7 @@ type encoded struct {
 	matching []float32
 	tokens   [][]float32 // n×D
 	weights  [][]float32 // n
+	shares   []float32   // what alignment scores are multiplied by, item by item; nil = 1 (see hubs)
 }
 
 // encodeBatch is how many items one run encodes.

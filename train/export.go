@@ -156,7 +156,7 @@ func (m *Model) readParams(b *bundle.Bundle, name string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	for _, t := range model.Graph.Initializers {
-		if t.Type != onnx.Float || m.Params.Lookup(t.Name) != nil {
+		if t.Type != onnx.Float || len(t.Dims) == 0 || m.Params.Lookup(t.Name) != nil { // numbers are no parameters
 			continue
 		}
 		values, err := t.Float32s()

@@ -64,7 +64,7 @@ func (m *Model) Fit(cfg *Config) (*Fit, error) {
 		}
 	}
 	for _, t := range m.Params.All() {
-		if wanted[t.Name] == nil {
+		if wanted[t.Name] == nil && t.Name != nn.HubCaptions && t.Name != nn.HubImages {
 			fit.Left = append(fit.Left, Named{t.Name, t.Shape})
 		}
 	}

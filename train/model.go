@@ -28,7 +28,7 @@ func NewModel(name string, cfg *Config, vocab []string, regionDim int) (*Model, 
 		Layers: e.Layers, Hidden: e.Hidden, Heads: e.Heads, FF: e.FF, Vocab: wp.Size(),
 		MaxPositions: max(e.MaxCaption, e.MaxLabels, 4), Types: 2, LayerNormEps: 1e-12,
 		RegionDim: regionDim, RegionLayerNorm: e.RegionLayerNorm, RegionLayerNormEps: 1e-12,
-		PreNorm: e.PreNorm, MeanPool: e.MeanPool, WordGates: e.WordGates, GlobalPair: e.GlobalPair, Standardise: e.Standardise,
+		PreNorm: e.PreNorm, MeanPool: e.MeanPool, WordGates: e.WordGates, GatedMean: e.GatedMean, GlobalPair: e.GlobalPair, Standardise: e.Standardise,
 		AlignProjection: e.AlignProjection, MatchProjection: e.MatchProjection,
 	}
 	m := &Model{
@@ -51,6 +51,7 @@ func heads(net nn.Config, cfg *Config) nn.Config {
 	net.SeparateAlign = cfg.Model.TeranLayers > 0 && !cfg.Model.SharedTransformer
 	net.PostLayers, net.DepthAggregation = cfg.Model.PostLayers, string(cfg.Model.DepthAggregationMatching)
 	net.AlignDepthAggregation = string(cfg.Model.DepthAggregationAlignment)
+	net.Hubs, net.HubScale = 0, 0 // the run measures them anew
 	net.Alignment, net.StopWords = cfg.Training.AlignmentMode, cfg.Model.ExcludeStopwords
 	if net.MatchHeads == 0 {
 		net.MatchHeads = 4

@@ -39,7 +39,7 @@ func TestKeptModel(t *testing.T) {
 	val, err := newValidator(m.Net, enc, r.Val, 1, "cpu")
 	require.NoError(t, err)
 	defer val.close()
-	again, err := val.run(t.Context(), m.Params, nil)
+	again, err := val.run(t.Context(), m.Params, nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, best, again)
 

@@ -45,6 +45,15 @@ func (p *Params) Set(name string, shape []int, data []float32) {
 	p.list = append(p.list, t)
 }
 
+// shared is another set of the same values, to which others can be added.
+func (p *Params) shared() *Params {
+	out := NewParams()
+	for _, t := range p.list {
+		out.Set(t.Name, t.Shape, t.Data)
+	}
+	return out
+}
+
 // Clone copies the values.
 func (p *Params) Clone() *Params {
 	c := NewParams()

@@ -223,11 +223,14 @@ func (w *worker) prepare(ctx context.Context) error {
 			w.observe(Event{Kind: "start", Note: "encoding with the models to imitate", Done: done, Total: total})
 		})
 	}
-	if err != nil || w.Val == nil {
+	if err != nil || w.Val == nil && w.Config.Encoder.HubnessBank == 0 {
 		return err
 	}
 	if w.enc, err = newEncoder(w.Model.Net, w.Model.Text, w.Model.MaxRegions, w.Threads, w.Device); err != nil {
 		return err
+	}
+	if w.Val == nil {
+		return nil
 	}
 	w.val, err = newValidator(w.Model.Net, w.enc, w.Val, w.Threads, w.Device)
 	return err
@@ -468,8 +471,12 @@ func (w *worker) validate(ctx context.Context) error {
 	}
 	w.ended = time.Time{}
 	better, scale := true, float32(1)
+	h, err := w.bank(ctx, w.current())
+	if err != nil {
+		return err
+	}
 	if w.val != nil {
-		v, err := w.val.run(ctx, w.current(), func(done, total int) {
+		v, err := w.val.run(ctx, w.current(), h, func(done, total int) {
 			w.observe(Event{Kind: "start", Note: "validating", Done: done, Total: total})
 		})
 		if err != nil {
@@ -493,6 +500,7 @@ func (w *worker) validate(ctx context.Context) error {
 	}
 	m := *w.Model
 	m.Params = w.current().withGlobalScale(scale)
+	h.export(&m)
 	m.Training = map[string]any{"step": w.state.Step, "epoch": w.state.Epoch, "validation": w.best, "config": string(w.Config.YAML())}
 	if _, err := m.Save(w.modelDir()); err != nil {
 		return err

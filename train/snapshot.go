@@ -44,6 +44,7 @@ func LoadSnapshot(dir string) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w (the first validation writes it)", err)
 	}
+	m.Net.Hubs, m.Net.HubScale = 0, 0 // which only the bundle has
 	if state.Network != nil && *state.Network != m.Net {
 		return nil, fmt.Errorf("%w: %s and %s are of different runs", ErrState, dir, model)
 	}

@@ -54,8 +54,8 @@ func (v *validator) close() {
 	}
 }
 
-// run validates parameters.
-func (v *validator) run(ctx context.Context, params *Params, progress func(done, total int)) (*Validation, error) {
+// run validates parameters, and hubs told by h.
+func (v *validator) run(ctx context.Context, params *Params, h *hubs, progress func(done, total int)) (*Validation, error) {
 	texts := make([]string, len(v.data.Captions))
 	for i, c := range v.data.Captions {
 		texts[i] = c.Text
@@ -72,6 +72,7 @@ func (v *validator) run(ctx context.Context, params *Params, progress func(done,
 	if err != nil {
 		return nil, err
 	}
+	h.shorten(images, captions)
 	side := func(what string, e *encoded) (eval.Vectors, error) {
 		return eval.NewVectors(what, len(e.tokens), e.dim, e.matching, nil)
 	}

@@ -91,11 +91,17 @@ type Config struct {
 	MeanPool bool `json:"mean_pool,omitempty"`
 	// WordGates learns a weight ≥ 0 for every word piece in the alignment score.
 	WordGates bool `json:"word_gates,omitempty"`
+	// GatedMean weighs the words of a matching vector's mean with them, too.
+	GatedMean bool `json:"gated_mean,omitempty"`
 	// GlobalPair > 0 makes the matching vectors take part in alignment, the caption's as one more word (the
 	// first) and the image's as one more region (the last), as [CLS] does in ColBERT (Khattab and Zaharia,
 	// SIGIR 2020). The word weighs GlobalPair times as much as all others together at first; training changes
 	// that.
 	GlobalPair float32 `json:"global_pair,omitempty"`
+	// Hubs > 0 makes items that are near everything shorter in the exported encoders, by banks of so many training
+	// items, compared at the scale HubScale (β). Training and its losses know nothing of it.
+	Hubs     int     `json:"hubs,omitempty"`
+	HubScale float32 `json:"hub_scale,omitempty"`
 	// StopWords leaves words out of alignment: those whose entry of a fixed table is 0.
 	StopWords bool `json:"stop_words,omitempty"`
 	// Standardise subtracts a mean from every region feature and divides by a deviation, both fixed
@@ -106,6 +112,9 @@ type Config struct {
 	// MatchProjection likewise before the matching head.
 	MatchProjection bool `json:"match_projection,omitempty"`
 }
+
+// maxHubScale keeps sums of a million exponentials of it within float32.
+const maxHubScale = 60
 
 // Validate checks that the numbers fit together.
 func (c Config) Validate() error {
@@ -122,6 +131,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: %d features a region", ErrConfig, c.RegionDim)
 	case c.Layers > 0 && c.FF <= 0 || (c.MatchLayers > 0 || c.AlignLayers > 0 || c.PostLayers > 0) && c.MatchFF <= 0:
 		return fmt.Errorf("%w: feed-forward widths %d and %d", ErrConfig, c.FF, c.MatchFF)
+	case c.Hubs < 0 || c.Hubs > 1<<20 || c.Hubs > 0 && !(c.HubScale > 0 && c.HubScale <= maxHubScale):
+		return fmt.Errorf("%w: banks of %d vectors against hubs, compared at a scale of %g (0 to %d)", ErrConfig, c.Hubs, c.HubScale, maxHubScale)
+	case c.GatedMean && !(c.MeanPool && c.WordGates):
+		return fmt.Errorf("%w: gated_mean is for mean_pool with word_gates", ErrConfig)
 	case !(c.GlobalPair >= 0 && c.GlobalPair < 1000):
 		return fmt.Errorf("%w: global_pair is %g, want 0 or more", ErrConfig, c.GlobalPair)
 	case c.GlobalPair > 0 && c.ReleasedAlignment:

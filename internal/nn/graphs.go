@@ -27,7 +27,7 @@ func TextModel(cfg Config, w Weights) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.finish("text", n.normaliseWeights(n.Text(n.EncodeText(TextInputs(b, cfg, "")))))
+	return n.finish("text", n.shortenText(n.normaliseWeights(n.Text(n.EncodeText(TextInputs(b, cfg, ""))))))
 }
 
 // ImageModel is image.onnx of a bundle: the inputs of ImageInputs → matching [B, D], tokens [B, N, D],
@@ -40,7 +40,7 @@ func ImageModel(cfg Config, w Weights) (*onnx.Model, error) {
 		return nil, err
 	}
 	labels, types, mask, regions, regionMask := ImageInputs(b, cfg)
-	side := n.Image(n.EncodeImage(labels, types, mask, regions, regionMask))
+	side := n.shortenImage(n.Image(n.EncodeImage(labels, types, mask, regions, regionMask)))
 	if cfg.ReleasedAlignment {
 		dim := regions.Shape[0]
 		zero := b.Zeros(dim, onnx.D(1), onnx.D(cfg.Hidden))

@@ -26,6 +26,9 @@ func (n *Net) Text(s States) Side {
 		}
 		if n.WordGates {
 			side.Weights = n.B.Mul(side.Weights, n.gates(s.words))
+			if n.GatedMean {
+				words = side.Weights
+			}
 		}
 		side.Tokens = n.alignTokens(s, "text", "transformer_encoder_1")
 		side.Matching = n.matching(s, "text", words)

@@ -78,3 +78,43 @@ func TestGlobalPair(t *testing.T) {
 	cfg.ReleasedAlignment = true
 	require.ErrorIs(t, cfg.Validate(), ErrConfig)
 }
+
+// muted is started with a word that weighs next to nothing.
+type muted struct{ word int }
+
+func (m muted) Values(p Param) ([]float32, error) {
+	v, err := started{}.Values(p)
+	if p.Name == WordGateTable {
+		v[m.word] = -60
+	}
+	return v, err
+}
+
+// TestGatedMean leaves a word out by its gate: with the option, the matching vector is that of the caption without it.
+func TestGatedMean(t *testing.T) {
+	needORT(t)
+	cfg := Config{Hidden: 8, Heads: 2, Vocab: 20, MaxPositions: 10, Types: 2, LayerNormEps: 1e-12, RegionDim: 12,
+		Alignment: MrCOSw, PreNorm: true, MeanPool: true, WordGates: true}
+	require.NoError(t, cfg.Validate())
+	distance := func(gated bool) (sum float64) {
+		cfg.GatedMean = gated
+		b := onnx.NewBuilder()
+		n, err := New(b, cfg, constants{muted{7}})
+		require.NoError(t, err)
+		b.Output("matching", n.Text(n.EncodeText(TextInputs(b, cfg, ""))).Matching)
+		out := run(t, b, n, map[string]*ort.Tensor{
+			"ids":  ort.Int64([]int64{2, 5}, []int64{2, 5, 6, 7, 3, 2, 5, 6, 3, 0}),
+			"mask": ort.Int64([]int64{2, 5}, []int64{1, 1, 1, 1, 1, 1, 1, 1, 1, 0}),
+		})["matching"].Float32()
+		for i := range 8 {
+			sum += math.Abs(float64(out[i] - out[8+i]))
+		}
+		return sum
+	}
+	require.InDelta(t, 0, distance(true), 1e-5)
+	require.Greater(t, distance(false), 0.1)
+
+	cfg.WordGates = false
+	cfg.GatedMean = true
+	require.ErrorIs(t, cfg.Validate(), ErrConfig)
+}

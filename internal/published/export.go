@@ -41,6 +41,8 @@ func Strange(c nn.Config) []string {
 		{c.PreNorm, "pre-norm layers (encoder.pre-norm)"},
 		{c.MeanPool, "matching vectors by mean (encoder.mean-pool)"},
 		{c.WordGates, "weights of words (encoder.word-gates)"},
+		{c.GatedMean, "weights of words in matching (encoder.gated-mean)"},
+		{c.Hubs > 0, "shorter vectors of hubs (encoder.hubness-bank)"},
 		{c.StopWords, "stop words that take no part in alignment (model.exclude-stopwords)"},
 		{c.Standardise, "standardised region features"},
 		{c.AlignProjection, "projections before alignment (encoder.align-projection)"},

@@ -1,0 +1,49 @@
+package nn
+
+import "github.com/aladin-go/aladin/internal/onnx"
+
+// Some items are near everything: hubs, as they appear among nearest neighbours in many dimensions (Radovanović,
+// Nanopoulos and Ivanović, JMLR 2010). They fill the first places of searches that they do not answer. An item tells
+// how much of a hub it is by its similarity to a bank of the other kind's training items,
+//
+//	h(v) = 1/β · log meanⱼ exp(β v·bankⱼ),
+//
+// the logarithm of the inverted softmax's divisor (Smith et al., ICLR 2017) and of querybank normalisation's (Bogolin et
+// al., CVPR 2022). Those divide a score; here vectors, tokens of images and weights of words are made shorter, by
+// exp(−h), so that every inner product and every alignment score has both sides' shares in it, and an index needs to
+// know nothing of it.
+
+// Names of the banks [Hubs, D] of Config.Hubs: training captions' matching vectors, which images are compared with, and
+// training images', which captions are.
+const (
+	HubCaptions = encPrefix + "hubs.captions"
+	HubImages   = encPrefix + "hubs.images"
+)
+
+// hubShare is exp(−h) of matching vectors [B, D], at most 1: [B, 1].
+func (n *Net) hubShare(v *onnx.Value, bank string) *onnx.Value {
+	b := n.B
+	table := n.Param(bank, InitZero, n.Hubs, n.Hidden)
+	mean := b.MulS(b.SumExp(b.MulS(b.Gemm(v, table, nil, false, true), n.HubScale), 1), 1/float32(n.Hubs))
+	return b.Min(b.Exp(b.MulS(b.Log(mean), -1/n.HubScale)), b.Scalar(1))
+}
+
+// shortenText makes a caption's matching vector shorter and its words weigh less.
+func (n *Net) shortenText(text Side) Side {
+	if n.Hubs == 0 {
+		return text
+	}
+	share := n.hubShare(text.Matching, HubImages)
+	text.Matching, text.Weights = n.B.Mul(text.Matching, share), n.B.Mul(text.Weights, share)
+	return text
+}
+
+// shortenImage makes an image's matching vector and regions shorter.
+func (n *Net) shortenImage(image Side) Side {
+	if n.Hubs == 0 {
+		return image
+	}
+	share := n.hubShare(image.Matching, HubCaptions)
+	image.Matching, image.Tokens = n.B.Mul(image.Matching, share), n.B.Mul(image.Tokens, n.B.Unsqueeze(share, 2))
+	return image
+}

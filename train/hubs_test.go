@@ -1,0 +1,185 @@
+package train
+
+import (
+	"math"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/nn"
+	"github.com/aladin-go/aladin/internal/onnx"
+	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/region"
+)
+
+// TestHubs trains a model that tells hubs, and runs the encoders that it leaves: vectors, words and regions are as
+// much shorter as the formula says, and scores are those by which the run was validated.
+func TestHubs(t *testing.T) {
+	needRuntime(t)
+	for _, mode := range []string{"MrSw", "MrAVGw", nn.MrCOSw} {
+		t.Run(mode, func(t *testing.T) {
+			r := toyRun(t, t.TempDir(), func(c *Config) { c.Training.Epochs, c.Encoder.HubnessBank = 1, 9 })
+			r.Model.Net.Alignment = mode
+			best, err := r.Do(t.Context())
+			require.NoError(t, err)
+			m, err := LoadModel(filepath.Join(r.Dir, "model"))
+			require.NoError(t, err)
+			require.Equal(t, []any{9, float32(15)}, []any{m.Net.Hubs, m.Net.HubScale})
+
+			enc, err := newEncoder(m.Net, m.Text, m.MaxRegions, 1, "cpu")
+			require.NoError(t, err)
+			defer enc.close()
+			var texts []string
+			for _, c := range r.Val.Captions {
+				texts = append(texts, c.Text)
+			}
+			captions, err := enc.captions(t.Context(), m.Params, texts, nil)
+			require.NoError(t, err)
+			images, err := enc.images(t.Context(), m.Params, r.Val.Images, nil)
+			require.NoError(t, err)
+			rawText, rawImage := captions.matching, images.matching
+			captions.matching, images.matching = append([]float32(nil), rawText...), append([]float32(nil), rawImage...)
+
+			h := &hubs{n: 9, dim: m.Net.Hidden, scale: 15, captions: m.Params.Lookup(nn.HubCaptions).Data, images: m.Params.Lookup(nn.HubImages).Data}
+			h.shorten(images, captions)
+			shorter := 0
+			for _, side := range []struct {
+				raw, bank []float32
+				got       *encoded
+			}{{rawText, h.images, captions}, {rawImage, h.captions, images}} {
+				for i, share := range side.got.shares {
+					v := side.raw[i*h.dim:][:h.dim]
+					want := 0.
+					for j := range h.n {
+						dot := 0.
+						for k, x := range side.bank[j*h.dim:][:h.dim] {
+							dot += float64(x) * float64(v[k])
+						}
+						want += math.Exp(15 * dot)
+					}
+					want = min(1, math.Pow(want/9, -1./15))
+					require.InDelta(t, want, share, 1e-5)
+					require.InDelta(t, float64(v[0])*want, side.got.matching[i*h.dim], 1e-5)
+					if want < 0.95 {
+						shorter++
+					}
+				}
+			}
+			require.Greater(t, shorter, 3)
+
+			// What the bundle's encoders give.
+			text := exported(t, m, nn.TextModel, func() map[string]*ort.Tensor {
+				var seqs [][]int64
+				for _, s := range texts {
+					seqs = append(seqs, m.Text.Caption(s).IDs)
+				}
+				c, err := m.Text.PadCaptions(t.Context(), seqs)
+				require.NoError(t, err)
+				return c.Tensors()
+			}())
+			image := exported(t, m, nn.ImageModel, func() map[string]*ort.Tensor {
+				var sets []*region.Set
+				var tags [][]string
+				for i := range r.Val.Images.Len() {
+					set, err := r.Val.Images.Load(t.Context(), i, 0)
+					require.NoError(t, err)
+					sets, tags = append(sets, set), append(tags, set.ObjectTags())
+				}
+				x, err := m.Text.PadImages(t.Context(), tags, sets, m.MaxRegions, m.Net.RegionDim)
+				require.NoError(t, err)
+				return x.Tensors()
+			}())
+			require.InDeltaSlice(t, captions.matching, text["matching"].Float32(), 1e-5)
+			require.InDeltaSlice(t, images.matching, image["matching"].Float32(), 1e-5)
+
+			scores, err := alignmentScores(m.Net, 1, "cpu")
+			require.NoError(t, err)
+			defer scores.Close()
+			a := &alignment{scores: scores, ctx: t.Context(), images: images, captions: captions}
+			n, c := a.Dims()
+			want, rows := make([]float32, n*c), make([]int, n)
+			for i := range rows {
+				rows[i] = i
+			}
+			require.NoError(t, a.Rows(rows, want))
+			for i := range n {
+				for j := range c {
+					require.InDelta(t, want[i*c+j], maxSim(image, i, text, j), 1e-4)
+				}
+			}
+
+			val, err := newValidator(m.Net, enc, r.Val, 1, "cpu")
+			require.NoError(t, err)
+			defer val.close()
+			again, err := val.run(t.Context(), m.Params, h, nil)
+			require.NoError(t, err)
+			require.Equal(t, best, again)
+		})
+	}
+}
+
+// exported runs an encoder as a bundle has it.
+func exported(t *testing.T, m *Model, build func(nn.Config, nn.Weights) (*onnx.Model, error), in map[string]*ort.Tensor) map[string]*ort.Tensor {
+	t.Helper()
+	model, err := build(m.Net, m.Params)
+	require.NoError(t, err)
+	s, err := ort.Load(model.Marshal(), &ort.Options{Threads: 1})
+	require.NoError(t, err)
+	defer s.Close()
+	out, err := s.Run(t.Context(), in)
+	require.NoError(t, err)
+	return out
+}
+
+// maxSim is the score of an encoded image and caption, from nothing but tokens and weights.
+func maxSim(image map[string]*ort.Tensor, i int, text map[string]*ort.Tensor, j int) (sum float64) {
+	shape := image["tokens"].Shape()
+	rows, dim, words := int(shape[1]), int(shape[2]), int(text["tokens"].Shape()[1])
+	for w := range words {
+		best := math.Inf(-1)
+		for r := range rows {
+			if image["weights"].Float32()[i*rows+r] == 0 {
+				continue
+			}
+			dot := 0.
+			for k := range dim {
+				dot += float64(image["tokens"].Float32()[(i*rows+r)*dim+k]) * float64(text["tokens"].Float32()[(j*words+w)*dim+k])
+			}
+			best = max(best, dot)
+		}
+		sum += best * float64(text["weights"].Float32()[j*words+w])
+	}
+	return sum
+}
+
+// A model that tells hubs is a teacher like any other, its run can be exported, and without validation data the
+// banks are there, too.
+func TestHubsLater(t *testing.T) {
+	needRuntime(t)
+	r := toyRun(t, t.TempDir(), func(c *Config) { c.Training.Epochs, c.Encoder.HubnessBank = 1, 1000 })
+	r.Val = nil
+	_, err := r.Do(t.Context())
+	require.NoError(t, err)
+	kept := filepath.Join(r.Dir, "model")
+	m, err := LoadModel(kept)
+	require.NoError(t, err)
+	require.Equal(t, 12, m.Net.Hubs) // no more than there are images
+	b, err := bundle.Open(kept)
+	require.NoError(t, err)
+	require.NoError(t, b.Verify(t.Context()))
+
+	s, err := LoadSnapshot(filepath.Join(r.Dir, "last"))
+	require.NoError(t, err)
+	require.Zero(t, s.Model.Net.Hubs)
+
+	cfg := *r.Config
+	cfg.Model.TernLayers, cfg.Encoder.HeadFF = r.Model.Net.MatchLayers, r.Model.Net.MatchFF
+	student := m.WithHeads(&cfg)
+	require.Zero(t, student.Net.Hubs)
+	fit, err := student.Fit(&cfg)
+	require.NoError(t, err)
+	require.Empty(t, fit.Left) // but its banks, of which nobody need know
+	require.Nil(t, student.Params.Lookup(nn.HubImages))
+}
