@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -278,28 +279,88 @@ func TestParityTraining(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(data, &norms))
 
+	configs := 0
 	for _, name := range ConfigNames() {
-		if !strings.HasPrefix(name, "alad-") || !f.npz.Has("config/"+name+"/total") {
+		if !strings.HasPrefix(name, "alad-") {
 			continue
 		}
+		configs++
 		t.Run(name, func(t *testing.T) {
 			params, _ := f.checkpoint("checkpoint.pth.tar")
 			cfg, err := LoadConfig(name)
 			require.NoError(t, err)
-			step, err := NewStep(tinyNet(), cfg, params, StepOptions{Distil: true, NoDropout: true})
+			step, err := NewStep(tinyNet(), cfg, params, StepOptions{Threads: 1, Distil: true, NoDropout: true})
 			require.NoError(t, err)
 			defer step.Close()
 			res, err := step.Run(context.Background(), batch, nil)
 			require.NoError(t, err)
 			total := f.floats("config/" + name + "/total")[0]
 			require.InEpsilon(t, total, res.Losses[0], 1e-4)
+			require.Equal(t, append([]string{"total"}, cfg.Losses()...), res.Names)
+			for i, part := range res.Names[1:] {
+				require.InEpsilon(t, f.floats("config/" + name + "/part_" + part)[0], res.Losses[i+1], 1e-4, part)
+			}
 			require.InEpsilon(t, f.floats("config/" + name + "/grad_norm")[0], res.Norm(), 1e-3)
 			if name != "alad-alignment-and-matching-distill" {
 				return
 			}
 			checkGradients(t, f, step, res, norms.Norms)
+			res, err = step.Run(context.Background(), batch, nil)
+			require.NoError(t, err)
+			require.InEpsilon(t, f.floats("adam_fresh/total_after")[0], res.Losses[0], 1e-5, "after one step of Adam")
 		})
 	}
+	require.Equal(t, 6, configs)
+}
+
+// Every loss in every mode, through the whole network, has the value that the released code gives it.
+func TestParityLosses(t *testing.T) {
+	f := openFixture(t)
+	batch := f.batch(f.ints("batch/image_rows"), f.ints("batch/caption_rows"))
+	missing := map[string]bool{}
+	for _, name := range f.npz.Names() {
+		if strings.HasPrefix(name, "loss/") {
+			missing[name] = true
+		}
+	}
+	require.Len(t, missing, 28)
+	check := func(change func(net *nn.Config, c *TrainingConfig), want map[string]string) {
+		t.Helper()
+		cfg, net := DefaultConfig(), tinyNet()
+		cfg.Training.LossType = "alignment-matching-distillation-entropy"
+		change(&net, &cfg.Training)
+		require.NoError(t, cfg.Validate())
+		params, _ := f.checkpoint("checkpoint.pth.tar")
+		step, err := NewStep(net, &cfg, params, StepOptions{Threads: 1, Distil: true, NoDropout: true})
+		require.NoError(t, err)
+		defer step.Close()
+		res, err := step.Run(context.Background(), batch, nil)
+		require.NoError(t, err)
+		for part, name := range want {
+			require.InEpsilon(t, f.floats("loss/" + name)[0], res.Losses[slices.Index(res.Names, part)], 1e-4, name)
+			delete(missing, "loss/"+name)
+		}
+	}
+	for i, mode := range nn.AlignmentModes {
+		if mode == nn.MrCOSw { // ours
+			continue
+		}
+		for _, hardest := range []bool{true, false} {
+			measure, kind := Measures[i%len(Measures)], "all"
+			if hardest {
+				kind = "max_violation"
+			}
+			check(func(net *nn.Config, c *TrainingConfig) {
+				net.Alignment, c.MaxViolation, c.Measure = mode, hardest, measure
+			}, map[string]string{"alignment": "alignment_triplet/" + mode + "/" + kind, "matching": "matching_triplet/" + measure + "/" + kind, "entropy": "entropy"})
+		}
+	}
+	for _, mode := range DistillationModes {
+		check(func(_ *nn.Config, c *TrainingConfig) { c.DistillationMode, c.Contrast = mode, "infonce" },
+			map[string]string{"distillation": "distillation/" + mode, "matching": "infonce/matching", "alignment": "infonce/alignment_MrSw"})
+	}
+	check(func(_ *nn.Config, c *TrainingConfig) { c.Margin, c.MaxViolation = 0.5, true }, map[string]string{"matching": "matching_triplet_margin0.5/dot/max_violation"})
+	require.Empty(t, missing)
 }
 
 func checkGradients(t *testing.T, f fixture, step *Step, res *Result, norms map[string]float64) {

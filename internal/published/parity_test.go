@@ -390,7 +390,7 @@ func TestOptimizerResumes(t *testing.T) {
 			}
 			cfg, err := train.LoadConfig("alad-alignment-and-matching-distill")
 			require.NoError(t, err)
-			step, err := train.NewStep(m.Net, cfg, params, train.StepOptions{Distil: true, NoDropout: true})
+			step, err := train.NewStep(m.Net, cfg, params, train.StepOptions{Threads: 1, Distil: true, NoDropout: true})
 			require.NoError(t, err)
 			defer step.Close()
 			opt := train.NewOptimizer(params, *cfg)
@@ -406,6 +406,9 @@ func TestOptimizerResumes(t *testing.T) {
 			require.InEpsilon(t, f.floats("f64/total")[0], res.Losses[0], 1e-4)
 			opt.Apply(params, res, adam.LR)
 			f.checkDeltas(before, params)
+			res, err = step.Run(context.Background(), f.batch(m), nil)
+			require.NoError(t, err)
+			require.InEpsilon(t, f.floats("adam_resumed/total_after")[0], res.Losses[0], 1e-5)
 		})
 	}
 }
