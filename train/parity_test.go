@@ -281,7 +281,10 @@ func TestParityTraining(t *testing.T) {
 
 	configs := 0
 	for _, name := range ConfigNames() {
-		if !strings.HasPrefix(name, "alad-") {
+		want := name
+		if strings.HasPrefix(name, "aladin2-") { // its losses are those of the best model
+			want = "alad-alignment-and-matching-distill"
+		} else if !strings.HasPrefix(name, "alad-") {
 			continue
 		}
 		configs++
@@ -294,13 +297,13 @@ func TestParityTraining(t *testing.T) {
 			defer step.Close()
 			res, err := step.Run(context.Background(), batch, nil)
 			require.NoError(t, err)
-			total := f.floats("config/" + name + "/total")[0]
+			total := f.floats("config/" + want + "/total")[0]
 			require.InEpsilon(t, total, res.Losses[0], 1e-4)
 			require.Equal(t, append([]string{"total"}, cfg.Losses()...), res.Names)
 			for i, part := range res.Names[1:] {
-				require.InEpsilon(t, f.floats("config/" + name + "/part_" + part)[0], res.Losses[i+1], 1e-4, part)
+				require.InEpsilon(t, f.floats("config/" + want + "/part_" + part)[0], res.Losses[i+1], 1e-4, part)
 			}
-			require.InEpsilon(t, f.floats("config/" + name + "/grad_norm")[0], res.Norm(), 1e-3)
+			require.InEpsilon(t, f.floats("config/" + want + "/grad_norm")[0], res.Norm(), 1e-3)
 			if name != "alad-alignment-and-matching-distill" {
 				return
 			}
@@ -310,7 +313,7 @@ func TestParityTraining(t *testing.T) {
 			require.InEpsilon(t, f.floats("adam_fresh/total_after")[0], res.Losses[0], 1e-5, "after one step of Adam")
 		})
 	}
-	require.Equal(t, 6, configs)
+	require.Equal(t, 12, configs)
 }
 
 // Every loss in every mode, through the whole network, has the value that the released code gives it.

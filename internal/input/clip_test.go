@@ -69,7 +69,7 @@ func TestCLIPLabels(t *testing.T) {
 	require.Equal(t, [3]int{2, 4, dim}, [3]int{b.B, b.L, b.LabelDim})
 	require.Equal(t, []int64{1, 1, 1, 1, 1, 1, 0, 0}, b.LabelMask)
 	require.Equal(t, []int64{0, 1, 1, 1, 0, 1, 0, 0}, b.LabelTypes)
-	require.Equal(t, []float32{1, 2, 3, 4}, b.Regions)
+	require.Equal(t, []float32{1, 2, 0, 0, 3, 4, 0, 0}, b.Regions)
 	require.Contains(t, b.Tensors(), "label_clip")
 	var want []float32
 	for _, s := range []string{"start of the sequence", "a photo of two dogs", "a photo of a cat", "a photo of a red", "start of the sequence", "a photo of a cat"} {

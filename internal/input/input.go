@@ -11,8 +11,11 @@ import (
 	"github.com/aladin-go/aladin/internal/tokenizer"
 )
 
-// MinTokens is the shortest padded sequence: room for the tokens that alignment leaves out.
-const MinTokens = 4
+// MinTokens and MinRegions are the shortest padded sequences: room for what alignment leaves out, and one more.
+const (
+	MinTokens  = 4
+	MinRegions = 2
+)
 
 // A Text prepares captions and object tags. It is immutable and safe for concurrent use.
 type Text struct {
@@ -136,7 +139,7 @@ func labelTypes(lengths []int, width int) []int64 {
 }
 
 func (m *Images) padRegions(sets []*region.Set, maxRegions, dim int) error {
-	m.R, m.F = 1, dim
+	m.R, m.F = MinRegions, dim
 	count := func(s *region.Set) int {
 		if maxRegions > 0 {
 			return min(s.Len(), maxRegions)

@@ -31,6 +31,9 @@ func TestPadCaptions(t *testing.T) {
 	require.Equal(t, []int64{2, 5, 3, 0, 0, 2, 5, 6, 7, 3}, c.IDs)
 	require.Equal(t, []int64{1, 1, 1, 0, 0, 1, 1, 1, 1, 1}, c.Mask)
 	require.Equal(t, MinTokens, PadCaptions([][]int64{{2, 3}}, 0).T)
+	one, err := PadImages([][]int64{{2, 3}}, []*region.Set{{Dim: 2, Features: []float32{1, 2}, Boxes: make([]region.Box, 1)}}, 0, 2, 0)
+	require.NoError(t, err)
+	require.Equal(t, []int64{1, 0}, one.RegionMask, "room for what the released alignment cuts")
 }
 
 func TestPadImages(t *testing.T) {

@@ -80,8 +80,8 @@ func (n *Net) weighed(m mask, weights *onnx.Value) *onnx.Value {
 	return b.Mul(n.owners(m, false), b.Reshape(w, onnx.D(1), m.kept.Shape[0]))
 }
 
-// leastTokens is how many tokens a batch of captions is padded to at least.
-const leastTokens = 4
+// What a batch of captions and one of images is padded to at least.
+const leastTokens, leastRegions = 4, 2
 
 // Tight cuts what lies beyond the longest caption (or the longest list of regions) of the batch off its states, where
 // Loose allows that there is any. States must not be packed.
@@ -97,7 +97,7 @@ func (n *Net) tight(x *onnx.Value, m mask, captions bool) *onnx.Value {
 	if !n.Loose {
 		return x
 	}
-	b, least := n.B, int64(1)
+	b, least := n.B, int64(leastRegions)
 	if captions {
 		least = leastTokens
 	}
