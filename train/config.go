@@ -86,21 +86,21 @@ func (a *Aggregation) UnmarshalYAML(n *yaml.Node) error {
 
 // EncoderConfig is a network that starts from nothing; with a backbone or a teacher the shape is theirs.
 type EncoderConfig struct {
-	Layers          int     `yaml:"layers"`
-	Hidden          int     `yaml:"hidden"`
-	Heads           int     `yaml:"heads"`
-	FF              int     `yaml:"ff"`
-	HeadFF          int     `yaml:"head-ff"` // of the heads; 0 = hidden
-	RegionLayerNorm bool    `yaml:"region-layer-norm"`
-	Standardise     bool    `yaml:"standardise"` // region features, by the training data's statistics
-	PreNorm         bool    `yaml:"pre-norm"`
-	MeanPool        bool    `yaml:"mean-pool"`
-	WordGates       bool    `yaml:"word-gates"`
-	GatedMean       bool    `yaml:"gated-mean"`  // word gates in matching's mean, too
+	Layers          int  `yaml:"layers"`
+	Hidden          int  `yaml:"hidden"`
+	Heads           int  `yaml:"heads"`
+	FF              int  `yaml:"ff"`
+	HeadFF          int  `yaml:"head-ff"` // of the heads; 0 = hidden
+	RegionLayerNorm bool `yaml:"region-layer-norm"`
+	Standardise     bool `yaml:"standardise"` // region features, by the training data's statistics
+	PreNorm         bool `yaml:"pre-norm"`
+	MeanPool        bool `yaml:"mean-pool"`
+	WordGates       bool `yaml:"word-gates"`
+	GatedMean       bool `yaml:"gated-mean"` // word gates in matching's mean, too
 	// HubnessBank is how many training captions and images the exported model tells hubs by, items that are near
 	// everything, to rank them lower; 0 leaves them. HubnessScale is how sharply (β of package nn's hubs.go).
-	HubnessBank  int     `yaml:"hubness-bank"`
-	HubnessScale float32 `yaml:"hubness-scale"`
+	HubnessBank     int     `yaml:"hubness-bank"`
+	HubnessScale    float32 `yaml:"hubness-scale"`
 	GlobalPair      float32 `yaml:"global-pair"` // > 0: the matching vectors are one more word and region; what the word weighs at first, relative to all others
 	AlignProjection bool    `yaml:"align-projection"`
 	MatchProjection bool    `yaml:"match-projection"`

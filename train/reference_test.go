@@ -133,16 +133,30 @@ func parameters(rng *rand.Rand, list []nn.Param) map[string]*onnxref.Tensor {
 // referenceInputs are a batch as the reference reads it.
 func referenceInputs(batch *Batch) map[string]*onnxref.Tensor {
 	c, m := &batch.Captions, &batch.Images
-	features := make([]float64, len(m.Regions))
-	for i, f := range m.Regions {
-		features[i] = float64(f)
-	}
-	return map[string]*onnxref.Tensor{
-		"cap_ids": onnxref.Ints(c.IDs, c.B, c.T), "cap_mask": onnxref.Ints(c.Mask, c.B, c.T),
-		"label_ids": onnxref.Ints(m.LabelIDs, m.B, m.L), "label_types": onnxref.Ints(m.LabelTypes, m.B, m.L), "label_mask": onnxref.Ints(m.LabelMask, m.B, m.L),
-		"regions": onnxref.Floats(features, m.B, m.R, m.F), "region_mask": onnxref.Ints(m.RegionMask, m.B, m.R),
+	in := map[string]*onnxref.Tensor{
+		"cap_mask": onnxref.Ints(c.Mask, c.B, c.T), "label_types": onnxref.Ints(m.LabelTypes, m.B, m.L), "label_mask": onnxref.Ints(m.LabelMask, m.B, m.L),
+		"regions": doubles(m.Regions, m.B, m.R, m.F), "region_mask": onnxref.Ints(m.RegionMask, m.B, m.R),
 		"softness": onnxref.Floats([]float64{float64(batch.Softness)}, 1),
 	}
+	if c.Dim > 0 {
+		in["cap_clip"] = doubles(c.Vectors, c.B, c.T, c.Dim)
+	} else {
+		in["cap_ids"] = onnxref.Ints(c.IDs, c.B, c.T)
+	}
+	if m.LabelDim > 0 {
+		in["label_clip"] = doubles(m.LabelVectors, m.B, m.L, m.LabelDim)
+	} else {
+		in["label_ids"] = onnxref.Ints(m.LabelIDs, m.B, m.L)
+	}
+	return in
+}
+
+func doubles(v []float32, shape ...int) *onnxref.Tensor {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x)
+	}
+	return onnxref.Floats(out, shape...)
 }
 
 func merge(maps ...map[string]*onnxref.Tensor) map[string]*onnxref.Tensor {
@@ -176,21 +190,26 @@ func TestNetworkGradients(t *testing.T) {
 		"Detic":                    func(c *nn.Config) { c.RegionDim, c.DeticIn, c.DeticHidden = nn.DeticDim+2, 3, 4 },
 		"stop words":               func(c *nn.Config) { c.StopWords, c.WordGates = true, true },
 		"no layers":                func(c *nn.Config) { c.Layers, c.MatchLayers, c.MeanPool = 0, 0, true },
+		"global pair, gated mean": func(c *nn.Config) {
+			c.GlobalPair, c.Alignment, c.MeanPool, c.WordGates, c.GatedMean = 0.5, nn.MrCOSw, true, true, true
+		},
+		"CLIP": func(c *nn.Config) { c.CLIPCaptions, c.CLIPLabels, c.Alignment = 5, 3, "MrAVGw" },
 	}
 	for name, change := range nets {
 		t.Run(name, func(t *testing.T) {
 			net := smallNet()
 			change(&net)
 			cfg := DefaultConfig()
-			cfg.Training.LossType = "alignment-distillation-matching-entropy-regularizehidden"
 			cfg.Training.LossWeights = Weights{Auto: true}
 			cfg.Training.AlignContrast = "infonce"
 			cfg.Training.Softness = 0.3
-			for _, opts := range []StepOptions{{}, {Full: true}} {
-				g, list := trainingGraph(t, net, &cfg, opts)
+			for losses, full := range map[string]bool{"alignment-distillation-matching-entropy": false, "alignment-distillation-matching-entropy-regularizehidden": true} {
+				cfg.Training.LossType, cfg.Training.MaxViolation, cfg.Training.GradientCheckpointing = losses, full, full
+				g, list := trainingGraph(t, net, &cfg, StepOptions{Full: full})
 				rng := rand.New(rand.NewPCG(5, 6))
 				batch := randomBatch(t, rng, net, 3)
 				batch.Softness = 0.3
+				batch.readCLIP(rng, net)
 				g.check(merge(referenceInputs(batch), parameters(rng, list)), rng)
 			}
 		})

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -297,84 +298,98 @@ func TestAccumulate(t *testing.T) {
 	require.Zero(t, acc.n)
 }
 
-// Where the released code divides by nothing or by what is negative, everything here stays finite.
+// Where the released code divides by nothing or by what is negative, everything here stays finite: in every mode of
+// alignment and distillation, with every measure.
 func TestNumericallySafe(t *testing.T) {
 	needRuntime(t)
-	identical := func(p *parts) {
-		for i := range p.caps {
-			p.caps[i], p.tags[i], p.regions[i] = p.caps[1], p.tags[1], p.regions[1]
+	captions := func(ids ...int64) func(p *parts) {
+		return func(p *parts) {
+			for i := range p.caps {
+				p.caps[i] = append(append([]int64{1}, ids...), 2)
+			}
 		}
 	}
 	cases := map[string]struct {
 		size   int
 		change func(p *parts)
 	}{
-		"captions of one piece": {4, func(p *parts) {
-			for i := range p.caps {
-				p.caps[i] = []int64{1, 5, 2}
-			}
-		}},
-		"empty captions": {4, func(p *parts) {
-			for i := range p.caps {
-				p.caps[i] = []int64{1, 2}
-			}
-		}},
+		"captions of one piece": {4, captions(9)},
+		"empty captions":        {4, captions()},
+		"stop words only":       {4, captions(5, 4, 6)},
+		"one says something":    {3, func(p *parts) { captions(5, 6)(p); p.caps[1] = []int64{1, 9, 5, 2} }},
 		"images of one region": {4, func(p *parts) {
 			for i := range p.regions {
 				p.regions[i] = p.regions[i][:p.dim]
 			}
 		}},
-		"a batch of two":  {2, func(p *parts) {}},
-		"identical pairs": {3, identical},
+		"a batch of two": {2, func(p *parts) {}},
+		"a batch of one": {1, func(p *parts) {}},
+		"identical pairs": {3, func(p *parts) {
+			for i := range p.caps {
+				p.caps[i], p.tags[i], p.regions[i] = p.caps[1], p.tags[1], p.regions[1]
+			}
+		}},
 		"features of zero": {4, func(p *parts) {
 			for i := range p.regions {
 				clear(p.regions[i])
 			}
 		}},
 	}
-	for _, net := range safeNets() {
-		step := compiled(t, net, safeConfig(net))
-		for name, c := range cases {
-			p := randomParts(rand.New(rand.NewPCG(5, 6)), net, c.size)
-			c.change(&p)
-			losses, grads := result(t, step, p.batch(t, 1, 1))
-			for i, x := range losses {
-				require.True(t, finite(x), "%s, %s: loss %d is %g", name, net.Alignment, i, x)
+	for i, mode := range nn.AlignmentModes {
+		for _, released := range []bool{false, true} {
+			net, cfg := safeNet(i, mode, released)
+			what := fmt.Sprintf("%s, released %v, %s, %s, %s", mode, released, cfg.Training.DistillationMode, cfg.Training.Measure, cfg.Training.LossType)
+			step := compiled(t, net, cfg)
+			if kept := step.Params.Lookup(nn.KeptWords); kept != nil {
+				for id := range kept.Data {
+					kept.Data[id] = float32(min(id/8, 1)) // 4 to 7 are stop words
+				}
 			}
-			for param, g := range grads {
-				for _, x := range g {
-					require.True(t, finite(float64(x)) && math.Abs(float64(x)) < 1e7, "%s, %s: gradient of %s: %g", name, net.Alignment, param, x)
+			for name, c := range cases {
+				for extra := range 2 {
+					p := randomParts(rand.New(rand.NewPCG(5, 6)), net, c.size)
+					c.change(&p)
+					losses, grads := result(t, step, p.batch(t, extra, extra))
+					for i, x := range losses {
+						require.True(t, finite(x), "%s, %s: loss %d is %g", name, what, i, x)
+					}
+					for param, g := range grads {
+						for _, x := range g {
+							require.True(t, finite(float64(x)) && math.Abs(float64(x)) < 1e7, "%s, %s: gradient of %s: %g", name, what, param, x)
+						}
+					}
 				}
 			}
 		}
 	}
 }
 
-// safeNets are the modes with a division, released and not, and both kinds of layers.
-func safeNets() []nn.Config {
-	var out []nn.Config
-	for i, mode := range []string{"MrAVGw", "scan-sentences", "symm"} {
-		net := smallNet()
-		net.Alignment, net.ReleasedAlignment, net.Layers, net.MatchLayers = mode, i != 1, 0, 0
-		out = append(out, net)
-		net.ReleasedAlignment = !net.ReleasedAlignment
-		net.PreNorm, net.MeanPool = true, true
-		out = append(out, net)
+// safeNet is the i-th mode of alignment with some of the other choices that there are, so that all come up.
+func safeNet(i int, mode string, released bool) (nn.Config, *Config) {
+	net, cfg := smallNet(), everything()
+	net.Alignment, net.ReleasedAlignment, net.Layers, net.MatchLayers = mode, released, i%2, i%2
+	net.PreNorm, net.MeanPool, net.StopWords = i%3 == 0, i%3 == 1, i%3 != 2
+	net.WordGates = !released
+	net.GatedMean = net.WordGates && net.MeanPool
+	t := &cfg.Training
+	k := i
+	if released {
+		k += len(nn.AlignmentModes)
+	} else if mode == nn.MrCOSw {
+		net.GlobalPair = 0.5
 	}
-	return out
-}
-
-// safeConfig has the losses that may have nothing to count.
-func safeConfig(net nn.Config) *Config {
-	cfg := everything()
-	cfg.Training.Softness = 0
-	cfg.Training.Measure = "cosine"
-	cfg.Training.DistillationMode = "ordinal"
-	if net.PreNorm {
-		cfg.Training.Measure = "order"
-		cfg.Training.DistillationMode = "listnet"
+	t.DistillationMode, t.Measure = DistillationModes[k%len(DistillationModes)], Measures[k%len(Measures)]
+	t.Softness, t.MaxViolation, t.LossWeights.Auto = 0.3*float64(k%2), k%4 < 2, k%5 == 0
+	if k%3 == 0 {
+		t.AlignContrast = "triplet"
 	}
-	return cfg
+	if k%3 == 1 {
+		t.Contrast = "infonce"
+	}
+	if k%4 == 3 {
+		t.LossType += "-regularizehidden"
+	}
+	return net, cfg
 }
 
 // Leaving out the padding changes nothing but the last digits.

@@ -117,21 +117,29 @@ func raggedBatch(t *testing.T, rng *rand.Rand, net nn.Config, cfg *Config, n int
 	if cfg.Training.Softness > 0 {
 		b.Softness = 0.2
 	}
-	vectors := func(n int) []float32 {
-		out := make([]float32, n)
-		for i := range out {
-			out[i] = float32(rng.NormFloat64())
-		}
-		return out
-	}
 	if known(cfg.Losses(), imitation) {
-		b.Examples = vectors(9)
+		b.Examples = normals(rng, 9)
 	}
-	if net.CLIPCaptions > 0 {
-		b.Captions.Dim, b.Captions.IDs, b.Captions.Vectors = net.CLIPCaptions, nil, vectors(3*b.Captions.T*net.CLIPCaptions)
-		b.Images.LabelDim, b.Images.LabelIDs, b.Images.LabelVectors = net.CLIPLabels, nil, vectors(3*b.Images.L*net.CLIPLabels)
-	}
+	b.readCLIP(rng, net)
 	return b
+}
+
+func normals(rng *rand.Rand, n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(rng.NormFloat64())
+	}
+	return out
+}
+
+// readCLIP gives a batch random vectors in place of word pieces, where the network reads such.
+func (b *Batch) readCLIP(rng *rand.Rand, net nn.Config) {
+	if dim := net.CLIPCaptions; dim > 0 {
+		b.Captions.Dim, b.Captions.IDs, b.Captions.Vectors = dim, nil, normals(rng, b.Captions.B*b.Captions.T*dim)
+	}
+	if dim := net.CLIPLabels; dim > 0 {
+		b.Images.LabelDim, b.Images.LabelIDs, b.Images.LabelVectors = dim, nil, normals(rng, b.Images.B*b.Images.L*dim)
+	}
 }
 
 // A run whose batches accumulate in the graph is the run in which they do so outside, but for rounding.
