@@ -156,20 +156,46 @@ func randomParts(rng *rand.Rand, net nn.Config, size int) parts {
 	return p
 }
 
+// Permuting a batch permutes its gradients, which is to say that it changes none of the parameters', in every mode of
+// alignment and distillation and with every measure.
 func TestPermutedBatch(t *testing.T) {
-	needRuntime(t)
-	net := everyNet()
-	s := compiled(t, net, everything())
-	rng := rand.New(rand.NewPCG(1, 2))
-	p := randomParts(rng, net, 6)
-	losses, grads := result(t, s, p.batch(t, 0, 0))
-	q := parts{dim: p.dim}
-	for _, i := range rng.Perm(6) {
-		q.caps, q.tags, q.regions = append(q.caps, p.caps[i]), append(q.tags, p.tags[i]), append(q.regions, p.regions[i])
+	for i, mode := range nn.AlignmentModes {
+		for _, released := range []bool{false, true} {
+			net, cfg := safeNet(i, mode, released)
+			g, list := trainingGraph(t, net, cfg, StepOptions{})
+			rng := rand.New(rand.NewPCG(1, 2))
+			params := parameters(rng, list)
+			p := randomParts(rng, net, 6)
+			for k := range p.caps { // where nothing is to be compared all scores are alike, and which comes first may matter
+				for len(p.caps[k]) < 5+k%3 {
+					p.caps[k] = append([]int64{1, int64(4 + rng.IntN(net.Vocab-4))}, p.caps[k][1:]...)
+				}
+				p.regions[k] = normals(rng, (3+k%3)*p.dim)
+			}
+			q := parts{dim: p.dim}
+			for _, k := range rng.Perm(6) {
+				q.caps, q.tags, q.regions = append(q.caps, p.caps[k]), append(q.tags, p.tags[k]), append(q.regions, p.regions[k])
+			}
+			want, err := onnxref.Eval(g.b, merge(referenceInputs(p.batch(t, 0, 0)), params), append(g.present(), g.loss)...)
+			require.NoError(t, err)
+			require.NotEmpty(t, g.present())
+			others := []*Batch{q.batch(t, 0, 0)}
+			if !released && !known(cfg.Losses(), "regularizehidden") { // nor does padding change anything
+				others = append(others, p.batch(t, 2, 3))
+			}
+			for _, other := range others {
+				got, err := onnxref.Eval(g.b, merge(referenceInputs(other), params), append(g.present(), g.loss)...)
+				require.NoError(t, err)
+				for k := range want {
+					scale := 1.0
+					for _, x := range want[k].F {
+						scale = max(scale, math.Abs(x))
+					}
+					require.InDeltaSlice(t, want[k].F, got[k].F, 1e-8*scale, "%s, released %v: %d", mode, released, k)
+				}
+			}
+		}
 	}
-	again, regrads := result(t, s, q.batch(t, 0, 0))
-	require.InDeltaSlice(t, losses, again, 1e-4)
-	sameGradients(t, grads, regrads)
 }
 
 // With every mode and in a network of either kind, padding changes nothing.
@@ -241,33 +267,65 @@ func TestStepAgainstReference(t *testing.T) {
 	sameGradients(t, want, grads)
 }
 
-// A frozen backbone gets no gradient and never moves, weight decay and averages notwithstanding.
+// A frozen backbone gets no gradient and never moves, weight decay and averages notwithstanding, and so it is with all
+// that comes before alignment.
 func TestFrozen(t *testing.T) {
 	needRuntime(t)
-	net := everyNet()
-	net.Standardise = true
-	cfg := DefaultConfig()
-	cfg.Model.FreezeTeran, cfg.Training.LossType, cfg.Training.LossWeights = true, "matching", Weights{Values: []float64{1}}
-	cfg.Training.WeightDecay, cfg.Training.Optimizer = 0.1, "adamw"
-	s := compiled(t, net, &cfg)
-	opt := NewOptimizer(s.Params, cfg)
-	before := s.Params.Clone()
-	rng := rand.New(rand.NewPCG(5, 6))
-	for range 3 {
-		res, err := s.Run(t.Context(), randomParts(rng, net, 5).batch(t, 0, 0), nil)
+	for name, change := range map[string]func(net *nn.Config, cfg *Config){
+		"matching": func(*nn.Config, *Config) {},
+		"all losses": func(net *nn.Config, cfg *Config) {
+			net.SeparateAlign, net.AlignProjection, net.MatchProjection, net.AlignDepthAggregation = true, true, true, "gated"
+			cfg.Training.LossType = "alignment-matching-distillation-entropy"
+		},
+		"as released": func(_ *nn.Config, cfg *Config) { cfg.Model.FrozenDropout = true },
+		"in the graph": func(_ *nn.Config, cfg *Config) {
+			cfg.Training.LossType, cfg.Training.AccumulateInGraph, cfg.Training.GradientCheckpointing = "matching-distillation", true, true
+		},
+	} {
+		net := everyNet()
+		net.Standardise = true
+		cfg := DefaultConfig()
+		cfg.Model.FreezeTeran, cfg.Training.LossType = true, "matching"
+		cfg.Training.WeightDecay, cfg.Training.Optimizer = 0.1, "adamw"
+		change(&net, &cfg)
+		list, err := nn.Parameters(net)
 		require.NoError(t, err)
-		opt.Apply(s.Params, res, 0.1)
-	}
-	moved := 0
-	for _, p := range s.Params.All() {
-		same := slices.Equal(p.Data, before.Lookup(p.Name).Data)
-		frozen := strings.Contains(p.Name, "oscar_model.") || strings.Contains(p.Name, "transformer_encoder_") || p.Name == nn.RegionMean || p.Name == nn.RegionScale || p.Name == nn.WordGateTable
-		require.Equal(t, frozen, same, p.Name)
-		if !same {
-			moved++
+		s, err := NewStep(net, &cfg, drawn(list), StepOptions{Threads: 1, Distil: true, Together: cfg.Training.AccumulateInGraph})
+		require.NoError(t, err)
+		defer s.Close()
+		// Its dropout is on as in the released code only where that is asked for.
+		inside := slices.ContainsFunc(s.drops.sites, func(s site) bool { return s.place != "head" })
+		require.Equal(t, cfg.Model.FrozenDropout, inside, name)
+		opt := NewOptimizer(s.Params, cfg)
+		before, average := s.Params.Clone(), s.Params.Clone()
+		opt.Average(average, 0.5)
+		rng := rand.New(rand.NewPCG(5, 6))
+		for range 3 {
+			b := randomParts(rng, net, 5).batch(t, 0, 0)
+			run := func() (*Result, error) { return s.Run(t.Context(), b, rng) }
+			if s.together {
+				run = func() (*Result, error) { return s.RunAll(t.Context(), []*Batch{b, b}, rng) }
+			}
+			res, err := run()
+			require.NoError(t, err)
+			opt.Apply(s.Params, res, 0.1)
 		}
+		moved := 0
+		for _, p := range s.Params.All() {
+			was := before.Lookup(p.Name).Data
+			same := slices.Equal(p.Data, was)
+			frozen := p.Name == nn.RegionMean || p.Name == nn.RegionScale || p.Name == nn.WordGateTable && !strings.Contains(cfg.Training.LossType, "alignment")
+			for _, part := range []string{"oscar_model.", "transformer_encoder_", "align_", "model_alignment.", "feature_fusion."} {
+				frozen = frozen || strings.Contains(p.Name, part)
+			}
+			require.Equal(t, frozen, same, "%s: %s", name, p.Name)
+			require.Equal(t, frozen, slices.Equal(average.Lookup(p.Name).Data, was), "%s: average of %s", name, p.Name)
+			if !same {
+				moved++
+			}
+		}
+		require.NotZero(t, moved)
 	}
-	require.NotZero(t, moved)
 }
 
 func TestAccumulate(t *testing.T) {
