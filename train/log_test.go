@@ -118,6 +118,27 @@ func TestTensorBoard(t *testing.T) {
 	require.InDelta(t, log[6].Validation.RSum, tags["rsum"], 1e-3)
 }
 
+// A resumed run tells readers from which step on the files before it do not count.
+func TestTensorBoardResumed(t *testing.T) {
+	dir := t.TempDir()
+	for i, resume := range []bool{false, true} {
+		w, err := newEventWriter(dir, resume, 20+i)
+		require.NoError(t, err)
+		w.scalars(21+i, map[string]float64{"loss": 1})
+		require.NoError(t, w.close())
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "events.out.tfevents.*"))
+	require.NoError(t, err)
+	require.Len(t, files, 2)
+	require.Len(t, records(t, files[0]), 2)
+	all := records(t, files[1])
+	require.Len(t, all, 3)
+	event := message(t, all[1])
+	require.Equal(t, uint64(22), event[2][0])
+	require.Equal(t, map[protowire.Number][]any{1: {uint64(1)}}, message(t, event[7][0].([]byte)), "status: start")
+	require.Equal(t, uint64(22), message(t, all[2])[2][0])
+}
+
 // Resuming cuts the log after the step that is resumed, a torn line and a validation that is made again.
 func TestLinesUpTo(t *testing.T) {
 	const log = `{"step":1}

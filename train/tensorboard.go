@@ -2,6 +2,7 @@ package train
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -33,11 +34,16 @@ func newEventWriter(dir string, resume bool, step int) (*eventWriter, error) {
 		return nil, err
 	}
 	w := &eventWriter{f}
-	event := protowire.AppendTag(nil, 1, protowire.Fixed64Type)
-	event = protowire.AppendFixed64(event, math.Float64bits(float64(now.UnixNano())/1e9))
-	event = protowire.AppendTag(event, 3, protowire.BytesType)
-	event = protowire.AppendString(event, "brain.Event:2")
-	return w, w.record(event)
+	version := protowire.AppendTag(nil, 3, protowire.BytesType)
+	if err = w.event(0, protowire.AppendString(version, "brain.Event:2")); err == nil && resume {
+		// A start of a session makes a reader forget the steps from this on, which a killed run may have written.
+		start := protowire.AppendTag(nil, 7, protowire.BytesType)
+		err = w.event(step+1, protowire.AppendBytes(start, []byte{1 << 3, 1}))
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return w, nil
 }
 
 // scalars writes one event with the values in the order of their names. Errors of the disk surface at
@@ -57,13 +63,19 @@ func (w *eventWriter) scalars(step int, values map[string]float64) {
 		summary = protowire.AppendTag(summary, 1, protowire.BytesType)
 		summary = protowire.AppendBytes(summary, v)
 	}
+	event := protowire.AppendTag(nil, 5, protowire.BytesType)
+	_ = w.event(step, protowire.AppendBytes(event, summary))
+}
+
+// event writes an event of now with what it says; step 0 is left out.
+func (w *eventWriter) event(step int, what []byte) error {
 	event := protowire.AppendTag(nil, 1, protowire.Fixed64Type)
 	event = protowire.AppendFixed64(event, math.Float64bits(float64(time.Now().UnixNano())/1e9))
-	event = protowire.AppendTag(event, 2, protowire.VarintType)
-	event = protowire.AppendVarint(event, uint64(step))
-	event = protowire.AppendTag(event, 5, protowire.BytesType)
-	event = protowire.AppendBytes(event, summary)
-	_ = w.record(event)
+	if step > 0 {
+		event = protowire.AppendTag(event, 2, protowire.VarintType)
+		event = protowire.AppendVarint(event, uint64(step))
+	}
+	return w.record(append(event, what...))
 }
 
 func (w *eventWriter) record(data []byte) error {
