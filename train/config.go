@@ -98,7 +98,7 @@ type EncoderConfig struct {
 	WordGates       bool `yaml:"word-gates"`
 	GatedMean       bool `yaml:"gated-mean"` // word gates in matching's mean, too
 	// HubnessBank is how many training captions and images the exported model tells hubs by, items that are near
-	// everything, to rank them lower; 0 leaves them. HubnessScale is how sharply (β of package nn's hubs.go).
+	// everything, to rank them lower; 0 leaves them. HubnessScale is how sharply at most (β of package nn's hubs.go).
 	HubnessBank     int     `yaml:"hubness-bank"`
 	HubnessScale    float32 `yaml:"hubness-scale"`
 	GlobalPair      float32 `yaml:"global-pair"` // > 0: the matching vectors are one more word and region; what the word weighs at first, relative to all others

@@ -50,7 +50,13 @@ func (w *worker) bank(ctx context.Context, params *Params) (*hubs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hubs{captions: captions.matching, images: images.matching, n: n, dim: captions.dim, scale: e.HubnessScale}, nil
+	return &hubs{captions: captions.matching, images: images.matching, n: n, dim: captions.dim, scale: hubScale(n, e.HubnessScale)}, nil
+}
+
+// hubScale is the scale for a bank of n: a sharp look at few items says more of those few than of hubs. By trials with
+// a trained model and banks of 30 to 3000 (docs/training.md).
+func hubScale(n int, most float32) float32 {
+	return min(most, float32(0.7*math.Sqrt(float64(n))))
 }
 
 // chosen shows some of the images as if they were all.

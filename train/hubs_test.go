@@ -26,7 +26,9 @@ func TestHubs(t *testing.T) {
 			require.NoError(t, err)
 			m, err := LoadModel(filepath.Join(r.Dir, "model"))
 			require.NoError(t, err)
-			require.Equal(t, []any{9, float32(15)}, []any{m.Net.Hubs, m.Net.HubScale})
+			require.Equal(t, 9, m.Net.Hubs)
+			beta := float64(m.Net.HubScale)
+			require.InDelta(t, 0.7*3, beta, 1e-6)
 
 			enc, err := newEncoder(m.Net, m.Text, m.MaxRegions, 1, "cpu")
 			require.NoError(t, err)
@@ -42,7 +44,7 @@ func TestHubs(t *testing.T) {
 			rawText, rawImage := captions.matching, images.matching
 			captions.matching, images.matching = append([]float32(nil), rawText...), append([]float32(nil), rawImage...)
 
-			h := &hubs{n: 9, dim: m.Net.Hidden, scale: 15, captions: m.Params.Lookup(nn.HubCaptions).Data, images: m.Params.Lookup(nn.HubImages).Data}
+			h := &hubs{n: 9, dim: m.Net.Hidden, scale: m.Net.HubScale, captions: m.Params.Lookup(nn.HubCaptions).Data, images: m.Params.Lookup(nn.HubImages).Data}
 			h.shorten(images, captions)
 			shorter := 0
 			for _, side := range []struct {
@@ -57,9 +59,9 @@ func TestHubs(t *testing.T) {
 						for k, x := range side.bank[j*h.dim:][:h.dim] {
 							dot += float64(x) * float64(v[k])
 						}
-						want += math.Exp(15 * dot)
+						want += math.Exp(beta * dot)
 					}
-					want = min(1, math.Pow(want/9, -1./15))
+					want = min(1, math.Pow(want/9, -1/beta))
 					require.InDelta(t, want, share, 1e-5)
 					require.InDelta(t, float64(v[0])*want, side.got.matching[i*h.dim], 1e-5)
 					if want < 0.95 {
