@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/aladin-go/aladin/internal/nn"
@@ -52,42 +53,45 @@ func (a *alignment) Dims() (images, captions int) {
 	return len(a.images.tokens), len(a.captions.tokens)
 }
 
-// alignBlock is how many captions one run scores against a block of images.
-const alignBlock = 128
+// How many images one run scores against how many captions.
+const alignImages, alignCaptions = 16, 128
 
 // Rows implements eval.Scores.
 func (a *alignment) Rows(images []int, dst []float32) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	type block struct{ regions, weights *ort.Tensor }
+	var blocks []block
+	for part := range slices.Chunk(images, alignImages) {
+		regions, weights := a.images.block(part)
+		blocks = append(blocks, block{regions, weights})
+	}
 	n, m := a.Dims()
-	const some = 16 // images a run
-	for i := 0; i < len(images); i += some {
-		part := images[i:min(i+some, len(images))]
-		regions, rw := a.images.block(part)
-		for from := 0; from < m; from += alignBlock {
-			list := make([]int, 0, alignBlock)
-			for c := from; c < min(from+alignBlock, m); c++ {
-				list = append(list, c)
-			}
-			words, ww := a.captions.block(list)
-			out, err := a.scores.Run(a.ctx, map[string]*ort.Tensor{"regions": regions, "regions_weights": rw, "words": words, "words_weights": ww})
+	for from := 0; from < m; from += alignCaptions {
+		list := make([]int, 0, alignCaptions)
+		for c := from; c < min(from+alignCaptions, m); c++ {
+			list = append(list, c)
+		}
+		words, weights := a.captions.block(list)
+		for b, in := range blocks {
+			out, err := a.scores.Run(a.ctx, map[string]*ort.Tensor{"regions": in.regions, "regions_weights": in.weights, "words": words, "words_weights": weights})
 			if err != nil {
 				return err
 			}
 			s := out["scores"].Float32()
-			for k := range part {
-				row := dst[(i+k)*m+from:][:len(list)]
-				copy(row, s[k*len(list):])
+			for i := b * alignImages; i < min((b+1)*alignImages, len(images)); i++ {
+				row := dst[i*m+from:][:len(list)]
+				copy(row, s[(i-b*alignImages)*len(list):])
 				if a.captions.shares != nil {
 					for j, c := range list {
-						row[j] *= a.images.shares[part[k]] * a.captions.shares[c]
+						row[j] *= a.images.shares[images[i]] * a.captions.shares[c]
 					}
 				}
 			}
 		}
-		a.done += len(part)
-		tell(a.progress, a.done, n)
 	}
+	a.done += len(images)
+	tell(a.progress, a.done, n)
 	return nil
 }
 
