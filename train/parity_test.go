@@ -327,20 +327,30 @@ func TestParityLosses(t *testing.T) {
 		}
 	}
 	require.Len(t, missing, 28)
+	params, _ := f.checkpoint("checkpoint.pth.tar")
 	check := func(change func(net *nn.Config, c *TrainingConfig), want map[string]string) {
 		t.Helper()
 		cfg, net := DefaultConfig(), tinyNet()
 		cfg.Training.LossType = "alignment-matching-distillation-entropy"
 		change(&net, &cfg.Training)
 		require.NoError(t, cfg.Validate())
-		params, _ := f.checkpoint("checkpoint.pth.tar")
-		step, err := NewStep(net, &cfg, params, StepOptions{Threads: 1, Distil: true, NoDropout: true})
+		step := &Step{}
+		b, source, _, err := step.build(net, &cfg, StepOptions{Distil: true, NoDropout: true})
 		require.NoError(t, err)
-		defer step.Close()
-		res, err := step.Run(context.Background(), batch, nil)
+		model, err := b.Model("losses")
+		require.NoError(t, err)
+		session, err := ort.Load(model.Marshal(), &ort.Options{Threads: 1})
+		require.NoError(t, err)
+		defer session.Close()
+		in := batch.tensors()
+		for _, p := range source.params {
+			require.NoError(t, params.ensure(p, 1))
+			in[p.Name] = ort.Float32(int64s(p.Shape), params.Lookup(p.Name).Data)
+		}
+		out, err := session.Run(t.Context(), in)
 		require.NoError(t, err)
 		for part, name := range want {
-			require.InEpsilon(t, f.floats("loss/" + name)[0], res.Losses[slices.Index(res.Names, part)], 1e-4, name)
+			require.InEpsilon(t, f.floats("loss/" + name)[0], out["losses"].Float32()[slices.Index(step.losses, part)], 1e-4, name)
 			delete(missing, "loss/"+name)
 		}
 	}
