@@ -15,7 +15,7 @@
 //
 // A [Model] turns a sentence, a picture or a list of detected regions into an [Encoding]: one vector in a
 // space that text and images share, and a vector for each word or region. Two scores compare encodings.
-// [Match] is the cosine of the two vectors: cheap enough for millions. Alignment ([Model.Align]) takes for
+// [Match] is the inner product of the two vectors: cheap enough for millions. Alignment ([Model.Align]) takes for
 // each word the region that fits it best and adds up the similarities: slower, better, and explained word
 // by word. [Search] finds candidates in an index by the first and ranks them by the second.
 //
@@ -59,8 +59,8 @@ const (
 	KindCaption = index.Caption
 )
 
-// Match is the cosine of two encodings in the common space, −1…1: how well they fit as a whole. It is not a
-// number if they come from models of different dimensions, or one is empty.
+// Match is the inner product of two encodings' vectors, −1…1: how well they fit as a whole. It is their cosine, unless the
+// model makes vectors shorter of items that are near everything (hubs). It is not a number if they come from models of different dimensions, or one is empty.
 func Match(a, b *Encoding) float32 {
 	if len(a.Matching) == 0 || len(a.Matching) != len(b.Matching) {
 		return float32(math.NaN())

@@ -53,7 +53,7 @@ type WordMatch struct {
 	Box    Box
 	Label  string
 
-	// Similarity is the cosine of word and region, Weight what the word counts. The
+	// Similarity is the inner product of word and region, Weight what the word counts. The
 	// alignment score is the sum of Weight·Similarity. A word of several pieces
 	// has the sum of their weights, the weighted mean of their similarities,
 	// and the region of the piece that adds most.

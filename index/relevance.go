@@ -4,7 +4,7 @@ package index
 // always returns K hits, however little they have to do with it; how well their
 // regions cover the query's words tells which ones do.
 type Relevance struct {
-	// Min is the least Coverage of a hit, a mean cosine: what is a good value
+	// Min is the least Coverage of a hit, a mean similarity: what is a good value
 	// depends on the model.
 	Min float32
 

@@ -91,7 +91,7 @@ func (g *gathering) finish(d *data) (eval.Vectors, *tokens, error) {
 	if err := g.file.Close(); err != nil {
 		return eval.Vectors{}, nil, err
 	}
-	vectors := eval.Vectors{Dim: g.dim, Data: g.vectors}.Normalised()
+	vectors := eval.Vectors{Dim: g.dim, Data: g.vectors} // as long as the model made them: hubs are shorter
 	if g.start[len(g.start)-1] == 0 {
 		return vectors, nil, nil
 	}
