@@ -60,7 +60,8 @@ const (
 )
 
 // Match is the inner product of two encodings' vectors, −1…1: how well they fit as a whole. It is their cosine, unless the
-// model makes vectors shorter of items that are near everything (hubs). It is not a number if they come from models of different dimensions, or one is empty.
+// model makes vectors shorter of items that are near everything (hubs). It is not a number if they come from models of
+// different dimensions, or one is empty.
 func Match(a, b *Encoding) float32 {
 	if len(a.Matching) == 0 || len(a.Matching) != len(b.Matching) {
 		return float32(math.NaN())
