@@ -83,12 +83,16 @@ func (a *Adam) Apply(updates []Update, scale float64) {
 	parallel(len(jobs), func(j int) {
 		job := jobs[j]
 		u := updates[job.p]
-		s := step{a: a, lr: u.LR / c1, root: 1 / math.Sqrt(c2), scale: scale}
+		b1, b2 := float32(a.Beta1), float32(a.Beta2)
+		s := &step{
+			b1: b1, rest1: 1 - b1, b2: b2, rest2: 1 - b2,
+			scale: float32(scale), keep: 1, lr: float32(u.LR / c1), root: float32(1 / math.Sqrt(c2)), eps: float32(a.Eps),
+		}
 		if u.Decay {
 			if a.Decoupled {
-				s.shrink = u.LR * a.WeightDecay
+				s.keep = float32(1 - u.LR*a.WeightDecay)
 			} else {
-				s.decay = a.WeightDecay
+				s.decay = float32(a.WeightDecay)
 			}
 		}
 		m, v := a.M[job.p], a.V[job.p]
@@ -108,28 +112,18 @@ func (a *Adam) Apply(updates []Update, scale float64) {
 	})
 }
 
-// A step holds one update's constants.
-type step struct {
-	a                              *Adam
-	lr, root, scale, decay, shrink float64
-}
-
-func (s step) dense(p, g, m, v []float32) {
-	b1, b2, eps := float32(s.a.Beta1), float32(s.a.Beta2), float32(s.a.Eps)
-	lr, root, scale, decay, keep := float32(s.lr), float32(s.root), float32(s.scale), float32(s.decay), float32(1-s.shrink)
-	g, m, v = g[:len(p)], m[:len(p)], v[:len(p)]
-	for i, x := range p {
-		d := g[i]*scale + decay*x
-		mi := b1*m[i] + (1-b1)*d
-		vi := b2*v[i] + (1-b2)*d*d
-		m[i], v[i] = mi, vi
-		p[i] = x*keep - lr*mi/(sqrt32(vi)*root+eps)
+// dense makes the step on slices of any length.
+func (s *step) dense(p, g, m, v []float32) {
+	n := len(p) &^ (lanes - 1)
+	if n > 0 {
+		kernel.adam(p[:n], g[:n], m[:n], v[:n], s)
 	}
+	generic.adam(p[n:], g[n:], m[n:], v[n:], s)
 }
 
 // rows updates elements from…to of a parameter of whose rows few have a gradient: the others' moments
 // decay and move them all the same, as in the dense step, but for those that never had a gradient.
-func (s step) rows(u Update, m, v []float32, moved []bool, from, to int) {
+func (s *step) rows(u Update, m, v []float32, moved []bool, from, to int) {
 	zero := make([]float32, u.Width)
 	next := 0
 	for next < len(u.Index) && (u.Index[next]+1)*u.Width <= from {
@@ -146,9 +140,9 @@ func (s step) rows(u Update, m, v []float32, moved []bool, from, to int) {
 			}
 		}
 		if !moved[row] && s.decay == 0 { // no moments
-			if s.shrink != 0 {
+			if s.keep != 1 {
 				for k := range u.Param[i:end] {
-					u.Param[i+k] *= float32(1 - s.shrink)
+					u.Param[i+k] *= s.keep
 				}
 			}
 			i = end
@@ -159,8 +153,6 @@ func (s step) rows(u Update, m, v []float32, moved []bool, from, to int) {
 		i = end
 	}
 }
-
-func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 
 // parallel runs f(0…n−1) on the cores.
 func parallel(n int, f func(i int)) {
@@ -192,11 +184,16 @@ func normSquared(g []float32) float64 {
 	const chunk = 1 << 16
 	sums := make([]float64, (len(g)+chunk-1)/chunk)
 	parallel(len(sums), func(i int) {
-		var s float64
-		for _, x := range g[i*chunk : min((i+1)*chunk, len(g))] {
-			s += float64(x) * float64(x)
+		part := g[i*chunk : min((i+1)*chunk, len(g))]
+		n := len(part) &^ (lanes - 1)
+		var side [lanes]float64
+		if n > 0 {
+			kernel.squares(part[:n], &side)
 		}
-		sums[i] = s
+		generic.squares(part[n:], &side)
+		for _, s := range side {
+			sums[i] += s
+		}
 	})
 	var total float64
 	for _, s := range sums {
