@@ -103,11 +103,11 @@ func (s stepSize) bench(b *testing.B, checkpointing bool) {
 		s.train(&cfg)
 	}
 	params := NewParams()
-	step, err := NewStep(s.net, &cfg, params, StepOptions{Distil: true, Full: !s.ragged})
+	batch := fullBatch(b, s)
+	step, err := NewStep(s.net, &cfg, params, StepOptions{Distil: true, Full: !s.ragged, Like: batch})
 	require.NoError(b, err)
 	defer step.Close()
 	opt := NewOptimizer(params, cfg)
-	batch := fullBatch(b, s)
 	product := newProduct(b)
 	defer product.Close()
 	ctx, rng := context.Background(), rand.New(rand.NewPCG(1, 1))

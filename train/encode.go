@@ -26,12 +26,12 @@ func newEncoder(net nn.Config, text input.Text, maxRegions, threads int, device 
 	e := &encoder{net: net, text: text, maxRegions: maxRegions}
 	var err error
 	if e.texts, e.textParams, err = compile(net, threads, device, func(b *onnx.Builder, n *nn.Net) nn.Side {
-		return n.Text(n.EncodeText(nn.TextInputs(b, net, "")))
+		return n.Text(n.EncodeText(nn.TextInputs(b, net, "", "B")))
 	}); err != nil {
 		return nil, err
 	}
 	e.imgs, e.imgParams, err = compile(net, threads, device, func(b *onnx.Builder, n *nn.Net) nn.Side {
-		return n.Image(n.EncodeImage(nn.ImageInputs(b, net)))
+		return n.Image(n.EncodeImage(nn.ImageInputs(b, net, "", "B")))
 	})
 	if err != nil {
 		e.close()

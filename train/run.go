@@ -178,7 +178,7 @@ func (w *worker) prepare(ctx context.Context) error {
 	if resumed != nil {
 		epoch = resumed.Epoch
 	}
-	if err := w.compile(epoch); err != nil {
+	if err := w.compile(ctx, epoch); err != nil {
 		return err
 	}
 	// Those that this step does not know start now, too: what a later one learns, and what the inference graphs use
@@ -260,7 +260,7 @@ func (w *worker) startFromData(ctx context.Context) error {
 }
 
 // compile makes the step for an epoch: with or without distillation.
-func (w *worker) compile(epoch int) error {
+func (w *worker) compile(ctx context.Context, epoch int) error {
 	distil := epoch >= w.Config.Training.DistillAfter
 	if w.step != nil && w.distil == distil {
 		return nil
@@ -268,7 +268,12 @@ func (w *worker) compile(epoch int) error {
 	if w.step != nil {
 		w.step.Close()
 	}
-	step, err := NewStep(w.Model.Net, w.Config, w.Model.Params, StepOptions{Threads: w.Threads, Device: w.Device, Distil: distil, Together: w.Config.Training.AccumulateInGraph})
+	opts := StepOptions{Threads: w.Threads, Device: w.Device, Distil: distil, Together: w.Config.Training.AccumulateInGraph}
+	var err error
+	if opts.Like, err = w.batches.batch(ctx, w.batches.order(0), 0, 0); err != nil {
+		return err
+	}
+	step, err := NewStep(w.Model.Net, w.Config, w.Model.Params, opts)
 	if err != nil {
 		return err
 	}
@@ -281,7 +286,7 @@ func (w *worker) compile(epoch int) error {
 func (w *worker) train(ctx context.Context) error {
 	t := &w.Config.Training
 	for w.state.Epoch < t.Epochs {
-		err := w.compile(w.state.Epoch)
+		err := w.compile(ctx, w.state.Epoch)
 		if err == nil {
 			err = w.epoch(ctx)
 		}

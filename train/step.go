@@ -23,10 +23,10 @@ type Step struct {
 	session *ort.Session
 	binding *ort.Binding
 	outputs []*gradOut
-	losses  []string // names of the loss parts, in the order of the output "losses"
-	parts   *ort.Tensor
+	losses  []string    // names of the loss parts, in the order of the output "losses"
+	values  *ort.Tensor // theirs
+	split   split
 	drops   *dropouts
-	shape   [4]int
 	// together says that the step is for RunAll.
 	together bool
 }
@@ -46,7 +46,7 @@ type gradOut struct {
 
 type rowsOut struct {
 	values string // the graph's output
-	source string // the batch input that holds the indices
+	source string // the input that holds the indices
 	tensor *ort.Tensor
 }
 
@@ -62,6 +62,11 @@ type StepOptions struct {
 	NoDropout bool
 	// Together makes a step for RunAll in place of Run.
 	Together bool
+	// Like, when set, is a batch of about the size of those to come. On a CPU the step takes large ones in parts that
+	// fit a core's cache, as many for all its batches: none may have fewer pairs.
+	Like *Batch
+
+	split *split // in place of what Like makes it
 }
 
 // inputParams makes parameters inputs of the graph and remembers them.
@@ -142,8 +147,12 @@ func (s *Step) build(net nn.Config, cfg *Config, opts StepOptions) (b *onnx.Buil
 	}
 	n.Training, n.Loose = true, opts.Together
 	n.Recompute = cfg.Training.GradientCheckpointing
-	// The regulariser of hidden states averages over padding, too.
-	n.Pack = !opts.Full && !slices.Contains(cfg.Losses(), "regularizehidden")
+	// The regulariser of hidden states averages over those of all pairs and of padding, too.
+	hidden := slices.Contains(cfg.Losses(), "regularizehidden")
+	n.Pack = !opts.Full && !hidden
+	if !opts.Together && !hidden {
+		s.split = opts.parts(net.Hidden)
+	}
 	if !opts.NoDropout {
 		s.drops = newDropouts(b, cfg)
 		s.drops.together = opts.Together
@@ -166,17 +175,27 @@ func frozenParam(cfg *Config, name string) bool {
 // forward builds the network's two passes and the losses; the parts come out as one vector "losses",
 // the total first.
 func (s *Step) forward(b *onnx.Builder, n *nn.Net, cfg *Config, opts StepOptions) (*onnx.Value, error) {
-	words, mask := nn.TextInputs(b, n.Config, captionPrefix)
-	labels, types, labelMask, regions, regionMask := nn.ImageInputs(b, n.Config)
-
-	frozenDrop := n.Dropout
-	if cfg.Model.FreezeTeran && !cfg.Model.FrozenDropout {
-		n.Dropout = nil
+	drop, frozen := n.Dropout, cfg.Model.FreezeTeran && !cfg.Model.FrozenDropout
+	encoded := func(encode func() nn.States) nn.States {
+		if frozen {
+			n.Dropout = nil
+			defer func() { n.Dropout = drop }()
+		}
+		return encode()
 	}
-	textStates := n.EncodeText(words, mask)
-	imageStates := n.EncodeImage(labels, types, labelMask, regions, regionMask)
-	n.Dropout = frozenDrop
-	text, image := n.Text(textStates), n.Image(imageStates)
+	var textStates, imageStates nn.States // of the last part
+	captions, images := make([]nn.Side, s.split.captions.count()), make([]nn.Side, s.split.images.count())
+	for i := range captions {
+		prefix, batch := s.split.captions.names(i)
+		textStates = encoded(func() nn.States { return n.EncodeText(nn.TextInputs(b, n.Config, prefix+captionPrefix, batch)) })
+		captions[i] = n.Text(textStates)
+	}
+	for i := range images {
+		prefix, batch := s.split.images.names(i)
+		imageStates = encoded(func() nn.States { return n.EncodeImage(nn.ImageInputs(b, n.Config, prefix, batch)) })
+		images[i] = n.Image(imageStates)
+	}
+	text, image := n.Join(captions, batchDim), n.Join(images, batchDim)
 
 	l := losses{b: b, net: n}
 	t := &cfg.Training
@@ -298,8 +317,8 @@ func (s *Step) bindParams(params []nn.Param) error {
 	if s.together {
 		return nil // their number is each run's
 	}
-	s.parts = ort.Float32([]int64{int64(len(s.losses))}, make([]float32, len(s.losses)))
-	return s.binding.Output("losses", s.parts)
+	s.values = ort.Float32([]int64{int64(len(s.losses))}, make([]float32, len(s.losses)))
+	return s.binding.Output("losses", s.values)
 }
 
 func int64s(v []int) []int64 {
@@ -313,12 +332,15 @@ func int64s(v []int) []int64 {
 // Run computes losses and gradients for a batch. The result aliases the step's memory until the next
 // Run. rng draws the dropout masks.
 func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, error) {
-	in := batch.tensors()
+	if most := max(s.split.captions.n, s.split.images.n); batch.Captions.B < most {
+		return nil, fmt.Errorf("%w: a batch of %d for a step made for batches of at least %d pairs", ErrData, batch.Captions.B, most)
+	}
+	in := s.split.tensors(batch)
 	if batch.Softness > 0 {
 		in["softness"] = ort.Float32([]int64{1}, []float32{batch.Softness})
 	}
 	if s.drops != nil {
-		if err := s.drops.inputs(in, batch.sizes(), 1, rng); err != nil {
+		if err := s.drops.inputs(in, s.split.sizes(batch), 1, rng); err != nil {
 			return nil, err
 		}
 	}
@@ -329,69 +351,39 @@ func (s *Step) Run(ctx context.Context, batch *Batch, rng *rand.Rand) (*Result, 
 			}
 		}
 	}
-	if shape := [4]int{batch.Captions.B, batch.Captions.T, batch.Images.L, batch.Images.R}; shape != s.shape {
-		if err := s.bindRows(batch); err != nil {
-			return nil, err
-		}
-		s.shape = shape
+	if err := s.bindRows(in); err != nil {
+		return nil, err
 	}
 	start := time.Now()
 	if err := s.binding.Run(ctx); err != nil {
 		return nil, err
 	}
 	took := time.Since(start)
-	res, err := s.result(batch)
+	res, err := s.result(in)
 	if err == nil {
 		res.Runtime = took
 	}
 	return res, err
 }
 
-// sizes are those of a batch's dimensions by name.
-func (b *Batch) sizes() map[string]int {
-	sizes := map[string]int{"B": b.Captions.B, "T": b.Captions.T, "L": b.Images.L, "R": b.Images.R}
-	for length, mask := range map[string][]int64{"T": b.Captions.Mask, "L": b.Images.LabelMask, "R": b.Images.RegionMask} {
-		kept := 0
-		for _, m := range mask {
-			if m != 0 {
-				kept++
-			}
-		}
-		sizes[nn.KeptDim(length)] = kept
-	}
-	return sizes
-}
-
-// bindRows gives the sparse gradients memory of the batch's size.
-func (s *Step) bindRows(batch *Batch) error {
+// bindRows gives the sparse gradients memory of the size of their indices.
+func (s *Step) bindRows(in map[string]*ort.Tensor) error {
 	for _, o := range s.outputs {
 		v := s.Params.byName[o.param]
 		for i := range o.rows {
 			r := &o.rows[i]
-			shape := rowShape(r, batch)
-			width := len(v.Data) / v.Shape[0]
-			n := 1
-			for _, d := range shape {
-				n *= int(d)
-			}
-			if r.tensor != nil && r.tensor.Len() == n*width && slices.Equal(r.tensor.Shape()[:len(shape)], shape) {
+			ids := in[r.source]
+			shape := append(slices.Clone(ids.Shape()), int64(len(v.Data)/v.Shape[0]))
+			if r.tensor != nil && slices.Equal(r.tensor.Shape(), shape) {
 				continue
 			}
-			r.tensor = ort.Float32(append(shape, int64(width)), make([]float32, n*width))
+			r.tensor = ort.Float32(shape, make([]float32, ids.Len()*len(v.Data)/v.Shape[0]))
 			if err := s.binding.Output(r.values, r.tensor); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// rowShape is the shape of the indices of a look-up.
-func rowShape(r *rowsOut, batch *Batch) []int64 {
-	if r.source == "cap_ids" {
-		return []int64{int64(batch.Captions.B), int64(batch.Captions.T)}
-	}
-	return []int64{int64(batch.Images.B), int64(batch.Images.L)}
 }
 
 // A Result is what one Run computed.
@@ -420,9 +412,10 @@ func (r *Result) Norm() float64 {
 	return math.Sqrt(sum)
 }
 
-func (s *Step) result(batch *Batch) (*Result, error) {
+// result collects the results of a run on inputs.
+func (s *Step) result(in map[string]*ort.Tensor) (*Result, error) {
 	res := &Result{Names: s.losses}
-	for _, x := range s.parts.Float32() {
+	for _, x := range s.values.Float32() {
 		res.Losses = append(res.Losses, float64(x))
 	}
 	for _, o := range s.outputs {
@@ -431,22 +424,21 @@ func (s *Step) result(batch *Batch) (*Result, error) {
 		if o.dense != nil {
 			g.Grad = o.dense.Float32()
 		} else {
-			g.Index, g.Grad = o.sparse(batch, g.Width)
+			g.Index, g.Grad = o.sparse(in, g.Width)
 		}
 		res.Grads = append(res.Grads, g)
 	}
 	return res, nil
 }
 
-// sparse adds up the rows of all look-ups by index, in the order of the batch.
-func (o *gradOut) sparse(batch *Batch, width int) ([]int, []float32) {
+// sparse adds up the rows of all look-ups by index.
+func (o *gradOut) sparse(in map[string]*ort.Tensor, width int) ([]int, []float32) {
 	place := map[int]int{}
 	var index []int
 	visit := func(f func(id int, row []float32)) {
 		for _, r := range o.rows {
-			ids := map[string][]int64{"cap_ids": batch.Captions.IDs, "label_ids": batch.Images.LabelIDs, "label_types": batch.Images.LabelTypes}[r.source]
 			values := r.tensor.Float32()
-			for i, id := range ids {
+			for i, id := range in[r.source].Int64() {
 				f(int(id), values[i*width:(i+1)*width])
 			}
 		}

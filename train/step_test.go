@@ -484,6 +484,64 @@ func TestPacked(t *testing.T) {
 	}
 }
 
+// Taking a batch in parts changes nothing but the last digits.
+func TestSplit(t *testing.T) {
+	needRuntime(t)
+	for name, change := range map[string]func(net *nn.Config, cfg *Config){
+		"post-norm": func(*nn.Config, *Config) {},
+		"pre-norm":  func(net *nn.Config, _ *Config) { net.PreNorm, net.MeanPool, net.Alignment = true, true, nn.MrCOSw },
+		"depth":     func(net *nn.Config, _ *Config) { net.DepthAggregation, net.AlignDepthAggregation = "gated", "mean" },
+		"frozen":    func(_ *nn.Config, cfg *Config) { cfg.Model.FreezeTeran = true },
+		"mode":      func(net *nn.Config, _ *Config) { net.Alignment = "symm" },
+		"released":  func(net *nn.Config, _ *Config) { net.ReleasedAlignment, net.StopWords = true, true },
+		"global":    func(net *nn.Config, _ *Config) { net.GlobalPair = 0.5 },
+		"recompute": func(_ *nn.Config, cfg *Config) { cfg.Training.GradientCheckpointing = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			net, cfg := everyNet(), everything()
+			change(&net, cfg)
+			list, err := nn.Parameters(net)
+			require.NoError(t, err)
+			batch := randomParts(rand.New(rand.NewPCG(5, 6)), net, 5).batch(t, 1, 1)
+			losses, grads := result(t, compiled(t, net, cfg), batch)
+			for _, full := range []bool{false, true} {
+				of := newSplit(2, 3)
+				s, err := NewStep(net, cfg, drawn(list), StepOptions{Threads: 1, Distil: true, NoDropout: true, Full: full, split: &of})
+				require.NoError(t, err)
+				got, gotGrads := result(t, s, batch)
+				require.InDeltaSlice(t, losses, got, 2e-5)
+				sameGradients(t, grads, gotGrads)
+				_, err = s.Run(t.Context(), randomParts(rand.New(rand.NewPCG(5, 6)), net, 2).batch(t, 0, 0), nil)
+				require.ErrorContains(t, err, "at least 3 pairs")
+				require.NoError(t, s.Close())
+			}
+		})
+	}
+}
+
+// How many parts there are follows from the size of batches, the network's and the threads.
+func TestSplitSizes(t *testing.T) {
+	ones := func(n int) []int64 { return slices.Repeat([]int64{1}, n) }
+	like := &Batch{}
+	like.Captions.B, like.Captions.Mask = 64, ones(64*32)
+	like.Images.LabelMask, like.Images.RegionMask = ones(64*32), ones(64*64)
+	for _, c := range []struct {
+		opts             StepOptions
+		hidden           int
+		captions, images int
+	}{
+		{StepOptions{Threads: 1, Like: like}, 256, 2, 4},
+		{StepOptions{Threads: 2, Like: like, Device: "cpu"}, 256, 1, 3},
+		{StepOptions{Threads: 1, Like: like}, 768, 1, 2},
+		{StepOptions{Threads: 16, Like: like}, 256, 1, 1},
+		{StepOptions{Threads: 1, Like: like, Device: "cuda"}, 256, 1, 1},
+		{StepOptions{Threads: 1}, 256, 1, 1},
+	} {
+		s := c.opts.parts(c.hidden)
+		require.Equal(t, [2]int{c.captions, c.images}, [2]int{s.captions.count(), s.images.count()}, "%d threads, hidden %d", c.opts.Threads, c.hidden)
+	}
+}
+
 // Padding has no rows in a step but where positions matter: what works on single rows is as large as the tokens
 // that are there, whatever they are padded to.
 func TestPaddingHasNoRows(t *testing.T) {
@@ -491,8 +549,8 @@ func TestPaddingHasNoRows(t *testing.T) {
 	step := &Step{}
 	_, _, _, err := step.build(smallNet(), &cfg, StepOptions{Distil: true})
 	require.NoError(t, err)
-	tight := map[string]int{"B": 4, "T": 9, "L": 5, "R": 6, nn.KeptDim("T"): 20, nn.KeptDim("L"): 12, nn.KeptDim("R"): 15}
-	wide := map[string]int{"B": 4, "T": 19, "L": 15, "R": 16, nn.KeptDim("T"): 20, nn.KeptDim("L"): 12, nn.KeptDim("R"): 15}
+	tight := map[string]int{"B": 4, "T": 9, "L": 5, "R": 6, nn.KeptDim("B", "T"): 20, nn.KeptDim("B", "L"): 12, nn.KeptDim("B", "R"): 15}
+	wide := map[string]int{"B": 4, "T": 19, "L": 15, "R": 16, nn.KeptDim("B", "T"): 20, nn.KeptDim("B", "L"): 12, nn.KeptDim("B", "R"): 15}
 	rows := 0
 	for _, s := range step.drops.sites {
 		if len(s.shape) == 4 { // weights of attention

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -47,7 +46,7 @@ func (s *Step) RunAll(ctx context.Context, batches []*Batch, rng *rand.Rand) (*R
 	if s.drops != nil {
 		sizes := map[string]int{}
 		for _, b := range batches {
-			for name, size := range b.sizes() {
+			for name, size := range s.split.sizes(b) {
 				sizes[name] = max(sizes[name], size)
 			}
 		}
@@ -66,20 +65,8 @@ func (s *Step) RunAll(ctx context.Context, batches []*Batch, rng *rand.Rand) (*R
 	if err := s.binding.Output("losses", parts); err != nil {
 		return nil, err
 	}
-	for _, o := range s.outputs {
-		v := s.Params.byName[o.param]
-		for i := range o.rows {
-			r := &o.rows[i]
-			shape := append(slices.Clone(in[r.source].Shape()), int64(len(v.Data)/v.Shape[0]))
-			size := 1
-			for _, d := range shape {
-				size *= int(d)
-			}
-			r.tensor = ort.Float32(shape, make([]float32, size))
-			if err := s.binding.Output(r.values, r.tensor); err != nil {
-				return nil, err
-			}
-		}
+	if err := s.bindRows(in); err != nil {
+		return nil, err
 	}
 	start := time.Now()
 	if err := s.binding.Run(ctx); err != nil {
@@ -87,17 +74,11 @@ func (s *Step) RunAll(ctx context.Context, batches []*Batch, rng *rand.Rand) (*R
 	}
 	took := time.Since(start)
 	// The mean of the losses, and rows as of one large batch.
-	s.parts = ort.Float32([]int64{int64(len(s.losses))}, make([]float32, len(s.losses)))
+	s.values = ort.Float32([]int64{int64(len(s.losses))}, make([]float32, len(s.losses)))
 	for i, x := range parts.Float32() {
-		s.parts.Float32()[i%len(s.losses)] += x / float32(n)
+		s.values.Float32()[i%len(s.losses)] += x / float32(n)
 	}
-	all := &Batch{Captions: input.Captions{}, Images: input.Images{}}
-	for name, dst := range map[string]*[]int64{"cap_ids": &all.Captions.IDs, "label_ids": &all.Images.LabelIDs, "label_types": &all.Images.LabelTypes} {
-		if x := in[name]; x != nil {
-			*dst = x.Int64()
-		}
-	}
-	res, err := s.result(all)
+	res, err := s.result(in)
 	if err != nil {
 		return nil, err
 	}

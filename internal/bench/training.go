@@ -33,14 +33,14 @@ func training(ctx context.Context, b *bench) error {
 	}
 	cfg := train.DefaultConfig()
 	params := train.NewParams()
-	step, err := train.NewStep(stepNet, &cfg, params, train.StepOptions{Distil: true, Full: true})
+	rng := rand.New(rand.NewPCG(3, 3))
+	batch := stepInput(rng)
+	step, err := train.NewStep(stepNet, &cfg, params, train.StepOptions{Distil: true, Full: true, Like: batch})
 	if err != nil {
 		return err
 	}
 	defer step.Close()
 	opt := train.NewOptimizer(params, cfg)
-	rng := rand.New(rand.NewPCG(3, 3))
-	batch := stepInput(rng)
 	const size, products = 1024, 40
 	product, done, err := plainProduct(size)
 	if err != nil {

@@ -27,28 +27,30 @@ func (c Config) validateCLIP() error {
 }
 
 // TextInputs declares the inputs of a caption batch: ids int64 [B, T], or clip [B, T, C] under CLIPCaptions,
-// and mask int64 [B, T]. All names begin with prefix.
-func TextInputs(b *onnx.Builder, cfg Config, prefix string) (words, mask *onnx.Value) {
+// and mask int64 [B, T]. All names begin with prefix, and B is called batch.
+func TextInputs(b *onnx.Builder, cfg Config, prefix, batch string) (words, mask *onnx.Value) {
+	tokens := onnx.Of(batch, "T")
 	if cfg.CLIPCaptions > 0 {
-		words = b.Input(prefix+"clip", onnx.Float, onnx.Of("B", "T", cfg.CLIPCaptions))
+		words = b.Input(prefix+"clip", onnx.Float, onnx.Of(batch, "T", cfg.CLIPCaptions))
 	} else {
-		words = b.Input(prefix+"ids", onnx.Int64, onnx.Of("B", "T"))
+		words = b.Input(prefix+"ids", onnx.Int64, tokens)
 	}
-	return words, b.Input(prefix+"mask", onnx.Int64, onnx.Of("B", "T"))
+	return words, b.Input(prefix+"mask", onnx.Int64, tokens)
 }
 
 // ImageInputs declares the inputs of an image batch: label_ids int64 [B, L], or label_clip [B, L, C] under
-// CLIPLabels, label_types and label_mask int64 [B, L], regions [B, R, F] and region_mask int64 [B, R].
-func ImageInputs(b *onnx.Builder, cfg Config) (labels, types, mask, regions, regionMask *onnx.Value) {
-	tokens := onnx.Of("B", "L")
+// CLIPLabels, label_types and label_mask int64 [B, L], regions [B, R, F] and region_mask int64 [B, R]. All names begin
+// with prefix, and B is called batch.
+func ImageInputs(b *onnx.Builder, cfg Config, prefix, batch string) (labels, types, mask, regions, regionMask *onnx.Value) {
+	tokens := onnx.Of(batch, "L")
 	if cfg.CLIPLabels > 0 {
-		labels = b.Input("label_clip", onnx.Float, onnx.Of("B", "L", cfg.CLIPLabels))
+		labels = b.Input(prefix+"label_clip", onnx.Float, onnx.Of(batch, "L", cfg.CLIPLabels))
 	} else {
-		labels = b.Input("label_ids", onnx.Int64, tokens)
+		labels = b.Input(prefix+"label_ids", onnx.Int64, tokens)
 	}
-	return labels, b.Input("label_types", onnx.Int64, tokens), b.Input("label_mask", onnx.Int64, tokens),
-		b.Input("regions", onnx.Float, onnx.Of("B", "R", cfg.RegionDim)),
-		b.Input("region_mask", onnx.Int64, onnx.Of("B", "R"))
+	return labels, b.Input(prefix+"label_types", onnx.Int64, tokens), b.Input(prefix+"label_mask", onnx.Int64, tokens),
+		b.Input(prefix+"regions", onnx.Float, onnx.Of(batch, "R", cfg.RegionDim)),
+		b.Input(prefix+"region_mask", onnx.Int64, onnx.Of(batch, "R"))
 }
 
 // embedCLIP takes CLIP's vectors [B, S, C] to the hidden size (ALADIN-2.0): a layer, ReLU, a layer.

@@ -40,10 +40,14 @@ func (n *Net) fuseDepth(s States) States {
 func (n *Net) aggregateDepth(how, name string, hidden []*onnx.Value, m mask) *onnx.Value {
 	b := n.B
 	kind := n.headKind()
+	var w attentionWeights
+	if how == "gated" {
+		w = n.attentionWeights(layerNames{joined: name + "self_attn.in_proj_"}, kind)
+	}
 	var sum *onnx.Value
 	for _, h := range hidden {
 		if how == "gated" {
-			rows := n.attention(n.rows(h), m, n.rows(h), m, layerNames{joined: name + "self_attn.in_proj_"}, kind)
+			rows := n.attention(n.rows(h), m, n.rows(h), m, w, kind)
 			rows = n.linear(rows, name+"self_attn.out_proj", kind.init, n.Hidden, n.Hidden)
 			gate := b.Sigmoid(n.linear(rows, name+"gate_ffn", InitGlorot, n.Hidden, 1))
 			h = b.Mul(h, b.Reshape(gate, h.Shape[0], h.Shape[1], onnx.D(1)))

@@ -182,7 +182,7 @@ func TestDepthAggregation(t *testing.T) {
 			b := onnx.NewBuilder()
 			n, err := New(b, cfg, constants{started{}})
 			require.NoError(t, err)
-			states := n.EncodeText(TextInputs(b, cfg, ""))
+			states := n.EncodeText(TextInputs(b, cfg, "", "B"))
 			side := n.Text(states)
 			b.Output("tokens", side.Tokens)
 			b.Output("matching", side.Matching)

@@ -27,7 +27,7 @@ func TextModel(cfg Config, w Weights) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.finish("text", n.shortenText(n.normaliseWeights(n.Text(n.EncodeText(TextInputs(b, cfg, ""))))))
+	return n.finish("text", n.shortenText(n.normaliseWeights(n.Text(n.EncodeText(TextInputs(b, cfg, "", "B"))))))
 }
 
 // ImageModel is image.onnx of a bundle: the inputs of ImageInputs → matching [B, D], tokens [B, N, D],
@@ -39,7 +39,7 @@ func ImageModel(cfg Config, w Weights) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels, types, mask, regions, regionMask := ImageInputs(b, cfg)
+	labels, types, mask, regions, regionMask := ImageInputs(b, cfg, "", "B")
 	side := n.shortenImage(n.Image(n.EncodeImage(labels, types, mask, regions, regionMask)))
 	if cfg.ReleasedAlignment {
 		dim := regions.Shape[0]

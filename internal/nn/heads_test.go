@@ -39,8 +39,8 @@ func TestGlobalPair(t *testing.T) {
 			in   map[string]*ort.Tensor
 			side func(b *onnx.Builder, n *Net) Side
 		}{
-			{&text, captions, func(b *onnx.Builder, n *Net) Side { return n.Text(n.EncodeText(TextInputs(b, cfg, ""))) }},
-			{&image, images, func(b *onnx.Builder, n *Net) Side { return n.Image(n.EncodeImage(ImageInputs(b, cfg))) }},
+			{&text, captions, func(b *onnx.Builder, n *Net) Side { return n.Text(n.EncodeText(TextInputs(b, cfg, "", "B"))) }},
+			{&image, images, func(b *onnx.Builder, n *Net) Side { return n.Image(n.EncodeImage(ImageInputs(b, cfg, "", "B"))) }},
 		} {
 			b := onnx.NewBuilder()
 			n, err := New(b, cfg, constants{started{}})
@@ -101,7 +101,7 @@ func TestGatedMean(t *testing.T) {
 		b := onnx.NewBuilder()
 		n, err := New(b, cfg, constants{muted{7}})
 		require.NoError(t, err)
-		b.Output("matching", n.Text(n.EncodeText(TextInputs(b, cfg, ""))).Matching)
+		b.Output("matching", n.Text(n.EncodeText(TextInputs(b, cfg, "", "B"))).Matching)
 		out := run(t, b, n, map[string]*ort.Tensor{
 			"ids":  ort.Int64([]int64{2, 5}, []int64{2, 5, 6, 7, 3, 2, 5, 6, 3, 0}),
 			"mask": ort.Int64([]int64{2, 5}, []int64{1, 1, 1, 1, 1, 1, 1, 1, 1, 0}),

@@ -62,14 +62,56 @@ type queries struct {
 // layer is one transformer encoder layer (Vaswani et al., arXiv 1706.03762) on x [B, S, H] or packed [N, H]; at nil
 // means all positions.
 func (n *Net) layer(x *onnx.Value, m mask, at *queries, names layerNames, kind layerKind) (y *onnx.Value) {
+	w := n.layerWeights(names, kind)
 	if !n.Recompute {
-		return n.layerOnce(x, m, at, names, kind)
+		return n.layerOnce(x, m, at, w, names, kind)
 	}
-	n.B.Recompute(func() { y = n.layerOnce(x, m, at, names, kind) })
+	n.B.Recompute(func() { y = n.layerOnce(x, m, at, w, names, kind) })
 	return y
 }
 
-func (n *Net) layerOnce(x *onnx.Value, m mask, at *queries, names layerNames, kind layerKind) *onnx.Value {
+// attentionWeights are those of queries, keys and values, one by one or joined.
+type attentionWeights struct{ query, key, value, joined weights }
+
+func (n *Net) attentionWeights(names layerNames, kind layerKind) attentionWeights {
+	b, h := n.B, n.Hidden
+	if names.joined == "" {
+		return attentionWeights{query: n.weights(names.query, kind.init, h, h), key: n.weights(names.key, kind.init, h, h), value: n.weights(names.value, kind.init, h, h)}
+	}
+	w := attentionWeights{joined: weights{n.Param(names.joined+"weight", kind.init, 3*h, h), n.Param(names.joined+"bias", InitZero, 3*h)}}
+	if n.Training { // parts of one product would have to be put together in the backward pass
+		part := func(i int) weights {
+			from, to := int64(i*h), int64((i+1)*h)
+			return weights{b.Slice(w.joined.w, 0, from, to, onnx.D(h)), b.Slice(w.joined.b, 0, from, to, onnx.D(h))}
+		}
+		w.query, w.key, w.value = part(0), part(1), part(2)
+	}
+	return w
+}
+
+// layerWeights are what a layer multiplies by. They are made of the parameters once for all passes, whose gradients so
+// meet before they take the way back.
+type layerWeights struct {
+	attentionWeights
+	attOut, ff1, ff2 weights
+}
+
+func (n *Net) layerWeights(names layerNames, kind layerKind) *layerWeights {
+	if w, ok := n.layers[names]; ok {
+		return w
+	}
+	w := &layerWeights{attentionWeights: n.attentionWeights(names, kind), attOut: n.weights(names.attOut, n.residual(kind.init), n.Hidden, n.Hidden)}
+	w.ff1, w.ff2 = n.weights(names.ff1, kind.init, n.Hidden, kind.ff), n.weights(names.ff2, n.residual(kind.init), kind.ff, n.Hidden)
+	if kind.gelu && n.Training { // see onnx.Builder.ErfGate
+		const scale = math.Sqrt2 / 2
+		w.ff1 = weights{n.B.MulS(w.ff1.w, scale), n.B.MulS(w.ff1.b, scale)}
+		w.ff2.w = n.B.MulS(w.ff2.w, scale)
+	}
+	n.layers[names] = w
+	return w
+}
+
+func (n *Net) layerOnce(x *onnx.Value, m mask, at *queries, w *layerWeights, names layerNames, kind layerKind) *onnx.Value {
 	b := n.B
 	all, mq := n.rows(x), m
 	if n.PreNorm {
@@ -87,8 +129,8 @@ func (n *Net) layerOnce(x *onnx.Value, m mask, at *queries, names layerNames, ki
 	}
 	shape := x.Shape
 	h := n.rows(x)
-	att := n.attention(in, mq, all, m, names, kind)
-	att = n.drop(n.linear(att, names.attOut, n.residual(kind.init), n.Hidden, n.Hidden), kind.hidden)
+	att := n.attention(in, mq, all, m, w.attentionWeights, kind)
+	att = n.drop(n.affine(att, w.attOut), kind.hidden)
 	h = b.Add(h, att)
 	if !n.PreNorm {
 		h = n.layerNorm(h, names.attNorm, kind.eps)
@@ -97,7 +139,7 @@ func (n *Net) layerOnce(x *onnx.Value, m mask, at *queries, names layerNames, ki
 	if n.PreNorm {
 		in = n.layerNorm(h, names.ffNorm, kind.eps)
 	}
-	f := n.drop(n.feedForward(in, names, kind), kind.hidden)
+	f := n.drop(n.feedForward(in, w, kind), kind.hidden)
 	h = b.Add(h, f)
 	if !n.PreNorm {
 		h = n.layerNorm(h, names.ffNorm, kind.eps)
@@ -106,18 +148,9 @@ func (n *Net) layerOnce(x *onnx.Value, m mask, at *queries, names layerNames, ki
 }
 
 // feedForward is a layer's second part on rows.
-func (n *Net) feedForward(in *onnx.Value, names layerNames, kind layerKind) *onnx.Value {
+func (n *Net) feedForward(in *onnx.Value, w *layerWeights, kind layerKind) *onnx.Value {
 	b := n.B
-	scale := float32(1) // of both matrices
-	if kind.gelu && n.Training {
-		scale = math.Sqrt2 / 2
-	}
-	w1, b1 := n.weights(names.ff1, kind.init, n.Hidden, kind.ff)
-	w2, b2 := n.weights(names.ff2, n.residual(kind.init), kind.ff, n.Hidden)
-	if scale != 1 {
-		w1, b1, w2 = b.MulS(w1, scale), b.MulS(b1, scale), b.MulS(w2, scale)
-	}
-	f := b.Gemm(in, w1, b1, false, true)
+	f := n.affine(in, w.ff1)
 	switch {
 	case !kind.gelu:
 		f = b.Relu(f)
@@ -129,16 +162,16 @@ func (n *Net) feedForward(in *onnx.Value, names layerNames, kind layerKind) *onn
 	if kind.innerDrops {
 		f = n.drop(f, kind.hidden)
 	}
-	return b.Gemm(f, w2, b2, false, true)
+	return n.affine(f, w.ff2)
 }
 
 // attention is multi-head self-attention on the rows of a batch of sequences, before its output layer: of the rows
 // at, with mask mq, to all. The
 // padding among unpacked queries, keys and values is harmless: keys are masked, and no row that it makes is kept.
-func (n *Net) attention(at *onnx.Value, mq mask, all *onnx.Value, m mask, names layerNames, kind layerKind) *onnx.Value {
+func (n *Net) attention(at *onnx.Value, mq mask, all *onnx.Value, m mask, w attentionWeights, kind layerKind) *onnx.Value {
 	b := n.B
 	head := n.Hidden / kind.heads
-	q, k, v := n.queryKeyValue(at, all, names, kind)
+	q, k, v := n.queryKeyValue(at, all, w)
 	split := func(x *onnx.Value, m mask, perm ...int) *onnx.Value {
 		return b.Transpose(b.Reshape(n.unpack(x, m), m.shape[0], m.shape[1], onnx.D(kind.heads), onnx.D(head)), perm...)
 	}
@@ -150,24 +183,13 @@ func (n *Net) attention(at *onnx.Value, mq mask, all *onnx.Value, m mask, names 
 }
 
 // queryKeyValue are the queries of the rows at, and the keys and values of all. They are the same rows but in training.
-func (n *Net) queryKeyValue(at, all *onnx.Value, names layerNames, kind layerKind) (q, k, v *onnx.Value) {
-	b, h := n.B, n.Hidden
-	if names.joined == "" {
-		return n.linear(at, names.query, kind.init, h, h),
-			n.linear(all, names.key, kind.init, h, h),
-			n.linear(all, names.value, kind.init, h, h)
+func (n *Net) queryKeyValue(at, all *onnx.Value, w attentionWeights) (q, k, v *onnx.Value) {
+	if w.query.w != nil {
+		return n.affine(at, w.query), n.affine(all, w.key), n.affine(all, w.value)
 	}
-	w := n.Param(names.joined+"weight", kind.init, 3*h, h)
-	bias := n.Param(names.joined+"bias", InitZero, 3*h)
-	if n.Training { // three products: parts of their result would have to be put together in the backward pass
-		part := func(rows *onnx.Value, i int) *onnx.Value {
-			from, to := int64(i*h), int64((i+1)*h)
-			return b.Gemm(rows, b.Slice(w, 0, from, to, onnx.D(h)), b.Slice(bias, 0, from, to, onnx.D(h)), false, true)
-		}
-		return part(at, 0), part(all, 1), part(all, 2)
-	}
-	joined := b.Gemm(all, w, bias, false, true)
-	part := func(i int) *onnx.Value { return b.Slice(joined, 1, int64(i*h), int64((i+1)*h), onnx.D(h)) }
+	h := n.Hidden
+	joined := n.affine(all, w.joined)
+	part := func(i int) *onnx.Value { return n.B.Slice(joined, 1, int64(i*h), int64((i+1)*h), onnx.D(h)) }
 	return part(0), part(1), part(2)
 }
 

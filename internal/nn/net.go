@@ -96,6 +96,7 @@ type Net struct {
 
 	params Params
 	made   map[string]*onnx.Value
+	layers map[layerNames]*layerWeights
 	err    error
 }
 
@@ -104,7 +105,7 @@ func New(b *onnx.Builder, cfg Config, params Params) (*Net, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Net{Config: cfg, B: b, params: params, made: map[string]*onnx.Value{}}, nil
+	return &Net{Config: cfg, B: b, params: params, made: map[string]*onnx.Value{}, layers: map[layerNames]*layerWeights{}}, nil
 }
 
 // Err is the first mistake, of the network or of the graph.
@@ -135,16 +136,19 @@ func (n *Net) Param(name string, init Init, shape ...int) *onnx.Value {
 	return v
 }
 
-// linear is x·Wᵀ + b on a matrix x [N, in], with W [out, in] as PyTorch keeps it.
+// linear is x·Wᵀ + b on a matrix x [N, in].
 func (n *Net) linear(x *onnx.Value, name string, init Init, in, out int) *onnx.Value {
-	w, b := n.weights(name, init, in, out)
-	return n.B.Gemm(x, w, b, false, true)
+	return n.affine(x, n.weights(name, init, in, out))
 }
 
-// weights are those of a linear layer: W [out, in] and b [out].
-func (n *Net) weights(name string, init Init, in, out int) (w, b *onnx.Value) {
-	return n.Param(name+".weight", init, out, in), n.Param(name+".bias", InitZero, out)
+// weights are a linear layer's matrix [out, in], as PyTorch keeps it, and bias [out].
+type weights struct{ w, b *onnx.Value }
+
+func (n *Net) weights(name string, init Init, in, out int) weights {
+	return weights{n.Param(name+".weight", init, out, in), n.Param(name+".bias", InitZero, out)}
 }
+
+func (n *Net) affine(x *onnx.Value, l weights) *onnx.Value { return n.B.Gemm(x, l.w, l.b, false, true) }
 
 func (n *Net) layerNorm(x *onnx.Value, name string, eps float32) *onnx.Value {
 	gamma, beta := n.Param(name+".weight", InitOne, n.Hidden), n.Param(name+".bias", InitZero, n.Hidden)

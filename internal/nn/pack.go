@@ -16,12 +16,12 @@ func (n *Net) kept(m *onnx.Value) *onnx.Value {
 	if !n.packs() {
 		return nil
 	}
-	return n.B.NonZero(n.B.Reshape(m, m.Shape.Elements()), onnx.Sym(KeptDim(m.Shape[1].Name)))
+	return n.B.NonZero(n.B.Reshape(m, m.Shape.Elements()), onnx.Sym(KeptDim(m.Shape[0].Name, m.Shape[1].Name)))
 }
 
-// KeptDim is the name of the dimension that counts a batch's tokens, given that of its padded length: the rows of
-// packed states.
-func KeptDim(length string) string { return length + "-kept" }
+// KeptDim is the name of the dimension that counts a batch's tokens, the rows of packed states, given the names of its
+// size and its padded length.
+func KeptDim(batch, length string) string { return batch + ":" + length + "-kept" }
 
 // pack takes the rows at the kept positions of [B, S, …]; without any list it returns x.
 func (n *Net) pack(x, kept *onnx.Value) *onnx.Value {

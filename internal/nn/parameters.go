@@ -17,8 +17,8 @@ func Parameters(cfg Config) ([]Param, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.Text(n.EncodeText(TextInputs(b, cfg, "")))
-	n.Image(n.EncodeImage(ImageInputs(b, cfg)))
+	n.Text(n.EncodeText(TextInputs(b, cfg, "", "B")))
+	n.Image(n.EncodeImage(ImageInputs(b, cfg, "", "B")))
 	return list.params, n.Err()
 }
 

@@ -40,8 +40,8 @@ func TestTrainingSides(t *testing.T) {
 		}
 		matching := func(training, pack bool) (text, image []float32) {
 			sides := []func(b *onnx.Builder, n *Net) Side{
-				func(b *onnx.Builder, n *Net) Side { return n.Text(n.EncodeText(TextInputs(b, cfg, ""))) },
-				func(b *onnx.Builder, n *Net) Side { return n.Image(n.EncodeImage(ImageInputs(b, cfg))) },
+				func(b *onnx.Builder, n *Net) Side { return n.Text(n.EncodeText(TextInputs(b, cfg, "", "B"))) },
+				func(b *onnx.Builder, n *Net) Side { return n.Image(n.EncodeImage(ImageInputs(b, cfg, "", "B"))) },
 			}
 			var out [2][]float32
 			for i, side := range sides {
