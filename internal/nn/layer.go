@@ -73,20 +73,31 @@ func (n *Net) layer(x *onnx.Value, m mask, at *queries, names layerNames, kind l
 // attentionWeights are those of queries, keys and values, one by one or joined.
 type attentionWeights struct{ query, key, value, joined weights }
 
-func (n *Net) attentionWeights(names layerNames, kind layerKind) attentionWeights {
+func (n *Net) attentionWeights(names layerNames, kind layerKind) (w attentionWeights) {
 	b, h := n.B, n.Hidden
 	if names.joined == "" {
-		return attentionWeights{query: n.weights(names.query, kind.init, h, h), key: n.weights(names.key, kind.init, h, h), value: n.weights(names.value, kind.init, h, h)}
+		w.query, w.key, w.value = n.weights(names.query, kind.init, h, h), n.weights(names.key, kind.init, h, h), n.weights(names.value, kind.init, h, h)
+	} else {
+		w.joined = weights{n.Param(names.joined+"weight", kind.init, 3*h, h), n.Param(names.joined+"bias", InitZero, 3*h)}
 	}
-	w := attentionWeights{joined: weights{n.Param(names.joined+"weight", kind.init, 3*h, h), n.Param(names.joined+"bias", InitZero, 3*h)}}
-	if n.Training { // parts of one product would have to be put together in the backward pass
+	if !n.Training {
+		return w
+	}
+	if names.joined != "" { // parts of one product would have to be put together in the backward pass
 		part := func(i int) weights {
 			from, to := int64(i*h), int64((i+1)*h)
 			return weights{b.Slice(w.joined.w, 0, from, to, onnx.D(h)), b.Slice(w.joined.b, 0, from, to, onnx.D(h))}
 		}
 		w.query, w.key, w.value = part(0), part(1), part(2)
 	}
+	scale := kind.scoreScale(h)
+	w.query = weights{b.MulS(w.query.w, scale), b.MulS(w.query.b, scale)}
 	return w
+}
+
+// scoreScale is what the products of queries and keys are multiplied by: in training, already the queries' weights.
+func (k layerKind) scoreScale(hidden int) float32 {
+	return float32(1 / math.Sqrt(float64(hidden/k.heads)))
 }
 
 // layerWeights are what a layer multiplies by. They are made of the parameters once for all passes, whose gradients so
@@ -175,7 +186,9 @@ func (n *Net) attention(at *onnx.Value, mq mask, all *onnx.Value, m mask, w atte
 	split := func(x *onnx.Value, m mask, perm ...int) *onnx.Value {
 		return b.Transpose(b.Reshape(n.unpack(x, m), m.shape[0], m.shape[1], onnx.D(kind.heads), onnx.D(head)), perm...)
 	}
-	q = b.MulS(q, float32(1/math.Sqrt(float64(head))))
+	if !n.Training {
+		q = b.MulS(q, kind.scoreScale(n.Hidden))
+	}
 	scores := b.MatMul(split(q, mq, 0, 2, 1, 3), split(k, m, 0, 2, 3, 1))
 	weights := n.drop(b.Softmax(b.Add(scores, m.additive), -1), kind.attention)
 	mixed := b.Transpose(b.MatMul(weights, split(v, m, 0, 2, 1, 3)), 0, 2, 1, 3)
