@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"gonum.org/v1/gonum/blas/blas32"
+
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -42,6 +44,7 @@ type gradOut struct {
 	param string
 	dense *ort.Tensor
 	rows  []rowsOut
+	sum   []float32 // of the rows, by index
 }
 
 type rowsOut struct {
@@ -453,14 +456,13 @@ func (o *gradOut) sparse(in map[string]*ort.Tensor, width int) ([]int, []float32
 	for i, id := range index {
 		place[id] = i
 	}
-	grad := make([]float32, len(index)*width)
+	// The memory of the step before: of new memory every page would have to be mapped first.
+	o.sum = slices.Grow(o.sum[:0], len(index)*width)[:len(index)*width]
+	clear(o.sum)
 	visit(func(id int, row []float32) {
-		dst := grad[place[id]*width:][:width]
-		for i, x := range row {
-			dst[i] += x
-		}
+		blas32.Axpy(1, blas32.Vector{N: width, Inc: 1, Data: row}, blas32.Vector{N: width, Inc: 1, Data: o.sum[place[id]*width:]})
 	})
-	return index, grad
+	return index, o.sum
 }
 
 // Close frees the session.
