@@ -36,7 +36,7 @@ type Config struct {
 	// AggregationType "labels" makes one sentence of labels that repeat, under enable_clip_labels.
 	AggregationType string `yaml:"aggregation_type"`
 
-	// Notes are remarks about keys that were accepted but mean nothing here.
+	// Notes are remarks about keys that were accepted but mean nothing here, or less than they seem to.
 	Notes []string `yaml:"-"`
 }
 
@@ -298,6 +298,9 @@ func ParseConfig(data []byte) (*Config, error) {
 		if err := root.Content[0].Decode(&c); err != nil {
 			return nil, fmt.Errorf("%w: %v", ErrConfig, err)
 		}
+	}
+	if c.Training.Measure == "order" {
+		c.Notes = append(c.Notes, "training.measure: order is for the loss alone: validation, evaluation and search rank by inner products")
 	}
 	return &c, c.Validate()
 }

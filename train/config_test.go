@@ -77,6 +77,10 @@ func TestParseConfig(t *testing.T) {
 	require.True(t, c.Model.FreezeTeran)
 	require.Equal(t, []string{"dataset.images-path has no effect: the command line names the data", "dataset.restval has no effect: the command line names the data"}, c.Notes)
 
+	c, err = ParseConfig([]byte("training:\n  measure: order\n"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"training.measure: order is for the loss alone: validation, evaluation and search rank by inner products"}, c.Notes)
+
 	empty, err := ParseConfig(nil)
 	require.NoError(t, err)
 	require.Equal(t, DefaultConfig(), *empty)
