@@ -26,14 +26,15 @@ type step struct {
 	lr, root, eps        float32
 }
 
+// adam says by its conversions that no product and sum may be fused, which would give other bits.
 func adam(p, g, m, v []float32, s *step) {
 	g, m, v = g[:len(p)], m[:len(p)], v[:len(p)]
 	for i, x := range p {
-		d := g[i]*s.scale + s.decay*x
-		mi := s.b1*m[i] + s.rest1*d
-		vi := s.b2*v[i] + s.rest2*d*d
+		d := float32(g[i]*s.scale) + float32(s.decay*x)
+		mi := float32(s.b1*m[i]) + float32(s.rest1*d)
+		vi := float32(s.b2*v[i]) + float32(s.rest2*d*d)
 		m[i], v[i] = mi, vi
-		p[i] = x*s.keep - s.lr*mi/(sqrt32(vi)*s.root+s.eps)
+		p[i] = float32(x*s.keep) - float32(s.lr*mi)/(float32(sqrt32(vi)*s.root)+s.eps)
 	}
 }
 
@@ -41,6 +42,6 @@ func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 
 func squares(g []float32, sums *[lanes]float64) {
 	for i, x := range g {
-		sums[i%lanes] += float64(x) * float64(x)
+		sums[i%lanes] += float64(float64(x) * float64(x))
 	}
 }

@@ -12,18 +12,11 @@ import (
 // The processor's kernels compute the bits of the generic ones, and touch nothing past their slices.
 func TestKernels(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	draw := func(n int) []float32 {
-		x := make([]float32, n)
-		for i := range x {
-			x[i] = float32(rng.NormFloat64())
-		}
-		return x
-	}
 	s := &step{b1: 0.9, rest1: 0.1, b2: 0.99, rest2: 0.01, scale: 0.7, decay: 0.03, keep: 0.98, lr: 0.002, root: 1.3, eps: 1e-8}
 	for _, n := range []int{lanes, 3 * lanes, 32 * lanes} {
 		var want, got [4][]float32
 		for i := range want {
-			want[i] = draw(n + 1)
+			want[i] = normals(rng, n+1)
 			if i == 3 {
 				for k, x := range want[i] {
 					want[i][k] = x * x
