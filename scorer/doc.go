@@ -36,8 +36,8 @@
 //	score = Σ_w weight_w · max_r ⟨w, r⟩
 //
 // with, if asked, the region and the similarity behind every word; the lowest
-// region wins a tie. Word and region vectors are expected to be L2-normalised,
-// which makes a similarity a cosine; an all-zero vector (a "null region") has
+// region wins a tie. Word and region vectors are expected to have length 1, which
+// makes a similarity a cosine, or somewhat less; an all-zero vector (a "null region") has
 // similarity 0 with everything.
 //
 // # The same result on every machine

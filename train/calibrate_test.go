@@ -23,12 +23,7 @@ func TestCalibrate(t *testing.T) {
 
 	m, err := LoadModel(filepath.Join(run.Dir, "model"))
 	require.NoError(t, err)
-	enc, err := newEncoder(m.Net, m.Text, m.MaxRegions, 1, "cpu")
-	require.NoError(t, err)
-	defer enc.close()
-	val, err := newValidator(m.Net, enc, run.Val, 1, "cpu")
-	require.NoError(t, err)
-	defer val.close()
+	val := validatorOf(t, m, run.Val)
 	again, err := val.run(t.Context(), m.Params, nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, best.Alignment, again.Alignment)
@@ -42,9 +37,9 @@ func TestCalibrate(t *testing.T) {
 	}
 	for _, scale := range globalScales {
 		params := m.Params.withGlobalScale(scale / best.GlobalScale)
-		images, err := enc.images(t.Context(), params, run.Val.Images, nil)
+		images, err := val.enc.images(t.Context(), params, run.Val.Images, nil)
 		require.NoError(t, err)
-		captions, err := enc.captions(t.Context(), params, texts, nil)
+		captions, err := val.enc.captions(t.Context(), params, texts, nil)
 		require.NoError(t, err)
 		scores, err := eval.Hold(t.Context(), &alignment{scores: val.scores, ctx: t.Context(), images: images, captions: captions}, val.opts)
 		require.NoError(t, err)

@@ -461,8 +461,8 @@ func (c *Config) Validate() error {
 		return bad("training needs beta2 in (0, 1), weight-decay ≥ 0 and start-lr ≥ 0; have %g, %g and %g", t.Beta2, t.WeightDecay, t.StartLR)
 	case t.ValEvery < 0 || t.SaveEvery < 0 || t.Bucket < 0:
 		return bad("training.val-every, training.save-every and training.bucket are %d, %d and %d; want 0 or more", t.ValEvery, t.SaveEvery, t.Bucket)
-	case c.Encoder.HubnessBank < 0 || c.Encoder.HubnessBank > 1<<20 || !(c.Encoder.HubnessScale > 0 && c.Encoder.HubnessScale <= 60):
-		return bad("encoder.hubness-bank is %d and encoder.hubness-scale %g; want 0 to %d, and more than 0 to 60", c.Encoder.HubnessBank, c.Encoder.HubnessScale, 1<<20)
+	case c.Encoder.HubnessBank < 0 || c.Encoder.HubnessBank > nn.MaxHubs || !(c.Encoder.HubnessScale > 0 && c.Encoder.HubnessScale <= nn.MaxHubScale):
+		return bad("encoder.hubness-bank is %d and encoder.hubness-scale %g; want 0 to %d, and more than 0 to %d", c.Encoder.HubnessBank, c.Encoder.HubnessScale, nn.MaxHubs, nn.MaxHubScale)
 	case c.Encoder.MaxCaption < 3 || c.Encoder.MaxLabels < 2 || c.Encoder.MaxRegions < 1:
 		return bad("encoder needs max-caption ≥ 3, max-labels ≥ 2 and max-regions ≥ 1; have %d, %d, %d", c.Encoder.MaxCaption, c.Encoder.MaxLabels, c.Encoder.MaxRegions)
 	}

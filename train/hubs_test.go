@@ -30,16 +30,14 @@ func TestHubs(t *testing.T) {
 			beta := float64(m.Net.HubScale)
 			require.InDelta(t, 0.7*3, beta, 1e-6)
 
-			enc, err := newEncoder(m.Net, m.Text, m.MaxRegions, 1, "cpu")
-			require.NoError(t, err)
-			defer enc.close()
+			val := validatorOf(t, m, r.Val)
 			var texts []string
 			for _, c := range r.Val.Captions {
 				texts = append(texts, c.Text)
 			}
-			captions, err := enc.captions(t.Context(), m.Params, texts, nil)
+			captions, err := val.enc.captions(t.Context(), m.Params, texts, nil)
 			require.NoError(t, err)
-			images, err := enc.images(t.Context(), m.Params, r.Val.Images, nil)
+			images, err := val.enc.images(t.Context(), m.Params, r.Val.Images, nil)
 			require.NoError(t, err)
 			rawText, rawImage := captions.matching, images.matching
 			captions.matching, images.matching = append([]float32(nil), rawText...), append([]float32(nil), rawImage...)
@@ -96,10 +94,7 @@ func TestHubs(t *testing.T) {
 			require.InDeltaSlice(t, captions.matching, text["matching"].Float32(), 1e-5)
 			require.InDeltaSlice(t, images.matching, image["matching"].Float32(), 1e-5)
 
-			scores, err := alignmentScores(m.Net, 1, "cpu")
-			require.NoError(t, err)
-			defer scores.Close()
-			a := &alignment{scores: scores, ctx: t.Context(), images: images, captions: captions}
+			a := &alignment{scores: val.scores, ctx: t.Context(), images: images, captions: captions}
 			n, c := a.Dims()
 			want, rows := make([]float32, n*c), make([]int, n)
 			for i := range rows {
@@ -112,9 +107,6 @@ func TestHubs(t *testing.T) {
 				}
 			}
 
-			val, err := newValidator(m.Net, enc, r.Val, 1, "cpu")
-			require.NoError(t, err)
-			defer val.close()
 			again, err := val.run(t.Context(), m.Params, h, nil)
 			require.NoError(t, err)
 			require.Equal(t, best, again)

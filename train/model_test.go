@@ -33,12 +33,7 @@ func TestKeptModel(t *testing.T) {
 	require.Equal(t, r.Model.Text.Tokenizer.Vocab(), m.Text.Tokenizer.Vocab())
 	require.Equal(t, []int{r.Model.Text.MaxCaption, r.Model.Text.MaxLabels, r.Model.Text.FirstLabel, r.Model.MaxRegions},
 		[]int{m.Text.MaxCaption, m.Text.MaxLabels, m.Text.FirstLabel, m.MaxRegions})
-	enc, err := newEncoder(m.Net, m.Text, m.MaxRegions, 1, "cpu")
-	require.NoError(t, err)
-	defer enc.close()
-	val, err := newValidator(m.Net, enc, r.Val, 1, "cpu")
-	require.NoError(t, err)
-	defer val.close()
+	val := validatorOf(t, m, r.Val)
 	again, err := val.run(t.Context(), m.Params, nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, best, again)

@@ -48,6 +48,18 @@ func toyRun(t *testing.T, dir string, change func(c *Config)) *Run {
 		Model: &Model{Name: "toy", Net: net, Params: NewParams(), Text: text, MaxRegions: 4, Regions: bundle.Regions{Kind: bundle.Precomputed}}}
 }
 
+// validatorOf validates a model on one thread.
+func validatorOf(t *testing.T, m *Model, data *Data) *validator {
+	t.Helper()
+	enc, err := newEncoder(m.Net, m.Text, m.MaxRegions, 1, "cpu")
+	require.NoError(t, err)
+	t.Cleanup(enc.close)
+	val, err := newValidator(m.Net, enc, data, 1, "cpu")
+	require.NoError(t, err)
+	t.Cleanup(val.close)
+	return val
+}
+
 // A logged is a line of metrics.jsonl without what differs from run to run.
 type logged struct {
 	Step       int

@@ -12,6 +12,7 @@ import (
 
 	"gonum.org/v1/gonum/blas/blas32"
 
+	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -148,7 +149,10 @@ func (s *Step) build(net nn.Config, cfg *Config, opts StepOptions) (b *onnx.Buil
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	n.Training, n.Loose = true, opts.Together
+	n.Training = true
+	if opts.Together {
+		n.Loose = &nn.Least{Tokens: input.MinTokens, Regions: input.MinRegions}
+	}
 	n.Recompute = cfg.Training.GradientCheckpointing
 	// The regulariser of hidden states averages over those of all pairs and of padding, too.
 	hidden := slices.Contains(cfg.Losses(), "regularizehidden")

@@ -113,8 +113,8 @@ type Config struct {
 	MatchProjection bool `json:"match_projection,omitempty"`
 }
 
-// maxHubScale keeps sums of a million exponentials of it within float32.
-const maxHubScale = 60
+// The most of Config.Hubs and HubScale: sums of so many exponentials stay within float32.
+const MaxHubs, MaxHubScale = 1 << 20, 60
 
 // Validate checks that the numbers fit together.
 func (c Config) Validate() error {
@@ -131,8 +131,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: %d features a region", ErrConfig, c.RegionDim)
 	case c.Layers > 0 && c.FF <= 0 || (c.MatchLayers > 0 || c.AlignLayers > 0 || c.PostLayers > 0) && c.MatchFF <= 0:
 		return fmt.Errorf("%w: feed-forward widths %d and %d", ErrConfig, c.FF, c.MatchFF)
-	case c.Hubs < 0 || c.Hubs > 1<<20 || c.Hubs > 0 && !(c.HubScale > 0 && c.HubScale <= maxHubScale):
-		return fmt.Errorf("%w: banks of %d vectors against hubs, compared at a scale of %g (0 to %d)", ErrConfig, c.Hubs, c.HubScale, maxHubScale)
+	case c.Hubs < 0 || c.Hubs > MaxHubs || c.Hubs > 0 && !(c.HubScale > 0 && c.HubScale <= MaxHubScale):
+		return fmt.Errorf("%w: banks of %d vectors against hubs, compared at a scale of %g (0 to %d)", ErrConfig, c.Hubs, c.HubScale, MaxHubScale)
 	case c.GatedMean && !(c.MeanPool && c.WordGates):
 		return fmt.Errorf("%w: gated_mean is for mean_pool with word_gates", ErrConfig)
 	case !(c.GlobalPair >= 0 && c.GlobalPair < 1000):

@@ -88,9 +88,9 @@ type Net struct {
 	// Pack leaves padding out of everything but attention, in training. States of [Net.EncodeText] and
 	// [Net.EncodeImage] are then [N, H].
 	Pack bool
-	// Loose says that batches may be padded farther than to their longest sequence, in training. What padding changes,
-	// which is scores of ReleasedAlignment alone, then looks at the longest and no farther.
-	Loose bool
+	// Loose says that batches may be padded farther than to their longest sequence or the least, in training. What padding
+	// changes (scores of ReleasedAlignment, and norms of hidden states) then looks that far and no farther.
+	Loose *Least
 	// Recompute lets gradients keep only the input of every layer, and compute its inside again.
 	Recompute bool
 

@@ -80,8 +80,8 @@ func (n *Net) weighed(m mask, weights *onnx.Value) *onnx.Value {
 	return b.Mul(n.owners(m, false), b.Reshape(w, onnx.D(1), m.kept.Shape[0]))
 }
 
-// What a batch of captions and one of images is padded to at least.
-const leastTokens, leastRegions = 4, 2
+// Least is what a batch is padded to at least.
+type Least struct{ Tokens, Regions int64 }
 
 // Tight cuts what lies beyond the longest caption (or the longest list of regions) of the batch off its states, where
 // Loose allows that there is any. States must not be packed.
@@ -94,12 +94,12 @@ func (n *Net) Tight(s States, captions bool) []*onnx.Value {
 }
 
 func (n *Net) tight(x *onnx.Value, m mask, captions bool) *onnx.Value {
-	if !n.Loose {
+	if n.Loose == nil {
 		return x
 	}
-	b, least := n.B, int64(leastRegions)
+	b, least := n.B, n.Loose.Regions
 	if captions {
-		least = leastTokens
+		least = n.Loose.Tokens
 	}
 	longest := b.Cast(b.ReduceMax(b.ReduceSum(m.tokens, false, 1), true, 0), onnx.Int64)
 	return b.SliceV(x, 1, b.Ints(0), b.Max(longest, b.Ints(least)), onnx.Sym(x.Shape[1].String()+"-longest"))
