@@ -46,6 +46,9 @@ func load(wanted string) (string, error) {
 		}
 		return environment.library, nil
 	}
+	if err := quiet(); err != nil {
+		return "", err
+	}
 	onnxruntime.SetSharedLibraryPath(path)
 	// Errors come back as values; ONNX Runtime's own lines on stderr would only repeat them.
 	if err := onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelFatal()); err != nil {
@@ -56,10 +59,23 @@ func load(wanted string) (string, error) {
 		return "", fmt.Errorf("%w: loading %s: %w; run `%s` for a fresh copy, or set %s to another",
 			ErrUnavailable, path, err, ortsetup.SetupCommand, ortsetup.EnvLibrary)
 	}
-	_ = onnxruntime.DisableTelemetry() // only some Windows builds have any
+	_ = onnxruntime.DisableTelemetry()
 	environment.library = path
 	return path, nil
 }
+
+// quiet keeps ONNX Runtime from reporting its use. Official builds from 1.29 on, the Linux ones included, look up
+// an events host as soon as they are loaded, connect to it every few seconds, and leave files in the user's cache
+// and temporary folders. DisableTelemetry comes too late for that, since it needs a loaded library. With cgo,
+// os.Setenv sets the variable in C's environment as well, which is where the library reads it.
+func quiet() error {
+	if err := os.Setenv(envNoTelemetry, "1"); err != nil {
+		return fmt.Errorf("%w: cannot switch its telemetry off: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+const envNoTelemetry = "ORT_DISABLE_TELEMETRY"
 
 func sameFile(a, b string) bool {
 	x, err := os.Stat(a)
