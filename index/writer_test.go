@@ -22,6 +22,12 @@ func openWriter(t testing.TB, path string, opts *index.BuildOptions) *index.Writ
 // sameItems checks that an index holds exactly the items, with everything stored.
 func sameItems(t testing.TB, ix *index.Index, want []index.Item) {
 	t.Helper()
+	sameItemsWithin(t, ix, want, 0.02)
+}
+
+// sameItemsWithin allows matching vectors to differ by delta.
+func sameItemsWithin(t testing.TB, ix *index.Index, want []index.Item, delta float64) {
+	t.Helper()
 	got := map[string]bool{}
 	for id, err := range ix.IDs() {
 		require.NoError(t, err)
@@ -38,7 +44,7 @@ func sameItems(t testing.TB, ix *index.Index, want []index.Item) {
 		require.ElementsMatch(t, w.Tags, it.Tags)
 		require.Equal(t, w.Encoding.Labels, it.Encoding.Labels)
 		require.Equal(t, w.Encoding.Weights, it.Encoding.Weights)
-		require.InDeltaSlice(t, w.Encoding.Matching, it.Encoding.Matching, 0.02)
+		require.InDeltaSlice(t, w.Encoding.Matching, it.Encoding.Matching, delta)
 	}
 }
 
