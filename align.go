@@ -7,7 +7,7 @@ import (
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/ort"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // An Alignment says how well the words of a caption are found among the regions of an image.
@@ -72,19 +72,19 @@ func (m *Model) accepts(e *Encoding) error {
 }
 
 // bestRegions finds the region for each word; a word of weight 0 has none.
-func bestRegions(words, regions *Encoding) ([]scorer.Best, error) {
+func bestRegions(words, regions *Encoding) ([]vector.Best, error) {
 	dim := len(words.Tokens) / words.N()
-	rows, err := scorer.NewRows(scorer.F32, dim, regions.Tokens, nil)
+	rows, err := vector.NewRows(vector.F32, dim, regions.Tokens, nil)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]scorer.Best, words.N())
+	out := make([]vector.Best, words.N())
 	for w := range out {
-		out[w] = scorer.Best{Region: -1}
+		out[w] = vector.Best{Region: -1}
 		if weight(words, w) == 0 {
 			continue
 		}
-		q, err := scorer.NewQuery(scorer.F32, words.Tokens[w*dim:(w+1)*dim], nil)
+		q, err := vector.NewQuery(vector.F32, words.Tokens[w*dim:(w+1)*dim], nil)
 		if err != nil {
 			return nil, err
 		}
@@ -92,8 +92,8 @@ func bestRegions(words, regions *Encoding) ([]scorer.Best, error) {
 			if weight(regions, r) == 0 {
 				continue
 			}
-			if s := scorer.Score(rows, q, r); out[w].Region < 0 || s > out[w].Similarity {
-				out[w] = scorer.Best{Region: r, Similarity: s}
+			if s := vector.Score(rows, q, r); out[w].Region < 0 || s > out[w].Similarity {
+				out[w] = vector.Best{Region: r, Similarity: s}
 			}
 		}
 	}
@@ -108,7 +108,7 @@ func weight(e *Encoding, i int) float32 {
 }
 
 // explain joins the pieces of words and adds up the score.
-func explain(words, regions *Encoding, best []scorer.Best) Alignment {
+func explain(words, regions *Encoding, best []vector.Best) Alignment {
 	var a Alignment
 	var good, total float32 // of words that are wanted
 	for i, b := range best {
@@ -195,7 +195,7 @@ func (m *Model) AlignScores(ctx context.Context, captions, images []*Encoding) (
 }
 
 func (m *Model) alignKernels(ctx context.Context, captions, images []*Encoding, out []float32) error {
-	layout, err := scorer.NewTokens(scorer.Int8, m.Dim())
+	layout, err := vector.NewTokens(vector.Int8, m.Dim())
 	if err != nil {
 		return err
 	}
@@ -225,8 +225,8 @@ func (m *Model) alignKernels(ctx context.Context, captions, images []*Encoding, 
 	return nil
 }
 
-func scoreAll(ctx context.Context, layout *scorer.Tokens, tokens, weights []float32, blocks [][]byte, scores []float32, workers int) error {
-	q, err := scorer.NewMaxSim(layout, tokens, weights)
+func scoreAll(ctx context.Context, layout *vector.Tokens, tokens, weights []float32, blocks [][]byte, scores []float32, workers int) error {
+	q, err := vector.NewMaxSim(layout, tokens, weights)
 	if err != nil {
 		return err
 	}
@@ -336,7 +336,7 @@ func newGraphRegions(images []*Encoding, dim int) *graphRegions {
 	for i, x := range images {
 		for r := range x.N() {
 			at := i*g.rows + r
-			g.scales[at] = scorer.QuantizeInt8(g.codes[at*dim:(at+1)*dim], x.Tokens[r*dim:(r+1)*dim])
+			g.scales[at] = vector.QuantizeInt8(g.codes[at*dim:(at+1)*dim], x.Tokens[r*dim:(r+1)*dim])
 			if weight(x, r) > 0 {
 				g.mask[at] = 1
 			}

@@ -2,6 +2,7 @@ package format
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -113,20 +114,10 @@ func (c Codec) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // UnmarshalText reads a codec's name.
 func (c *Codec) UnmarshalText(b []byte) error {
-	p, ok := ParseCodec(string(b))
-	if !ok {
+	i := slices.Index(codecNames[1:], string(b))
+	if i < 0 {
 		return fmt.Errorf("unknown codec %q: want %s", b, strings.Join(codecNames[1:], ", "))
 	}
-	*c = p
+	*c = Codec(i + 1)
 	return nil
-}
-
-// ParseCodec is the inverse of [Codec.String].
-func ParseCodec(s string) (Codec, bool) {
-	for i, n := range codecNames {
-		if n == s && i > 0 {
-			return Codec(i), true
-		}
-	}
-	return 0, false
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // Align scores the hits by late interaction: the sum over words of weight times
@@ -79,8 +79,8 @@ func (sn *snapshot) locate(h *Hit) (location, error) {
 type aligner struct {
 	sn       *snapshot
 	q        *Encoding
-	pos, neg *scorer.MaxSim // neg is nil when no weight is negative
-	regions  *scorer.MaxSim // q as regions for captions; nil for a caption
+	pos, neg *vector.MaxSim // neg is nil when no weight is negative
+	regions  *vector.MaxSim // q as regions for captions; nil for a caption
 	sum      float32        // of positive weights
 }
 
@@ -112,7 +112,7 @@ func (sn *snapshot) aligner(q *Encoding) (*aligner, error) {
 		negative = negative || w < 0
 	}
 	var err error
-	if a.pos, err = scorer.NewMaxSim(t, q.Tokens, pos); err != nil {
+	if a.pos, err = vector.NewMaxSim(t, q.Tokens, pos); err != nil {
 		return nil, fmt.Errorf("%w query: %v", ErrInvalid, err)
 	}
 	a.regions = a.pos
@@ -120,7 +120,7 @@ func (sn *snapshot) aligner(q *Encoding) (*aligner, error) {
 		a.regions = nil
 	}
 	if negative {
-		a.neg, err = scorer.NewMaxSim(t, q.Tokens, neg)
+		a.neg, err = vector.NewMaxSim(t, q.Tokens, neg)
 	}
 	return a, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/internal/container"
 )
 
 // Stats counts what happened to the items given to a Builder or Writer.
@@ -26,8 +27,8 @@ type Stats struct {
 // appender is what Builder and Writer share: it adds items to a file and
 // prepares the next commit.
 type appender struct {
-	fw    *format.Writer
-	man   *format.Manifest
+	fw    *container.Writer
+	man   *container.Manifest
 	store *store
 	base  *snapshot // the current commit; nil in a new file
 	cur   *pending
@@ -46,7 +47,7 @@ type appender struct {
 type writtenSegment struct {
 	hashes []uint64
 	rows   []uint32
-	ids    format.Section
+	ids    container.Section
 	items  int
 }
 
@@ -234,7 +235,7 @@ func (a *appender) find(id string) (seg int, row uint32, err error) {
 	return 0, 0, fmt.Errorf("%q: %w", id, ErrNotFound)
 }
 
-func (w *writtenSegment) find(fw *format.Writer, h uint64, id string) (uint32, bool, error) {
+func (w *writtenSegment) find(fw *container.Writer, h uint64, id string) (uint32, bool, error) {
 	i, ok := slices.BinarySearch(w.hashes, h)
 	for ; ok && i < len(w.hashes) && w.hashes[i] == h; i++ {
 		var b [8]byte
@@ -311,7 +312,7 @@ func (a *appender) commit(ctx context.Context) error {
 			return a.fail(err)
 		}
 	}
-	a.man.Segments = slices.DeleteFunc(a.man.Segments, func(s format.Segment) bool { return s.Deleted == s.Items })
+	a.man.Segments = slices.DeleteFunc(a.man.Segments, func(s container.Segment) bool { return s.Deleted == s.Items })
 	a.man.Dim, a.man.TokenDim = a.store.dim, a.store.tokenDim
 	a.man.Shared = a.store.shared
 	if err := a.fw.Commit(a.man); err != nil {
@@ -325,7 +326,7 @@ func (a *appender) commit(ctx context.Context) error {
 func (a *appender) writeTombstones(i int, rows *roaring.Bitmap) error {
 	seg := &a.man.Segments[i]
 	seg.Deleted = int(rows.GetCardinality())
-	seg.Sections = slices.DeleteFunc(slices.Clone(seg.Sections), func(s format.Section) bool { return s.Kind == format.KindTombstone })
+	seg.Sections = slices.DeleteFunc(slices.Clone(seg.Sections), func(s container.Section) bool { return s.Kind == format.KindTombstone })
 	if seg.Deleted == seg.Items {
 		return nil // the whole segment goes
 	}

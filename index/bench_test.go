@@ -16,6 +16,7 @@ import (
 
 	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/container"
 )
 
 // benchItems is the size of the large index, and benchDim that of its vectors.
@@ -236,9 +237,9 @@ func BenchmarkAdd1000(b *testing.B) {
 func BenchmarkOpen10GB(b *testing.B) {
 	const n = 13_000_000
 	path := filepath.Join(b.TempDir(), "sparse.aladin")
-	fw, err := format.Create(sparseFS{format.OS}, path)
+	fw, err := container.Create(sparseFS{container.OS}, path)
 	require.NoError(b, err)
-	seg := format.Segment{Items: n}
+	seg := container.Segment{Items: n}
 	for kind, size := range map[format.Kind]int64{
 		format.KindItem: n, format.KindID: 4 * (n + 1), format.KindMatch: n * int64(benchDim), format.KindMatchScale: 4 * n,
 	} {
@@ -253,7 +254,7 @@ func BenchmarkOpen10GB(b *testing.B) {
 		require.NoError(b, err)
 		seg.Sections = append(seg.Sections, sec)
 	}
-	require.NoError(b, fw.Commit(&format.Manifest{Dim: benchDim, MatchCodec: index.Int8, TokenCodec: index.None, Segments: []format.Segment{seg}}))
+	require.NoError(b, fw.Commit(&container.Manifest{Dim: benchDim, MatchCodec: index.Int8, TokenCodec: index.None, Segments: []container.Segment{seg}}))
 	require.NoError(b, fw.Close())
 	st, err := os.Stat(path)
 	require.NoError(b, err)

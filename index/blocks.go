@@ -7,7 +7,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/internal/container"
 )
 
 // blockCodec compresses and decompresses record blocks with a dictionary, which
@@ -73,7 +73,7 @@ func (c *blockCodec) appendBlock(dst, raw []byte) []byte {
 	}
 	binary.LittleEndian.PutUint32(dst[at:], uint32(len(raw)))
 	binary.LittleEndian.PutUint32(dst[at+4:], form)
-	binary.LittleEndian.PutUint32(dst[at+8:], format.Checksum(raw))
+	binary.LittleEndian.PutUint32(dst[at+8:], container.Checksum(raw))
 	return dst
 }
 
@@ -99,7 +99,7 @@ func (c *blockCodec) decode(b []byte) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("record block of %d bytes claims form %d, %d raw bytes: %w", len(b), form, n, ErrCorrupt)
 	}
-	if format.Checksum(raw) != crc {
+	if container.Checksum(raw) != crc {
 		return nil, fmt.Errorf("record block of %d bytes: bad checksum: %w", len(b), ErrCorrupt)
 	}
 	return raw, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/internal/container"
 )
 
 // Builder writes a new index file. Items stream through it: it keeps at most
@@ -33,20 +34,20 @@ func NewBuilder(path string, opts *BuildOptions) (*Builder, error) {
 		return nil, err
 	}
 	// A writer that has the old file open would go on writing to a file that is gone.
-	lock, err := o.FS.Lock(format.LockName(path))
+	lock, err := o.FS.Lock(container.LockName(path))
 	if err != nil {
 		return nil, err
 	}
-	fw, err := format.Create(o.FS, path+".tmp")
+	fw, err := container.Create(o.FS, path+".tmp")
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	a := newAppender(fw, &store{opts: o, records: newBlockCodec(nil)})
-	a.man = &format.Manifest{Model: o.Model, MatchCodec: o.Match, TokenCodec: o.Regions}
+	a.man = &container.Manifest{Model: o.Model, MatchCodec: o.Match, TokenCodec: o.Regions}
 	return &Builder{a: a, path: path, lock: lock, fs: o.FS}, nil
 }
 
-func newAppender(fw *format.Writer, s *store) *appender {
+func newAppender(fw *container.Writer, s *store) *appender {
 	return &appender{fw: fw, store: s, inCur: make(map[string]struct{}), dead: make(map[int]*roaring.Bitmap)}
 }
 
@@ -102,7 +103,7 @@ func (b *Builder) Close() error {
 // being reported, or the file is not wanted.
 func (b *Builder) discard() {
 	_ = b.fs.Remove(b.path + ".tmp")
-	_ = b.fs.Remove(format.LockName(b.path + ".tmp"))
+	_ = b.fs.Remove(container.LockName(b.path + ".tmp"))
 }
 
 func (b *Builder) unlock() error {

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/aladin-go/aladin/format"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // cells are the centroids that large indexes group their rows by, so that a
@@ -17,7 +17,7 @@ type cells struct {
 	centroids []float32 // may be a view of the file
 
 	once sync.Once
-	a    *scorer.Assigner
+	a    *vector.Assigner
 }
 
 // Sizes of cells.
@@ -42,13 +42,13 @@ func openCells(b []byte, dim int) (*cells, error) {
 	if n == 0 || n > maxCells || len(b) != 4*dim*n {
 		return nil, fmt.Errorf("cells of %d bytes for %d dimensions: %w", len(b), dim, ErrCorrupt)
 	}
-	return &cells{n: n, dim: dim, centroids: format.View[float32](b)}, nil
+	return &cells{n: n, dim: dim, centroids: mapped.View[float32](b)}, nil
 }
 
 // assigner is made when it is first needed, because opening a file must not read
 // megabytes of centroids.
-func (c *cells) assigner() *scorer.Assigner {
-	c.once.Do(func() { c.a = scorer.NewAssigner(c.centroids, c.dim, true) })
+func (c *cells) assigner() *vector.Assigner {
+	c.once.Do(func() { c.a = vector.NewAssigner(c.centroids, c.dim, true) })
 	return c.a
 }
 
@@ -63,26 +63,26 @@ func autoCells(n int) int {
 }
 
 // int8Rows codes the given rows of r, or all when which is nil, as int8.
-func int8Rows(r *scorer.Rows, which []int) scorer.Rows {
+func int8Rows(r *vector.Rows, which []int) vector.Rows {
 	n := len(which)
 	if which == nil {
 		n = r.N
 	}
-	size := scorer.Int8.RowBytes(r.Dim)
-	out := scorer.Rows{Codec: scorer.Int8, Dim: r.Dim, N: n, Codes: make([]byte, n*size), Scales: make([]float32, n)}
+	size := vector.RowBytes(vector.Int8, r.Dim)
+	out := vector.Rows{Codec: vector.Int8, Dim: r.Dim, N: n, Codes: make([]byte, n*size), Scales: make([]float32, n)}
 	v := make([]float32, r.Dim)
 	for i := range n {
 		row := i
 		if which != nil {
 			row = which[i]
 		}
-		if r.Codec == scorer.Int8 {
+		if r.Codec == vector.Int8 {
 			copy(out.Codes[i*size:(i+1)*size], r.Codes[row*size:])
 			out.Scales[i] = r.Scales[row]
 			continue
 		}
 		r.Decode(v, row)
-		out.Scales[i] = scorer.Int8.EncodeRow(out.Codes[i*size:], v, nil)
+		out.Scales[i] = vector.EncodeRow(vector.Int8, out.Codes[i*size:], v, nil)
 	}
 	return out
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 
 	"github.com/aladin-go/aladin/format"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/container"
+	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // CompactOptions say how Compact arranges a file. Nil and zero mean defaults.
@@ -80,13 +82,13 @@ func (a *appender) dirty() bool {
 
 func (w *Writer) compact(ctx context.Context, o CompactOptions) error {
 	tmp := w.path + ".tmp"
-	fw, err := format.Create(w.opts.FS, tmp)
+	fw, err := container.Create(w.opts.FS, tmp)
 	if err != nil {
 		return err
 	}
 	c := &compactor{src: w.a.base, fw: fw, opts: o}
 	if err := c.run(ctx); err != nil {
-		return errors.Join(err, fw.Close(), w.opts.FS.Remove(tmp), w.opts.FS.Remove(format.LockName(tmp)))
+		return errors.Join(err, fw.Close(), w.opts.FS.Remove(tmp), w.opts.FS.Remove(container.LockName(tmp)))
 	}
 	if err := fw.Publish(w.path); err != nil {
 		return err
@@ -108,7 +110,7 @@ func (w *Writer) compact(ctx context.Context, o CompactOptions) error {
 // compactor copies the live rows of a snapshot into a new file.
 type compactor struct {
 	src  *snapshot
-	fw   *format.Writer
+	fw   *container.Writer
 	opts CompactOptions
 	a    *appender
 
@@ -122,7 +124,7 @@ func (c *compactor) run(ctx context.Context) error {
 	s.shared, s.cells = nil, nil
 	c.a = newAppender(c.fw, &s)
 	m := c.src.r.Manifest()
-	c.a.man = &format.Manifest{Generation: m.Generation + 1, Model: m.Model, MatchCodec: m.MatchCodec, TokenCodec: m.TokenCodec}
+	c.a.man = &container.Manifest{Generation: m.Generation + 1, Model: m.Model, MatchCodec: m.MatchCodec, TokenCodec: m.TokenCodec}
 	for _, sec := range m.Shared {
 		switch sec.Kind {
 		case format.KindDictionary, format.KindCodebook, format.KindBits:
@@ -163,7 +165,7 @@ func (c *compactor) trainCells(ctx context.Context, s *store) error {
 	}
 	const samplePerCell = 64
 	every := max(c.src.items/(samplePerCell*n), 1)
-	sample := scorer.Rows{Codec: scorer.Int8, Dim: s.dim}
+	sample := vector.Rows{Codec: vector.Int8, Dim: s.dim}
 	seen := 0
 	for _, seg := range c.src.segments {
 		var which []int
@@ -186,7 +188,7 @@ func (c *compactor) trainCells(ctx context.Context, s *store) error {
 			sample.N += part.N
 		}
 	}
-	centroids, err := scorer.KMeans(ctx, &sample, n, &scorer.KMeansOptions{Spherical: true, Progress: func(done, total int) {
+	centroids, err := vector.KMeans(ctx, &sample, n, &vector.KMeansOptions{Spherical: true, Progress: func(done, total int) {
 		c.learned = done * sample.N
 		c.progress((total - done) * sample.N)
 	}})
@@ -194,7 +196,7 @@ func (c *compactor) trainCells(ctx context.Context, s *store) error {
 		return err
 	}
 	s.cells = &cells{n: len(centroids) / s.dim, dim: s.dim, centroids: centroids}
-	return s.share(c.fw, format.KindCells, 0, format.Bytes(centroids))
+	return s.share(c.fw, format.KindCells, 0, mapped.Bytes(centroids))
 }
 
 func (c *compactor) copyRow(ctx context.Context, cur *cursor) error {

@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/format"
-	"github.com/aladin-go/aladin/format/formattest"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/container"
+	"github.com/aladin-go/aladin/internal/faultfs"
 )
 
 // specimens are small files with every kind of section, made once.
@@ -22,7 +23,7 @@ var specimens = sync.OnceValue(func() [][]byte {
 		{Match: index.Bits, Regions: index.TwoBit},
 		{Match: index.F16, Regions: index.F16},
 	} {
-		disk := formattest.New()
+		disk := faultfs.New()
 		o.FS, o.SegmentBytes = disk, 4000
 		s := newSynth(30, 64, 64)
 		items := images(s, 40)
@@ -75,9 +76,9 @@ func sign(b []byte) {
 		if m := b[slot*format.MetaPage:]; le.Uint64(m[16:]) != 0 {
 			off, n := le.Uint64(m[24:]), le.Uint64(m[32:])
 			if off <= uint64(len(b)) && n <= uint64(len(b))-off {
-				le.PutUint32(m[48:], format.Checksum(b[off:off+n]))
+				le.PutUint32(m[48:], container.Checksum(b[off:off+n]))
 			}
-			le.PutUint32(m[60:], format.Checksum(m[:60]))
+			le.PutUint32(m[60:], container.Checksum(m[:60]))
 		}
 	}
 }
@@ -85,7 +86,7 @@ func sign(b []byte) {
 // exercise does all that can be done with a file. Errors are fine, crashes are not.
 func exercise(b []byte) {
 	ctx := context.Background()
-	disk := formattest.New()
+	disk := faultfs.New()
 	disk.WriteFile("f", b)
 	s := newSynth(31, 64, 64)
 	queries := []*index.Encoding{s.caption(3), s.image(3), s.caption(5)}
@@ -176,7 +177,7 @@ func FuzzFile(f *testing.F) {
 func TestVerifyFindsFlips(t *testing.T) {
 	file := specimens()[0]
 	rng := rand.New(rand.NewPCG(41, 1))
-	disk := formattest.New()
+	disk := faultfs.New()
 	for range 400 {
 		at := rng.IntN(len(file))
 		b := append([]byte(nil), file...)

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/format"
-	"github.com/aladin-go/aladin/format/formattest"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/faultfs"
 )
 
 // isGone says that an item was deleted between two calls.
@@ -85,7 +85,7 @@ func life(disk format.FS, items []index.Item, step func(n int)) error {
 func TestCrashAnywhere(t *testing.T) {
 	ctx := context.Background()
 	items := images(newSynth(20, 64, 64), 29)
-	disk := formattest.New()
+	disk := faultfs.New()
 	type ack struct{ ops, n int }
 	acks := []ack{{0, -1}}
 	require.NoError(t, life(disk, items, func(n int) { acks = append(acks, ack{disk.Ops(), n}) }))
@@ -101,9 +101,9 @@ func TestCrashAnywhere(t *testing.T) {
 			allowed = append(allowed, acks[durable+1].n)
 		}
 		for seed := range uint64(8) {
-			fate := formattest.RandomFate(seed)
+			fate := faultfs.RandomFate(seed)
 			if seed < 3 {
-				fate = formattest.Always(formattest.Fate(seed))
+				fate = faultfs.Always(faultfs.Fate(seed))
 			}
 			after := disk.Crash(n, fate)
 			got := -1
@@ -138,10 +138,10 @@ func TestCrashAnywhere(t *testing.T) {
 
 func TestDiskFull(t *testing.T) {
 	items := images(newSynth(21, 64, 64), 29)
-	probe := formattest.New()
+	probe := faultfs.New()
 	require.NoError(t, life(probe, items, func(int) {}))
 	for n := range probe.Ops() {
-		disk := formattest.New()
+		disk := faultfs.New()
 		disk.FailAt(n, syscall.ENOSPC)
 		last := -1
 		err := life(disk, items, func(n int) { last = n })

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // DuplicatesOptions say what counts as near-duplicates. Nil and zero mean defaults.
@@ -126,7 +126,7 @@ func (d *duplicates) run(ctx context.Context) ([][]string, error) {
 // cosine is that of a row found and the query: the inner product, where the row's vector may be shorter than 1.
 func (d *duplicates) cosine(f found, row []float32) float32 {
 	s := d.sn.segments[f.seg]
-	if s.rescore == nil && s.rows.Codec == scorer.Bits {
+	if s.rescore == nil && s.rows.Codec == vector.Bits {
 		return f.score // of signs, which have no length
 	}
 	s.matching(row, f.row)

@@ -6,7 +6,7 @@ import (
 	"math"
 	"unicode/utf8"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // Kind says what was encoded.
@@ -113,7 +113,7 @@ func (e *Encoding) check(dim, tokenDim int) error {
 	if e.Kind != Image && e.Kind != Caption {
 		return fmt.Errorf("%w: unknown %v", ErrInvalid, e.Kind)
 	}
-	if len(e.Matching) == 0 || len(e.Matching) > scorer.MaxDim {
+	if len(e.Matching) == 0 || len(e.Matching) > vector.MaxDim {
 		return fmt.Errorf("%w: matching vector of %d values", ErrInvalid, len(e.Matching))
 	}
 	if dim != 0 && len(e.Matching) != dim {
@@ -135,7 +135,7 @@ func (e *Encoding) check(dim, tokenDim int) error {
 		return nil
 	}
 	d := len(e.Tokens) / n
-	if n > maxTokens || d == 0 || d > scorer.MaxDim || len(e.Tokens) != n*d || tokenDim != 0 && d != tokenDim {
+	if n > maxTokens || d == 0 || d > vector.MaxDim || len(e.Tokens) != n*d || tokenDim != 0 && d != tokenDim {
 		return fmt.Errorf("%w: %d token values for %d tokens of %d (at most %d tokens)", ErrInvalid, len(e.Tokens), n, tokenDim, maxTokens)
 	}
 	if err := finite("tokens", e.Tokens); err != nil {

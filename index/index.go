@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/internal/container"
 )
 
 // Index is an open index file. All methods are safe for concurrent use.
@@ -49,7 +49,7 @@ func (ix *Index) Refresh() (bool, error) {
 	}
 	old := sn.r.Meta()
 	sn.release()
-	meta, err := format.CurrentMeta(ix.opts.FS, ix.path)
+	meta, err := container.CurrentMeta(ix.opts.FS, ix.path)
 	if err != nil || meta == old {
 		return false, err
 	}
@@ -229,8 +229,8 @@ func (ix *Index) IDs() iter.Seq2[string, error] {
 	}
 }
 
-// Verify reads the whole file and compares every byte with its checksum; see
-// [format.Reader.Verify].
+// Verify reads the whole file as of this commit and compares every byte with its checksum. The error joins all
+// damages found, each with its offset, and matches [ErrCorrupt].
 func (ix *Index) Verify(ctx context.Context, progress func(done, total int64)) error {
 	return ix.view(func(sn *snapshot) error { return sn.r.Verify(ctx, progress) })
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // Match finds the K items whose matching vectors have the largest inner product
@@ -120,14 +120,14 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 		return make([][]found, len(qs)), nil
 	}
 	st := m.sn.store
-	queries := make([]*scorer.Query, len(qs))
+	queries := make([]*vector.Query, len(qs))
 	for i, q := range qs {
 		var err error
 		centre := st.queryCentre
 		if q.Kind == m.sn.segments[0].kind(0) {
 			centre = st.centre // more like this
 		}
-		if queries[i], err = scorer.NewQuery(scorer.Codec(st.opts.Match), q.Matching, centre); err != nil {
+		if queries[i], err = vector.NewQuery(st.opts.Match, q.Matching, centre); err != nil {
 			return nil, fmt.Errorf("%w query: %v", ErrInvalid, err)
 		}
 	}
@@ -168,7 +168,7 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 
 // probe scans the nearest cells of each query, and everything where that gives
 // fewer than k rows.
-func (m *matcher) probe(ctx context.Context, qs []*Encoding, queries []*scorer.Query, pieces []piece, n, k, coarse int) ([][]found, error) {
+func (m *matcher) probe(ctx context.Context, qs []*Encoding, queries []*vector.Query, pieces []piece, n, k, coarse int) ([][]found, error) {
 	out := make([][]found, len(qs))
 	for i, q := range qs {
 		near, err := m.probePieces(q.Matching, pieces, n)
@@ -197,7 +197,7 @@ const (
 // rescore scores the candidates of a coarse scan, which come in the order of the
 // file, exactly and keeps the best k of each segment.
 func (m *matcher) rescore(q *Encoding, fs []found, k int) ([]found, error) {
-	sq, err := scorer.NewQuery(scorer.Int8, q.Matching, nil)
+	sq, err := vector.NewQuery(vector.Int8, q.Matching, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -209,8 +209,8 @@ func (m *matcher) rescore(q *Encoding, fs []found, k int) ([]found, error) {
 			rows = append(rows, fs[0].row)
 			fs = fs[1:]
 		}
-		top := scorer.NewTopK(k)
-		scorer.Rescore(m.sn.segments[seg].rescore, sq, rows, 0, top)
+		top := vector.NewTopK(k)
+		vector.Rescore(m.sn.segments[seg].rescore, sq, rows, 0, top)
 		for _, h := range top.Hits() {
 			out = append(out, found{seg, h.Pos, h.Score})
 		}

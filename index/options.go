@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/internal/container"
 )
 
 // Codec says how vectors are stored. Zero chooses the default, Int8.
@@ -24,9 +25,9 @@ const (
 // ParseCodec finds a codec by the name that Codec.String gives: f32, f16, int8,
 // bits, 4bit, 2bit, none.
 func ParseCodec(s string) (Codec, error) {
-	c, ok := format.ParseCodec(s)
-	if !ok {
-		return 0, fmt.Errorf("%w codec %q: want f32, f16, int8, bits, 4bit, 2bit or none", ErrInvalid, s)
+	var c Codec
+	if err := c.UnmarshalText([]byte(s)); err != nil {
+		return 0, fmt.Errorf("%w: %v", ErrInvalid, err)
 	}
 	return c, nil
 }
@@ -64,7 +65,7 @@ func (o *Options) withDefaults() (Options, error) {
 		c.CacheBytes = 8 << 20
 	}
 	if c.FS == nil {
-		c.FS = format.OS
+		c.FS = container.OS
 	}
 	return c, nil
 }
@@ -144,7 +145,7 @@ func (o *BuildOptions) withDefaults() (BuildOptions, error) {
 		c.SegmentBytes = 64 << 20
 	}
 	if c.FS == nil {
-		c.FS = format.OS
+		c.FS = container.OS
 	}
 	return c, nil
 }

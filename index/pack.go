@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // PackedTokens are the tokens of some items side by side as signed int8, ready
@@ -66,7 +66,7 @@ func (sn *snapshot) pack(ctx context.Context, hits []Hit) (*PackedTokens, error)
 			// Int8 tokens come back as they were stored: rounding a decoded code
 			// gives the same code.
 			p.Mask[at] = 1
-			p.Scales[at] = scorer.QuantizeInt8(p.Codes[at*p.Dim:(at+1)*p.Dim], v)
+			p.Scales[at] = vector.QuantizeInt8(p.Codes[at*p.Dim:(at+1)*p.Dim], v)
 		}
 	}
 	return p, nil

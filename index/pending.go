@@ -5,7 +5,8 @@ import (
 	"strings"
 
 	"github.com/aladin-go/aladin/format"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/container"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 const (
@@ -17,7 +18,7 @@ const (
 // straight to the file, everything else waits here until finish has sorted the
 // items by id.
 type pending struct {
-	fw    *format.Writer
+	fw    *container.Writer
 	store *store
 	bytes int // memory taken
 
@@ -27,7 +28,7 @@ type pending struct {
 	scales []float32
 	coarse []byte // bits, when match holds the int8 codes to rescore with
 
-	tokens    *format.SectionWriter
+	tokens    *container.SectionWriter
 	tokenEnd  int64
 	tokenAt   []uint64
 	counts    []uint32
@@ -46,7 +47,7 @@ type pending struct {
 	block   []byte // reused
 }
 
-func newPending(fw *format.Writer, s *store) *pending {
+func newPending(fw *container.Writer, s *store) *pending {
 	return &pending{fw: fw, store: s, labelIDs: make(map[string]uint16), tags: make(map[string][]uint32)}
 }
 
@@ -96,20 +97,20 @@ func (p *pending) addRecord(b []byte) {
 
 func (p *pending) addMatch(v []float32) {
 	s := p.store
-	codec := scorer.Codec(s.opts.Match)
+	codec := s.opts.Match
 	if s.opts.Match == Bits {
 		at := len(p.coarse)
-		p.coarse = append(p.coarse, make([]byte, scorer.Bits.RowBytes(s.dim))...)
-		scorer.Bits.EncodeRow(p.coarse[at:], v, s.centre)
+		p.coarse = append(p.coarse, make([]byte, vector.RowBytes(vector.Bits, s.dim))...)
+		vector.EncodeRow(vector.Bits, p.coarse[at:], v, s.centre)
 		if s.opts.NoRescore {
 			return
 		}
-		codec = scorer.Int8
+		codec = vector.Int8
 	}
 	at := len(p.match)
-	p.match = append(p.match, make([]byte, codec.RowBytes(s.dim))...)
-	scale := codec.EncodeRow(p.match[at:], v, nil)
-	if codec.HasScale() {
+	p.match = append(p.match, make([]byte, vector.RowBytes(codec, s.dim))...)
+	scale := vector.EncodeRow(codec, p.match[at:], v, nil)
+	if vector.HasScale(codec) {
 		p.scales = append(p.scales, scale)
 	}
 }
@@ -228,14 +229,14 @@ func (p *pending) copy(src *segment, row int, record []byte) error {
 
 func (p *pending) copyMatch(src *segment, row int) {
 	rows := &src.rows
-	if rows.Codec == scorer.Bits {
-		size := rows.Codec.RowBytes(rows.Dim)
+	if rows.Codec == vector.Bits {
+		size := vector.RowBytes(rows.Codec, rows.Dim)
 		p.coarse = append(p.coarse, rows.Codes[row*size:(row+1)*size]...)
 		if rows = src.rescore; rows == nil {
 			return
 		}
 	}
-	size := rows.Codec.RowBytes(rows.Dim)
+	size := vector.RowBytes(rows.Codec, rows.Dim)
 	p.match = append(p.match, rows.Codes[row*size:(row+1)*size]...)
 	if rows.Scales != nil {
 		p.scales = append(p.scales, rows.Scales[row])

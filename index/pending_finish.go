@@ -11,14 +11,16 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/aladin-go/aladin/format"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/container"
+	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // finish writes the segment's sections and returns it, with the row that each
 // item, in the order of arrival, has got.
-func (p *pending) finish(ctx context.Context) (format.Segment, []uint32, error) {
+func (p *pending) finish(ctx context.Context) (container.Segment, []uint32, error) {
 	n := len(p.ids)
-	seg := format.Segment{Items: n}
+	seg := container.Segment{Items: n}
 	add := func(kind format.Kind, codec Codec, b []byte) error {
 		if len(b) == 0 {
 			return nil
@@ -89,9 +91,9 @@ func (p *pending) order(ctx context.Context) (order, cells []uint32, err error) 
 
 // assignCells finds the cell of each item.
 func (p *pending) assignCells(ctx context.Context) ([]uint32, error) {
-	rows := scorer.Rows{Codec: scorer.Int8, Dim: p.store.dim, N: len(p.ids), Codes: p.match, Scales: p.scales}
+	rows := vector.Rows{Codec: vector.Int8, Dim: p.store.dim, N: len(p.ids), Codes: p.match, Scales: p.scales}
 	if p.scales == nil { // f16, f32
-		given := scorer.Rows{Codec: scorer.Codec(p.store.opts.Match), Dim: p.store.dim, N: len(p.ids), Codes: p.match}
+		given := vector.Rows{Codec: p.store.opts.Match, Dim: p.store.dim, N: len(p.ids), Codes: p.match}
 		rows = int8Rows(&given, nil)
 	}
 	nearest := make([]uint32, rows.N)
@@ -111,7 +113,7 @@ func (p *pending) writeIDs(order, cells []uint32, add addSection) error {
 	if err := add(format.KindItem, 0, kinds); err != nil {
 		return err
 	}
-	if err := add(format.KindID, 0, append(slices.Clone(format.Bytes(offsets)), ids...)); err != nil {
+	if err := add(format.KindID, 0, append(slices.Clone(mapped.Bytes(offsets)), ids...)); err != nil {
 		return err
 	}
 	if cells == nil {
@@ -127,17 +129,17 @@ func (p *pending) writeIDs(order, cells []uint32, add addSection) error {
 		starts[c+1] += starts[c]
 	}
 	slices.SortFunc(byID, func(a, b uint32) int { return strings.Compare(p.ids[order[a]], p.ids[order[b]]) })
-	if err := add(format.KindIDOrder, 0, format.Bytes(byID)); err != nil {
+	if err := add(format.KindIDOrder, 0, mapped.Bytes(byID)); err != nil {
 		return err
 	}
-	return add(format.KindCellStart, 0, format.Bytes(starts))
+	return add(format.KindCellStart, 0, mapped.Bytes(starts))
 }
 
 func (p *pending) writeMatch(order []uint32, add addSection) error {
 	s := p.store
 	kind, scaleKind, codec := format.KindMatch, format.KindMatchScale, s.opts.Match
 	if codec == Bits {
-		if err := add(kind, Bits, permuteRows(p.coarse, scorer.Bits.RowBytes(s.dim), order)); err != nil {
+		if err := add(kind, Bits, permuteRows(p.coarse, vector.RowBytes(vector.Bits, s.dim), order)); err != nil {
 			return err
 		}
 		if s.opts.NoRescore {
@@ -145,7 +147,7 @@ func (p *pending) writeMatch(order []uint32, add addSection) error {
 		}
 		kind, scaleKind, codec = format.KindRescore, format.KindRescoreScale, Int8
 	}
-	if err := add(kind, codec, permuteRows(p.match, scorer.Codec(codec).RowBytes(s.dim), order)); err != nil {
+	if err := add(kind, codec, permuteRows(p.match, vector.RowBytes(codec, s.dim), order)); err != nil {
 		return err
 	}
 	if p.scales == nil {
@@ -155,7 +157,7 @@ func (p *pending) writeMatch(order []uint32, add addSection) error {
 	for row, a := range order {
 		scales[row] = p.scales[a]
 	}
-	return add(scaleKind, 0, format.Bytes(scales))
+	return add(scaleKind, 0, mapped.Bytes(scales))
 }
 
 // permuteRows brings rows of equal size from the order of arrival into that of
@@ -183,26 +185,26 @@ func (p *pending) writeTokenTables(order []uint32, add addSection) error {
 		first[row+1] = first[row] + p.counts[a]
 		at[row] = p.tokenAt[a]
 	}
-	if err := add(format.KindTokenFirst, 0, format.Bytes(first)); err != nil {
+	if err := add(format.KindTokenFirst, 0, mapped.Bytes(first)); err != nil {
 		return err
 	}
-	if err := add(format.KindTokenOffset, 0, format.Bytes(at)); err != nil {
+	if err := add(format.KindTokenOffset, 0, mapped.Bytes(at)); err != nil {
 		return err
 	}
 	if p.anyWeight {
-		if err := add(format.KindTokenWeight, 0, format.Bytes(permuteRuns(p.weights, 1, arrival, order))); err != nil {
+		if err := add(format.KindTokenWeight, 0, mapped.Bytes(permuteRuns(p.weights, 1, arrival, order))); err != nil {
 			return err
 		}
 	}
 	if p.anyBox {
-		if err := add(format.KindBox, 0, format.Bytes(permuteRuns(p.boxes, 4, arrival, order))); err != nil {
+		if err := add(format.KindBox, 0, mapped.Bytes(permuteRuns(p.boxes, 4, arrival, order))); err != nil {
 			return err
 		}
 	}
 	if !p.anyLabel {
 		return nil
 	}
-	if err := add(format.KindLabel, 0, format.Bytes(permuteRuns(p.labels, 1, arrival, order))); err != nil {
+	if err := add(format.KindLabel, 0, mapped.Bytes(permuteRuns(p.labels, 1, arrival, order))); err != nil {
 		return err
 	}
 	names := make([]string, len(p.labelIDs))
@@ -265,7 +267,7 @@ func (p *pending) writeTags(rowOf []uint32, add addSection) error {
 	if err := add(format.KindTag, 0, appendStringTable(nil, names)); err != nil {
 		return err
 	}
-	return add(format.KindTagRows, 0, append(slices.Clone(format.Bytes(offsets)), bitmaps...))
+	return add(format.KindTagRows, 0, append(slices.Clone(mapped.Bytes(offsets)), bitmaps...))
 }
 
 // copyTag adds to rows those that carried a tag in an older segment.
@@ -308,7 +310,7 @@ func (p *pending) writeRecords(order []uint32, add addSection) error {
 		out = p.store.records.appendBlock(out, raw)
 		index = append(index, uint64(len(out)))
 	}
-	if err := add(format.KindRecordIndex, 0, format.Bytes(index)); err != nil {
+	if err := add(format.KindRecordIndex, 0, mapped.Bytes(index)); err != nil {
 		return err
 	}
 	return add(format.KindRecord, 0, out)

@@ -6,14 +6,14 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // scan is one pass over some pieces for some queries.
 type scan struct {
 	sn      *snapshot
-	queries []*scorer.Query
-	batch   *scorer.Batch // of the queries, when there are many of int8
+	queries []*vector.Query
+	batch   *vector.Batch
 	pieces  []piece
 	k       int
 
@@ -23,15 +23,13 @@ type scan struct {
 
 // scan returns, for each query, at least the best k rows, in no particular order;
 // for an index that rescores just those k, without scores, in the order of the file.
-func (m *matcher) scan(ctx context.Context, queries []*scorer.Query, pieces []piece, k int) ([][]found, error) {
+func (m *matcher) scan(ctx context.Context, queries []*vector.Query, pieces []piece, k int) ([][]found, error) {
 	out := make([][]found, len(queries))
 	if k == 0 {
 		return out, nil
 	}
 	s := &scan{sn: m.sn, queries: queries, pieces: pieces, k: k, best: make([]collector, len(queries))}
-	if len(queries) > 1 && queries[0].Codec() == scorer.Int8 {
-		s.batch = scorer.NewBatch(queries)
-	}
+	s.batch = vector.NewBatch(queries)
 	work := s.bySegment
 	if m.sn.store.rescores() {
 		work = s.across
@@ -45,10 +43,10 @@ func (m *matcher) scan(ctx context.Context, queries []*scorer.Query, pieces []pi
 	return out, nil
 }
 
-func (s *scan) newTops() []*scorer.TopK {
-	tops := make([]*scorer.TopK, len(s.queries))
+func (s *scan) newTops() []*vector.TopK {
+	tops := make([]*vector.TopK, len(s.queries))
 	for i := range tops {
-		tops[i] = scorer.NewTopK(s.k)
+		tops[i] = vector.NewTopK(s.k)
 	}
 	return tops
 }
@@ -73,8 +71,8 @@ func (s *scan) bySegment(next func() (int, bool)) error {
 			drain()
 			seg = p.seg
 		}
-		shifted = s.piece(p, shifted, func(rows *scorer.Rows, from int, filter []uint64) {
-			s.rows(rows, filter, from, tops)
+		shifted = s.piece(p, shifted, func(rows *vector.Rows, from int, filter []uint64) {
+			s.batch.Scan(rows, filter, from, tops)
 		})
 	}
 	drain()
@@ -85,15 +83,15 @@ func (s *scan) bySegment(next func() (int, bool)) error {
 // collector for all segments rejects more and sorts less. Ties go by position
 // in the file.
 func (s *scan) across(next func() (int, bool)) error {
-	all := make([]*scorer.Candidates, len(s.queries))
+	all := make([]*vector.Candidates, len(s.queries))
 	for i := range all {
-		all[i] = scorer.NewCandidates(s.k)
+		all[i] = vector.NewCandidates(s.k)
 	}
 	base := s.sn.bases()
 	var shifted []uint64
 	for i, ok := next(); ok; i, ok = next() {
 		p := &s.pieces[i]
-		shifted = s.piece(p, shifted, func(rows *scorer.Rows, from int, filter []uint64) {
+		shifted = s.piece(p, shifted, func(rows *vector.Rows, from int, filter []uint64) {
 			for j, q := range s.queries {
 				all[j].Scan(rows, q, filter, base[p.seg]+from)
 			}
@@ -123,7 +121,7 @@ func (sn *snapshot) bases() []int {
 
 // piece calls scan for each run of rows in a piece, with the row that it begins
 // at. It returns shifted for the next call.
-func (s *scan) piece(p *piece, shifted []uint64, scan func(rows *scorer.Rows, from int, filter []uint64)) []uint64 {
+func (s *scan) piece(p *piece, shifted []uint64, scan func(rows *vector.Rows, from int, filter []uint64)) []uint64 {
 	rows := &s.sn.segments[p.seg].rows
 	if p.runs == nil {
 		scan(rows.Slice(p.from, p.to), p.from, p.filter)
@@ -140,23 +138,15 @@ func (s *scan) piece(p *piece, shifted []uint64, scan func(rows *scorer.Rows, fr
 	return shifted
 }
 
-func (s *scan) rows(rows *scorer.Rows, filter []uint64, base int, tops []*scorer.TopK) {
-	if s.batch != nil {
-		s.batch.Scan(rows, filter, base, tops)
-		return
-	}
-	scorer.ScanBatch(rows, s.queries, filter, base, tops)
-}
-
 // collector gathers what workers found for one query. It keeps all that can be
 // among the best k, ties included, so that the order in which workers come makes
 // no difference.
 type collector struct {
 	best   []found
-	coarse *scorer.Candidates // instead of best, after across
+	coarse *vector.Candidates // instead of best, after across
 }
 
-func (c *collector) add(seg int, hits []scorer.Hit, k int) {
+func (c *collector) add(seg int, hits []vector.Hit, k int) {
 	for _, h := range hits {
 		c.best = append(c.best, found{seg, h.Pos, h.Score})
 	}

@@ -10,7 +10,9 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/aladin-go/aladin/format"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/container"
+	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // segment is a view of one segment of a mapped file. The lengths of its sections
@@ -19,7 +21,7 @@ import (
 type segment struct {
 	n     int
 	store *store
-	info  *format.Segment
+	info  *container.Segment
 
 	kinds     []byte
 	idOffsets []uint32
@@ -27,8 +29,8 @@ type segment struct {
 	idOrder   []uint32 // nil: rows are in order of id
 	cellStart []uint32 // nil: no cells
 
-	rows    scorer.Rows
-	rescore *scorer.Rows // bits only; nil when only bits are kept
+	rows    vector.Rows
+	rescore *vector.Rows // bits only; nil when only bits are kept
 
 	tokenFirst  []uint32
 	tokenOffset []uint64
@@ -50,8 +52,8 @@ type segment struct {
 
 // sectionReader hands out a segment's sections, checking their lengths.
 type sectionReader struct {
-	r   *format.Reader
-	seg *format.Segment
+	r   *container.Reader
+	seg *container.Segment
 	err error
 }
 
@@ -72,7 +74,7 @@ func (sr *sectionReader) bytes(k format.Kind, size int64, must bool) []byte {
 	return nil
 }
 
-func openSegment(r *format.Reader, st *store, info *format.Segment) (*segment, error) {
+func openSegment(r *container.Reader, st *store, info *container.Segment) (*segment, error) {
 	s := &segment{n: info.Items, store: st, info: info}
 	sr := &sectionReader{r: r, seg: info}
 	n := int64(s.n)
@@ -84,8 +86,8 @@ func openSegment(r *format.Reader, st *store, info *format.Segment) (*segment, e
 	if sr.err != nil {
 		return nil, sr.err
 	}
-	s.idOffsets, s.idBytes = format.View[uint32](ids[:4*(n+1)]), ids[4*(n+1):]
-	s.idOrder = format.View[uint32](sr.bytes(format.KindIDOrder, 4*n, false))
+	s.idOffsets, s.idBytes = mapped.View[uint32](ids[:4*(n+1)]), ids[4*(n+1):]
+	s.idOrder = mapped.View[uint32](sr.bytes(format.KindIDOrder, 4*n, false))
 	s.openMatch(sr)
 	s.openTokens(sr)
 	s.openRecords(sr)
@@ -96,11 +98,10 @@ func openSegment(r *format.Reader, st *store, info *format.Segment) (*segment, e
 
 func (s *segment) openMatch(sr *sectionReader) {
 	dim, n := s.store.dim, int64(s.n)
-	rows := func(codec Codec, kind, scaleKind format.Kind) scorer.Rows {
-		c := scorer.Codec(codec)
-		r := scorer.Rows{Codec: c, Dim: dim, N: s.n, Codes: sr.bytes(kind, n*int64(c.RowBytes(dim)), true)}
-		if c.HasScale() {
-			r.Scales = format.View[float32](sr.bytes(scaleKind, 4*n, true))
+	rows := func(codec Codec, kind, scaleKind format.Kind) vector.Rows {
+		r := vector.Rows{Codec: codec, Dim: dim, N: s.n, Codes: sr.bytes(kind, n*int64(vector.RowBytes(codec, dim)), true)}
+		if vector.HasScale(codec) {
+			r.Scales = mapped.View[float32](sr.bytes(scaleKind, 4*n, true))
 		}
 		return r
 	}
@@ -110,7 +111,7 @@ func (s *segment) openMatch(sr *sectionReader) {
 		s.rescore = &r
 	}
 	if s.store.cells != nil {
-		s.cellStart = format.View[uint32](sr.bytes(format.KindCellStart, 4*int64(s.store.cells.n+1), false))
+		s.cellStart = mapped.View[uint32](sr.bytes(format.KindCellStart, 4*int64(s.store.cells.n+1), false))
 	}
 	if sr.err == nil {
 		if err := s.rows.Validate(); err != nil {
@@ -128,11 +129,11 @@ func (s *segment) openTokens(sr *sectionReader) {
 	if s.tokenBlocks == nil {
 		return
 	}
-	s.tokenFirst = format.View[uint32](sr.bytes(format.KindTokenFirst, 4*(n+1), true))
-	s.tokenOffset = format.View[uint64](sr.bytes(format.KindTokenOffset, 8*n, true))
-	s.weights = format.View[float32](sr.bytes(format.KindTokenWeight, 4*t, false))
-	s.boxes = format.View[uint16](sr.bytes(format.KindBox, 8*t, false))
-	s.labels = format.View[uint16](sr.bytes(format.KindLabel, 2*t, false))
+	s.tokenFirst = mapped.View[uint32](sr.bytes(format.KindTokenFirst, 4*(n+1), true))
+	s.tokenOffset = mapped.View[uint64](sr.bytes(format.KindTokenOffset, 8*n, true))
+	s.weights = mapped.View[float32](sr.bytes(format.KindTokenWeight, 4*t, false))
+	s.boxes = mapped.View[uint16](sr.bytes(format.KindBox, 8*t, false))
+	s.labels = mapped.View[uint16](sr.bytes(format.KindLabel, 2*t, false))
 	if names := sr.bytes(format.KindLabelName, -1, s.labels != nil); names != nil && sr.err == nil {
 		s.labelNames, sr.err = readStringTable(names)
 	}
@@ -142,7 +143,7 @@ func (s *segment) openRecords(sr *sectionReader) {
 	blocks := int64(s.n+format.RecordsPerBlock-1) / format.RecordsPerBlock
 	s.recordBytes = sr.bytes(format.KindRecord, -1, false)
 	if s.recordBytes != nil {
-		s.recordIndex = format.View[uint64](sr.bytes(format.KindRecordIndex, 8*(blocks+1), true))
+		s.recordIndex = mapped.View[uint64](sr.bytes(format.KindRecordIndex, 8*(blocks+1), true))
 	}
 }
 
@@ -206,7 +207,7 @@ func readRows(b []byte, n int) (rows *roaring.Bitmap, err error) {
 	return rows, nil
 }
 
-// newRowSet makes a bit set for n rows, as scorer's filters are.
+// newRowSet makes a bit set for n rows, as the filters of scans are.
 func newRowSet(n int, full bool) []uint64 {
 	set := make([]uint64, (n+63)/64)
 	if full {
@@ -278,7 +279,7 @@ func (s *segment) matching(dst []float32, row int) {
 	switch {
 	case s.rescore != nil:
 		s.rescore.Decode(dst, row)
-	case s.rows.Codec == scorer.Bits:
+	case s.rows.Codec == vector.Bits:
 		// Signs around the centre, at a distance that makes up a unit vector: as a
 		// query, it has the row's bits.
 		s.rows.Decode(dst, row)

@@ -8,13 +8,14 @@ import (
 	"sync/atomic"
 
 	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/internal/container"
 )
 
 // snapshot is one commit of a file, mapped. It counts its users and is unmapped
 // when the last one is done.
 type snapshot struct {
 	serial   uint64 // unique in the process
-	r        *format.Reader
+	r        *container.Reader
 	store    *store
 	segments []*segment
 	items    int
@@ -30,7 +31,7 @@ var snapshots atomic.Uint64
 
 // openSnapshot opens the current commit with one user.
 func openSnapshot(fs format.FS, path string, cacheBytes int64) (*snapshot, error) {
-	r, err := format.Open(fs, path)
+	r, err := container.Open(fs, path)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 
 	"github.com/aladin-go/aladin/format"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/container"
+	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // store is how a file codes its items: options, dimensions and what all its
@@ -14,7 +16,7 @@ type store struct {
 	opts          BuildOptions
 	dim, tokenDim int
 	rowBytes      int
-	tokens        *scorer.Tokens // nil: no tokens are kept, or their size is not known yet
+	tokens        *vector.Tokens // nil: no tokens are kept, or their size is not known yet
 	records       *blockCodec
 
 	// Bits: what stored vectors and queries are centred with.
@@ -22,15 +24,15 @@ type store struct {
 
 	cells *cells // nil without
 
-	shared []format.Section // written so far
+	shared []container.Section // written so far
 }
 
 // setDim fixes the size of matching vectors.
 func (s *store) setDim(dim int) {
 	s.dim = dim
-	s.rowBytes = scorer.Codec(s.opts.Match).RowBytes(dim) + 4
+	s.rowBytes = vector.RowBytes(s.opts.Match, dim) + 4
 	if s.rescores() {
-		s.rowBytes += scorer.Int8.RowBytes(dim)
+		s.rowBytes += vector.RowBytes(vector.Int8, dim)
 	}
 }
 
@@ -40,7 +42,7 @@ func (s *store) rescores() bool { return s.opts.Match == Bits && !s.opts.NoResco
 func residual(c Codec) bool { return c == FourBit || c == TwoBit }
 
 // train learns from the first items what encoding them needs, and writes it.
-func (s *store) train(fw *format.Writer, sample []Item) error {
+func (s *store) train(fw *container.Writer, sample []Item) error {
 	for i := range sample {
 		e := sample[i].Encoding
 		if s.dim == 0 {
@@ -60,7 +62,7 @@ func (s *store) train(fw *format.Writer, sample []Item) error {
 			s.queryCentre = s.opts.QueryMean
 		}
 		both := append(append([]float32(nil), s.centre...), s.queryCentre...)
-		if err := s.share(fw, format.KindBits, 0, format.Bytes(both)); err != nil {
+		if err := s.share(fw, format.KindBits, 0, mapped.Bytes(both)); err != nil {
 			return err
 		}
 	}
@@ -70,10 +72,10 @@ func (s *store) train(fw *format.Writer, sample []Item) error {
 	return s.trainTokens(fw, sample)
 }
 
-func (s *store) trainTokens(fw *format.Writer, sample []Item) (err error) {
-	codec := scorer.Codec(s.opts.Regions)
+func (s *store) trainTokens(fw *container.Writer, sample []Item) (err error) {
+	codec := s.opts.Regions
 	if !residual(s.opts.Regions) {
-		s.tokens, err = scorer.NewTokens(codec, s.tokenDim)
+		s.tokens, err = vector.NewTokens(codec, s.tokenDim)
 		return err
 	}
 	var tokens []float32
@@ -88,7 +90,7 @@ func (s *store) trainTokens(fw *format.Writer, sample []Item) (err error) {
 	if len(tokens) == 0 {
 		return nil
 	}
-	if s.tokens, err = scorer.TrainTokens(context.Background(), codec, s.tokenDim, tokens, nil); err != nil {
+	if s.tokens, err = vector.TrainTokens(context.Background(), codec, s.tokenDim, tokens, nil); err != nil {
 		return err
 	}
 	b, err := s.tokens.MarshalBinary()
@@ -98,7 +100,7 @@ func (s *store) trainTokens(fw *format.Writer, sample []Item) (err error) {
 	return s.share(fw, format.KindCodebook, s.opts.Regions, b)
 }
 
-func (s *store) share(fw *format.Writer, kind format.Kind, codec Codec, b []byte) error {
+func (s *store) share(fw *container.Writer, kind format.Kind, codec Codec, b []byte) error {
 	sec, err := fw.Append(kind, codec, b)
 	if err != nil {
 		return err
@@ -122,7 +124,7 @@ func meanMatching(sample []Item, dim int) []float32 {
 }
 
 // trainDictionary learns the dictionary of record blocks once there is enough text.
-func (s *store) trainDictionary(fw *format.Writer, records [][]byte) error {
+func (s *store) trainDictionary(fw *container.Writer, records [][]byte) error {
 	if len(s.records.dict) > 0 {
 		return nil
 	}
@@ -136,7 +138,7 @@ func (s *store) trainDictionary(fw *format.Writer, records [][]byte) error {
 
 // openStore reads how a file codes its items from its manifest. All that it
 // keeps is copied out of the file, but for the cells.
-func openStore(r *format.Reader) (*store, error) {
+func openStore(r *container.Reader) (*store, error) {
 	m := r.Manifest()
 	s := &store{shared: m.Shared}
 	s.opts.Model = m.Model
@@ -144,7 +146,7 @@ func openStore(r *format.Reader) (*store, error) {
 	if _, err := s.opts.withDefaults(); err != nil || m.MatchCodec == 0 || m.TokenCodec == 0 {
 		return nil, fmt.Errorf("codecs %v and %v: %w", m.MatchCodec, m.TokenCodec, ErrCorrupt)
 	}
-	if m.Dim > scorer.MaxDim || m.TokenDim > scorer.MaxDim || m.Dim == 0 && len(m.Segments) > 0 {
+	if m.Dim > vector.MaxDim || m.TokenDim > vector.MaxDim || m.Dim == 0 && len(m.Segments) > 0 {
 		return nil, fmt.Errorf("%d and %d dimensions: %w", m.Dim, m.TokenDim, ErrCorrupt)
 	}
 	if len(m.Segments) > 0 {
@@ -167,7 +169,7 @@ func openStore(r *format.Reader) (*store, error) {
 		if !ok || sec.Length != int64(8*m.Dim) {
 			return nil, fmt.Errorf("bits means missing or of %d bytes: %w", sec.Length, ErrCorrupt)
 		}
-		both := append([]float32(nil), format.View[float32](r.Bytes(sec))...)
+		both := append([]float32(nil), mapped.View[float32](r.Bytes(sec))...)
 		s.centre, s.queryCentre = both[:m.Dim:m.Dim], both[m.Dim:]
 	}
 	if sec, ok := m.SharedSection(format.KindCells); ok {
@@ -183,20 +185,20 @@ func openStore(r *format.Reader) (*store, error) {
 	return s, nil
 }
 
-func (s *store) openTokens(r *format.Reader) (err error) {
+func (s *store) openTokens(r *container.Reader) (err error) {
 	if s.tokenDim == 0 || s.opts.Regions == None {
 		return nil
 	}
 	if !residual(s.opts.Regions) {
-		s.tokens, err = scorer.NewTokens(scorer.Codec(s.opts.Regions), s.tokenDim)
+		s.tokens, err = vector.NewTokens(s.opts.Regions, s.tokenDim)
 		return err
 	}
 	sec, ok := r.Manifest().SharedSection(format.KindCodebook)
 	if !ok {
 		return nil
 	}
-	s.tokens, err = scorer.UnmarshalTokens(r.Bytes(sec))
-	if err == nil && (s.tokens.Dim() != s.tokenDim || s.tokens.Codec() != scorer.Codec(s.opts.Regions)) {
+	s.tokens, err = vector.UnmarshalTokens(r.Bytes(sec))
+	if err == nil && (s.tokens.Dim() != s.tokenDim || s.tokens.Codec() != s.opts.Regions) {
 		err = fmt.Errorf("codebook is for %d dimensions of %v", s.tokens.Dim(), s.tokens.Codec())
 	}
 	if err != nil {

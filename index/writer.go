@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/internal/container"
 )
 
 // Writer changes an existing index file. It holds the file's lock: one Writer at a
@@ -24,7 +24,7 @@ func OpenWriter(path string, opts *BuildOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	fw, err := format.OpenWriter(o.FS, path)
+	fw, err := container.OpenWriter(o.FS, path)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func OpenWriter(path string, opts *BuildOptions) (*Writer, error) {
 }
 
 // load makes the appender for the file's current commit.
-func (w *Writer) load(fw *format.Writer) error {
+func (w *Writer) load(fw *container.Writer) error {
 	base, err := openSnapshot(w.opts.FS, w.path, -1)
 	if err != nil {
 		return err

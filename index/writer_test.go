@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/container"
 )
 
 func openWriter(t testing.TB, path string, opts *index.BuildOptions) *index.Writer {
@@ -94,7 +94,11 @@ func TestWriterLife(t *testing.T) {
 				before, err := ix.Match(ctx, items[0].Encoding, index.Query{K: 30})
 				require.NoError(t, err)
 				require.NoError(t, w.Compact(ctx, &index.CompactOptions{Cells: 4}))
-				require.Len(t, func() []format.Segment { r, _ := format.Open(nil, path); defer r.Close(); return r.Manifest().Segments }(), 1)
+				require.Len(t, func() []container.Segment {
+					r, _ := container.Open(nil, path)
+					defer r.Close()
+					return r.Manifest().Segments
+				}(), 1)
 				_, err = ix.Refresh()
 				require.NoError(t, err)
 				sameItems(t, ix, want)

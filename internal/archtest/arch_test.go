@@ -24,21 +24,24 @@ const module = "github.com/aladin-go/aladin"
 // arrows says which packages of ours a package may import besides its own tree: the longest key that is
 // the package or a folder above it counts. "." is the root package, "*" is all but cmd.
 var arrows = map[string][]string{
-	"format":   {},                              // the bytes of a file know nothing of what they mean
-	"scorer":   {"internal"},                    // kernels serve any store
-	"index":    {"format", "scorer"},            // an index searches without a model
-	".":        {"index", "scorer", "internal"}, // the façade
-	"train":    {"internal"},                    // a trained model is a bundle, not an index
+	"format":   {},                                                                     // the bytes of a file know nothing of what they mean
+	"scorer":   {"format", "internal/vector"},                                          // kernels serve any store
+	"index":    {"format", "internal/container", "internal/vector", "internal/mapped"}, // an index searches without a model
+	".":        {"index", "internal"},                                                  // the façade
+	"train":    {"internal"},                                                           // a trained model is a bundle, not an index
 	"internal": {"internal", "format", "index", "scorer", "."},
 	"cmd":      {"*"},
 	"scripts":  {"*"},
 
 	// Finer arrows inside internal.
-	"internal/ort":      {"internal/ortsetup"},
-	"internal/ortsetup": {},                // setting a machine up must not need what it sets up
-	"internal/onnx":     {"internal/elem"}, // a graph's format knows nothing of networks
-	"internal/bundle":   {},                // a model's folder can be checked without ONNX Runtime
-	"internal/region":   {},
+	"internal/ort":       {"internal/ortsetup"},
+	"internal/ortsetup":  {},                // setting a machine up must not need what it sets up
+	"internal/onnx":      {"internal/elem"}, // a graph's format knows nothing of networks
+	"internal/bundle":    {},                // a model's folder can be checked without ONNX Runtime
+	"internal/region":    {},
+	"internal/mapped":    {},
+	"internal/vector":    {"format"},                    // arithmetic, and the names of codecs
+	"internal/container": {"format", "internal/mapped"}, // the bytes of a file, not what they mean
 }
 
 // only says where a foreign package may be imported.

@@ -16,7 +16,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // A suite measures related things. To add one, write its function in a file of its
@@ -140,7 +140,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("-run: %w", err)
 	}
 	b := &bench{quick: *quick, rounds: max(*rounds, 1), notes: stderr}
-	fmt.Fprintf(stderr, "%s/%s, %d CPUs, kernels %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), scorer.Kernel())
+	fmt.Fprintf(stderr, "%s/%s, %d CPUs, kernels %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), vector.Kernel())
 	for _, s := range suites {
 		if !pattern.MatchString(s.name) {
 			continue

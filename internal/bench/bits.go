@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // bits measures sign codes with int8 rescoring on vectors of two modalities: what
@@ -27,10 +27,10 @@ func bits(ctx context.Context, b *bench) error {
 		w.caption(v, c)
 		addTo(textMean, v, 1.0/some)
 	}
-	exact := &scorer.Rows{Codec: scorer.Int8, Dim: dim, N: n, Codes: make([]byte, n*dim), Scales: make([]float32, n)}
-	size := scorer.Bits.RowBytes(dim)
-	coarse := func() *scorer.Rows {
-		return &scorer.Rows{Codec: scorer.Bits, Dim: dim, N: n, Codes: make([]byte, n*size)}
+	exact := &vector.Rows{Codec: vector.Int8, Dim: dim, N: n, Codes: make([]byte, n*dim), Scales: make([]float32, n)}
+	size := vector.RowBytes(vector.Bits, dim)
+	coarse := func() *vector.Rows {
+		return &vector.Rows{Codec: vector.Bits, Dim: dim, N: n, Codes: make([]byte, n*size)}
 	}
 	shifted, raw := coarse(), coarse()
 	var texts [][]float32
@@ -39,28 +39,28 @@ func bits(ctx context.Context, b *bench) error {
 			return ctx.Err()
 		}
 		c := w.image(v)
-		exact.Scales[i] = scorer.Int8.EncodeRow(exact.Codes[i*dim:], v, nil)
-		scorer.Bits.EncodeRow(shifted.Codes[i*size:], v, imageMean)
-		scorer.Bits.EncodeRow(raw.Codes[i*size:], v, nil)
+		exact.Scales[i] = vector.EncodeRow(vector.Int8, exact.Codes[i*dim:], v, nil)
+		vector.EncodeRow(vector.Bits, shifted.Codes[i*size:], v, imageMean)
+		vector.EncodeRow(vector.Bits, raw.Codes[i*size:], v, nil)
 		if i%(n/queries) == 0 && len(texts) < queries {
 			w.caption(v, c)
 			texts = append(texts, slices.Clone(v))
 		}
 	}
 
-	var want [][]scorer.Hit
-	var exactQueries, shiftedQueries, rawQueries []*scorer.Query
+	var want [][]vector.Hit
+	var exactQueries, shiftedQueries, rawQueries []*vector.Query
 	for _, t := range texts {
-		exactQueries = append(exactQueries, newQuery(scorer.Int8, t, nil))
-		shiftedQueries = append(shiftedQueries, newQuery(scorer.Bits, t, textMean))
-		rawQueries = append(rawQueries, newQuery(scorer.Bits, t, nil))
+		exactQueries = append(exactQueries, newQuery(vector.Int8, t, nil))
+		shiftedQueries = append(shiftedQueries, newQuery(vector.Bits, t, textMean))
+		rawQueries = append(rawQueries, newQuery(vector.Bits, t, nil))
 	}
-	want, err := scorer.Search(ctx, []scorer.Segment{{Rows: exact}}, exactQueries, k, 0)
+	want, err := vector.Search(ctx, []vector.Segment{{Rows: exact}}, exactQueries, k, 0)
 	if err != nil {
 		return err
 	}
-	recall := func(rows *scorer.Rows, qs []*scorer.Query, candidates int) float64 {
-		found, first := 0, scorer.NewCandidates(candidates)
+	recall := func(rows *vector.Rows, qs []*vector.Query, candidates int) float64 {
+		found, first := 0, vector.NewCandidates(candidates)
 		for i, q := range qs {
 			first.Reset()
 			first.Scan(rows, q, nil, 0)
@@ -81,20 +81,20 @@ func bits(ctx context.Context, b *bench) error {
 		}
 	}
 
-	top := scorer.NewTopK(k)
+	top := vector.NewTopK(k)
 	next := 0 // each run takes the next query
 	search := func(candidates int) func() {
-		first := scorer.NewCandidates(candidates)
+		first := vector.NewCandidates(candidates)
 		return func() {
 			i := next % queries
 			first.Reset()
 			top.Reset()
 			first.Scan(shifted, shiftedQueries[i], nil, 0)
-			scorer.Rescore(exact, exactQueries[i], first.Rows(), 0, top)
+			vector.Rescore(exact, exactQueries[i], first.Rows(), 0, top)
 		}
 	}
 	t := b.measure(
-		func() { next++; top.Reset(); scorer.Scan(exact, exactQueries[next%queries], nil, 0, top) },
+		func() { next++; top.Reset(); vector.Scan(exact, exactQueries[next%queries], nil, 0, top) },
 		search(1000), search(2000),
 	)
 	million := 1e6 / float64(n)

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"unsafe"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // dim is the dimension of all measurements: that of ALADIN's common space.
@@ -39,8 +39,8 @@ func randomBytes(r *rand.Rand, b []byte) {
 }
 
 // int8Rows makes n rows of random codes, which stand for vectors of length near 1.
-func int8Rows(r *rand.Rand, n int) *scorer.Rows {
-	rows := &scorer.Rows{Codec: scorer.Int8, Dim: dim, N: n, Codes: make([]byte, n*dim), Scales: make([]float32, n)}
+func int8Rows(r *rand.Rand, n int) *vector.Rows {
+	rows := &vector.Rows{Codec: vector.Int8, Dim: dim, N: n, Codes: make([]byte, n*dim), Scales: make([]float32, n)}
 	randomBytes(r, rows.Codes)
 	for i := range rows.Scales {
 		rows.Scales[i] = 5e-4
@@ -63,8 +63,8 @@ func readWords(b []byte) uint64 {
 // readVectors is the standard library's loop over vector registers.
 func readVectors(b []byte) uint64 { return uint64(bytes.Count(b, []byte{0})) }
 
-func newQuery(codec scorer.Codec, v, centre []float32) *scorer.Query {
-	q, err := scorer.NewQuery(codec, v, centre)
+func newQuery(codec vector.Codec, v, centre []float32) *vector.Query {
+	q, err := vector.NewQuery(codec, v, centre)
 	if err != nil {
 		panic(err) // the codecs and dimensions are ours
 	}

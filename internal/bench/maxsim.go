@@ -6,7 +6,7 @@ import (
 
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 const (
@@ -27,16 +27,16 @@ func maxSim(ctx context.Context, b *bench) error {
 	}
 	scores := make([]float32, candidates)
 	var subjects []func()
-	codecs := []scorer.Codec{scorer.Int8, scorer.Residual2, scorer.Residual4, scorer.F16}
+	codecs := []vector.Codec{vector.Int8, vector.Residual2, vector.Residual4, vector.F16}
 	for _, c := range codecs {
-		tokens, err := scorer.NewTokens(c, dim)
-		if c == scorer.Residual2 || c == scorer.Residual4 {
-			tokens, err = scorer.TrainTokens(ctx, c, dim, v, &scorer.TrainOptions{Centroids: 1024, Iterations: 1})
+		tokens, err := vector.NewTokens(c, dim)
+		if c == vector.Residual2 || c == vector.Residual4 {
+			tokens, err = vector.TrainTokens(ctx, c, dim, v, &vector.TrainOptions{Centroids: 1024, Iterations: 1})
 		}
 		if err != nil {
 			return err
 		}
-		query, err := scorer.NewMaxSim(tokens, v[:words*dim], nil)
+		query, err := vector.NewMaxSim(tokens, v[:words*dim], nil)
 		if err != nil {
 			return err
 		}
@@ -70,7 +70,7 @@ func maxSim(ctx context.Context, b *bench) error {
 
 // file lays out the blocks of many images as an index file does, 64-byte aligned, and
 // returns those in order. A few different images repeat, each at its own place in memory.
-func file(t *scorer.Tokens, v []float32, images int, order []int) ([][]byte, error) {
+func file(t *vector.Tokens, v []float32, images int, order []int) ([][]byte, error) {
 	size := regions * t.TokenBytes()
 	step := (size + 63) &^ 63
 	var sample []byte

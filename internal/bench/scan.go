@@ -7,7 +7,7 @@ import (
 
 	"github.com/viterin/vek/vek32"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // scans measures exact search over matching codes: milliseconds a million rows, on
@@ -18,11 +18,11 @@ func scans(ctx context.Context, b *bench) error {
 	n := b.size(1_000_000, 200_000)
 	rows := int8Rows(r, n)
 	v := unitVectors(r, 32)
-	var queries []*scorer.Query
-	var tops []*scorer.TopK
+	var queries []*vector.Query
+	var tops []*vector.TopK
 	for i := range 32 {
-		queries = append(queries, newQuery(scorer.Int8, v[i*dim:(i+1)*dim], nil))
-		tops = append(tops, scorer.NewTopK(k))
+		queries = append(queries, newQuery(vector.Int8, v[i*dim:(i+1)*dim], nil))
+		tops = append(tops, vector.NewTopK(k))
 	}
 	reset := func() {
 		for _, t := range tops {
@@ -33,10 +33,10 @@ func scans(ctx context.Context, b *bench) error {
 	t := b.measure(
 		func() { runtime.KeepAlive(readWords(rows.Codes)) },
 		func() { runtime.KeepAlive(readVectors(rows.Codes)) },
-		func() { reset(); scorer.Scan(rows, queries[0], nil, 0, tops[0]) },
-		func() { reset(); scorer.ScanBatch(rows, queries, nil, 0, tops) },
+		func() { reset(); vector.Scan(rows, queries[0], nil, 0, tops[0]) },
+		func() { reset(); vector.NewBatch(queries).Scan(rows, nil, 0, tops) },
 		func() {
-			_, _ = scorer.Search(ctx, []scorer.Segment{{Rows: rows}}, queries[:1], k, 2)
+			_, _ = vector.Search(ctx, []vector.Segment{{Rows: rows}}, queries[:1], k, 2)
 		},
 	)
 	if err := ctx.Err(); err != nil {
@@ -61,27 +61,27 @@ func scans(ctx context.Context, b *bench) error {
 	for i := 0; i < len(floats); {
 		i += copy(floats[i:], v)
 	}
-	f32 := &scorer.Rows{Codec: scorer.F32, Dim: dim, N: n, Codes: bytesOf(floats)}
-	f16 := &scorer.Rows{Codec: scorer.F16, Dim: dim, N: n, Codes: make([]byte, n*scorer.F16.RowBytes(dim))}
-	some, err := scorer.NewRows(scorer.F16, dim, v, nil)
+	f32 := &vector.Rows{Codec: vector.F32, Dim: dim, N: n, Codes: bytesOf(floats)}
+	f16 := &vector.Rows{Codec: vector.F16, Dim: dim, N: n, Codes: make([]byte, n*vector.RowBytes(vector.F16, dim))}
+	some, err := vector.NewRows(vector.F16, dim, v, nil)
 	if err != nil {
 		return err
 	}
 	for i := 0; i < len(f16.Codes); {
 		i += copy(f16.Codes[i:], some.Codes)
 	}
-	f32Query, f16Query := newQuery(scorer.F32, v[:dim], nil), newQuery(scorer.F16, v[:dim], nil)
+	f32Query, f16Query := newQuery(vector.F32, v[:dim], nil), newQuery(vector.F16, v[:dim], nil)
 	t = b.measure(
 		func() {
 			top := tops[0]
 			top.Reset()
 			for i := range n {
-				top.Push(scorer.Hit{Pos: i, Score: vek32.Dot(v[:dim], floats[i*dim:(i+1)*dim])})
+				top.Push(vector.Hit{Pos: i, Score: vek32.Dot(v[:dim], floats[i*dim:(i+1)*dim])})
 			}
 		},
-		func() { reset(); scorer.Scan(f32, f32Query, nil, 0, tops[0]) },
-		func() { reset(); scorer.Scan(f16, f16Query, nil, 0, tops[0]) },
-		func() { reset(); scorer.Scan(int8s, queries[0], nil, 0, tops[0]) },
+		func() { reset(); vector.Scan(f32, f32Query, nil, 0, tops[0]) },
+		func() { reset(); vector.Scan(f16, f16Query, nil, 0, tops[0]) },
+		func() { reset(); vector.Scan(int8s, queries[0], nil, 0, tops[0]) },
 	)
 	million = 1e6 / float64(n)
 	vek := t.ms(0) * million

@@ -9,8 +9,9 @@ import (
 
 	"github.com/viterin/vek/vek32"
 
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/eval"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // An aligner computes alignment scores, Σ_w weight_w · max_r ⟨word_w, region_r⟩ over the regions that
@@ -31,11 +32,11 @@ func newAligner(images, captions *tokens, precision string) (aligner, error) {
 	if precision == "f32" {
 		return &plainAligner{images, captions}, nil
 	}
-	codec, err := scorer.ParseCodec(precision)
+	codec, err := index.ParseCodec(precision)
 	if err != nil {
 		return nil, err
 	}
-	layout, err := scorer.NewTokens(codec, images.dim)
+	layout, err := vector.NewTokens(codec, images.dim)
 	if err != nil {
 		return nil, err
 	}
@@ -130,11 +131,11 @@ func (a *plainAligner) fingerprint() [32]byte { return fingerprint("f32", a.imag
 type codedAligner struct {
 	images   *tokens
 	captions *tokens
-	layout   *scorer.Tokens
+	layout   *vector.Tokens
 	regions  [][]byte                    // blocks of every image
 	words    func() (*codedWords, error) // made when first needed
 	// prepared keeps every caption made ready to be scored, as far as memory allows; else it is nil.
-	prepared []atomic.Pointer[scorer.MaxSim]
+	prepared []atomic.Pointer[vector.MaxSim]
 }
 
 // preparedBytes is what prepared captions may take.
@@ -145,7 +146,7 @@ type codedWords struct {
 	weights [][]float32 // of their words
 }
 
-func newCodedAligner(images, captions *tokens, layout *scorer.Tokens) (*codedAligner, error) {
+func newCodedAligner(images, captions *tokens, layout *vector.Tokens) (*codedAligner, error) {
 	a := &codedAligner{images: images, captions: captions, layout: layout}
 	a.words = sync.OnceValues(func() (*codedWords, error) {
 		blocks, err := encodeBlocks("caption", layout, captions)
@@ -163,8 +164,8 @@ func newCodedAligner(images, captions *tokens, layout *scorer.Tokens) (*codedAli
 	for c := range captions.items() {
 		groups += (captions.start[c+1] - captions.start[c] + lanes - 1) / lanes
 	}
-	if size := groups * lanes * layout.Codec().RowBytes(layout.Dim()); size <= preparedBytes {
-		a.prepared = make([]atomic.Pointer[scorer.MaxSim], captions.items())
+	if size := groups * lanes * vector.RowBytes(layout.Codec(), layout.Dim()); size <= preparedBytes {
+		a.prepared = make([]atomic.Pointer[vector.MaxSim], captions.items())
 	}
 	var err error
 	a.regions, err = encodeBlocks("image", layout, images)
@@ -172,20 +173,20 @@ func newCodedAligner(images, captions *tokens, layout *scorer.Tokens) (*codedAli
 }
 
 // prepare makes caption c ready to be scored, or finds it so.
-func (a *codedAligner) prepare(c int) (*scorer.MaxSim, error) {
+func (a *codedAligner) prepare(c int) (*vector.MaxSim, error) {
 	if a.prepared != nil {
 		if s := a.prepared[c].Load(); s != nil {
 			return s, nil
 		}
 	}
-	s, err := scorer.NewMaxSim(a.layout, a.captions.rows(c), a.captions.weightsOf(c))
+	s, err := vector.NewMaxSim(a.layout, a.captions.rows(c), a.captions.weightsOf(c))
 	if err == nil && a.prepared != nil {
 		a.prepared[c].Store(s)
 	}
 	return s, err
 }
 
-func encodeBlocks(what string, layout *scorer.Tokens, t *tokens) ([][]byte, error) {
+func encodeBlocks(what string, layout *vector.Tokens, t *tokens) ([][]byte, error) {
 	out := make([][]byte, t.items())
 	for k := range out {
 		var err error
@@ -225,14 +226,14 @@ func (a *codedAligner) Rows(images []int, dst []float32) error {
 
 // Pairs implements eval.PairScorer.
 func (a *codedAligner) Pairs(image int, captions []int32, dst []float32) error {
-	if a.layout.Codec() == scorer.F16 { // codes one side only, so that the other way would give another score
+	if a.layout.Codec() == vector.F16 { // codes one side only, so that the other way would give another score
 		return a.block([]int{image}, captions, dst)
 	}
 	words, err := a.words()
 	if err != nil {
 		return err
 	}
-	s, err := scorer.NewMaxSim(a.layout, a.images.rows(image), a.images.weightsOf(image))
+	s, err := vector.NewMaxSim(a.layout, a.images.rows(image), a.images.weightsOf(image))
 	if err != nil {
 		return err
 	}

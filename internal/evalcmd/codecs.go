@@ -7,8 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/eval"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // codecRow is what an index gains and loses with one codec.
@@ -72,21 +73,21 @@ func (e *evaluation) compareCodecs(ctx context.Context) error {
 const timedQueries = 30
 
 func (e *evaluation) matchCodec(ctx context.Context, name string) (*codecRow, error) {
-	codec, err := scorer.ParseCodec(name)
+	codec, err := index.ParseCodec(name)
 	if err != nil {
 		return nil, err
 	}
 	images, captions := e.d.imageVectors, e.d.captionVectors
 	var imageCentre, textCentre []float32
-	if codec == scorer.Bits { // signs about each side's own mean: the two sides do not overlap
+	if codec == vector.Bits { // signs about each side's own mean: the two sides do not overlap
 		imageCentre, textCentre = mean(images), mean(captions)
 	}
-	s := &codedScores{queries: make([]*scorer.Query, captions.Len())}
-	if s.rows, err = scorer.NewRows(codec, images.Dim, images.Data, imageCentre); err != nil {
+	s := &codedScores{queries: make([]*vector.Query, captions.Len())}
+	if s.rows, err = vector.NewRows(codec, images.Dim, images.Data, imageCentre); err != nil {
 		return nil, err
 	}
 	for c := range s.queries {
-		if s.queries[c], err = scorer.NewQuery(codec, captions.Row(c), textCentre); err != nil {
+		if s.queries[c], err = vector.NewQuery(codec, captions.Row(c), textCentre); err != nil {
 			return nil, err
 		}
 	}
@@ -102,13 +103,13 @@ func (e *evaluation) matchCodec(ctx context.Context, name string) (*codecRow, er
 	for k := range timedQueries {
 		began := time.Now()
 		q := s.queries[k*len(s.queries)/timedQueries]
-		if _, err := scorer.Search(ctx, []scorer.Segment{{Rows: s.rows}}, []*scorer.Query{q}, most, e.threads); err != nil {
+		if _, err := vector.Search(ctx, []vector.Segment{{Rows: s.rows}}, []*vector.Query{q}, most, e.threads); err != nil {
 			return nil, err
 		}
 		times = append(times, time.Since(began))
 	}
-	bytes := float64(codec.RowBytes(images.Dim))
-	if codec.HasScale() {
+	bytes := float64(vector.RowBytes(codec, images.Dim))
+	if vector.HasScale(codec) {
 		bytes += 4
 	}
 	return &codecRow{"match", name, bytes, quantilesOf(times).P50, o.Retrieval()}, nil
@@ -130,8 +131,8 @@ func mean(v eval.Vectors) []float32 {
 
 // codedScores are those of images kept as codes.
 type codedScores struct {
-	rows    *scorer.Rows
-	queries []*scorer.Query
+	rows    *vector.Rows
+	queries []*vector.Query
 }
 
 func (s *codedScores) Dims() (images, captions int) { return s.rows.N, len(s.queries) }
@@ -140,34 +141,34 @@ func (s *codedScores) Rows(images []int, dst []float32) error {
 	m := len(s.queries)
 	for c, q := range s.queries {
 		for k, i := range images {
-			dst[k*m+c] = scorer.Score(s.rows, q, i)
+			dst[k*m+c] = vector.Score(s.rows, q, i)
 		}
 	}
 	return nil
 }
 
 func (e *evaluation) regionCodec(ctx context.Context, name string) (*codecRow, error) {
-	codec, err := scorer.ParseCodec(name)
+	codec, err := index.ParseCodec(name)
 	if err != nil {
 		return nil, err
 	}
 	regions, words := e.d.imageTokens, e.d.captionTokens
-	var layout *scorer.Tokens
-	if codec == scorer.Residual4 || codec == scorer.Residual2 {
-		layout, err = scorer.TrainTokens(ctx, codec, regions.dim, sampleTokens(regions, 20000), nil)
+	var layout *vector.Tokens
+	if codec == vector.Residual4 || codec == vector.Residual2 {
+		layout, err = vector.TrainTokens(ctx, codec, regions.dim, sampleTokens(regions, 20000), nil)
 	} else {
-		layout, err = scorer.NewTokens(codec, regions.dim)
+		layout, err = vector.NewTokens(codec, regions.dim)
 	}
 	if err != nil {
 		return nil, err
 	}
-	a := &indexAligner{captions: make([]*scorer.MaxSim, words.items())}
+	a := &indexAligner{captions: make([]*vector.MaxSim, words.items())}
 	if a.blocks, err = encodeBlocks("image", layout, regions); err != nil {
 		return nil, err
 	}
 	bytes := meanLength(a.blocks)
 	for c := range a.captions {
-		if a.captions[c], err = scorer.NewMaxSim(layout, words.rows(c), words.weightsOf(c)); err != nil {
+		if a.captions[c], err = vector.NewMaxSim(layout, words.rows(c), words.weightsOf(c)); err != nil {
 			return nil, err
 		}
 	}
@@ -236,7 +237,7 @@ func sampleTokens(t *tokens, n int) []float32 {
 // indexAligner scores words against coded regions, the way a search in an index does.
 type indexAligner struct {
 	blocks   [][]byte
-	captions []*scorer.MaxSim
+	captions []*vector.MaxSim
 }
 
 func (a *indexAligner) Pairs(image int, captions []int32, dst []float32) error {

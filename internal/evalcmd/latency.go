@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/aladin-go/aladin/internal/eval"
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // latencies are milliseconds of each stage of one query by text, one at a time.
@@ -76,15 +76,15 @@ func (e *evaluation) measure(ctx context.Context) error {
 	}
 	l := &latencies{EncodeText: quantilesOf(d.cost.captionCalls), EncodeImage: quantilesOf(d.cost.imageCalls)}
 	e.doc.Latency = l
-	rows, err := scorer.NewRows(scorer.Int8, d.imageVectors.Dim, d.imageVectors.Data, nil)
+	rows, err := vector.NewRows(vector.Int8, d.imageVectors.Dim, d.imageVectors.Data, nil)
 	if err != nil {
 		return err
 	}
-	var layout *scorer.Tokens
+	var layout *vector.Tokens
 	var blocks [][]byte
-	bytes := float64(scorer.Int8.RowBytes(d.imageVectors.Dim) + 4)
+	bytes := float64(vector.RowBytes(vector.Int8, d.imageVectors.Dim) + 4)
 	if d.imageTokens != nil && e.alignment != "none" {
-		if layout, err = scorer.NewTokens(scorer.Int8, d.imageTokens.dim); err != nil {
+		if layout, err = vector.NewTokens(vector.Int8, d.imageTokens.dim); err != nil {
 			return err
 		}
 		if blocks, err = encodeBlocks("image", layout, d.imageTokens); err != nil {
@@ -111,11 +111,11 @@ func (e *evaluation) measure(ctx context.Context) error {
 		}
 		c := k * len(d.captions) / queries // spread over all
 		began := time.Now()
-		q, err := scorer.NewQuery(scorer.Int8, d.captionVectors.Row(c), nil)
+		q, err := vector.NewQuery(vector.Int8, d.captionVectors.Row(c), nil)
 		if err != nil {
 			return err
 		}
-		hits, err := scorer.Search(ctx, []scorer.Segment{{Rows: rows}}, []*scorer.Query{q}, most, e.threads)
+		hits, err := vector.Search(ctx, []vector.Segment{{Rows: rows}}, []*vector.Query{q}, most, e.threads)
 		if err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (e *evaluation) measure(ctx context.Context) error {
 		if layout != nil {
 			for at, n := range e.candidates {
 				began := time.Now()
-				s, err := scorer.NewMaxSim(layout, d.captionTokens.rows(c), d.captionTokens.weightsOf(c))
+				s, err := vector.NewMaxSim(layout, d.captionTokens.rows(c), d.captionTokens.weightsOf(c))
 				if err != nil {
 					return err
 				}

@@ -1,4 +1,4 @@
-// Command compare times package scorer on vectors that another engine is timed
+// Command compare times the kernels on vectors that another engine is timed
 // on too. The script run beside it makes the vectors and calls both:
 //
 //	internal/bench/compare/run [rows]
@@ -15,7 +15,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/aladin-go/aladin/scorer"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 const (
@@ -113,43 +113,43 @@ func compare(rowsPath, queriesPath string, dim, k int) error {
 	if len(q) < queryCount*dim {
 		return fmt.Errorf("%s: fewer than %d queries", queriesPath, queryCount)
 	}
-	var exact [][]scorer.Hit
-	var int8Rows *scorer.Rows
-	for _, codec := range []scorer.Codec{scorer.F32, scorer.F16, scorer.Int8, scorer.Bits} {
-		rows, err := scorer.NewRows(codec, dim, x, nil)
+	var exact [][]vector.Hit
+	var int8Rows *vector.Rows
+	for _, codec := range []vector.Codec{vector.F32, vector.F16, vector.Int8, vector.Bits} {
+		rows, err := vector.NewRows(codec, dim, x, nil)
 		if err != nil {
 			return err
 		}
-		var queries, fine []*scorer.Query
+		var queries, fine []*vector.Query
 		for i := range queryCount {
 			v := q[i*dim : (i+1)*dim]
-			p, err := scorer.NewQuery(codec, v, nil)
+			p, err := vector.NewQuery(codec, v, nil)
 			if err != nil {
 				return err
 			}
 			queries = append(queries, p)
-			if p, err = scorer.NewQuery(scorer.Int8, v, nil); err != nil {
+			if p, err = vector.NewQuery(vector.Int8, v, nil); err != nil {
 				return err
 			}
 			fine = append(fine, p)
 		}
-		search := func(n int) [][]scorer.Hit { return scan(rows, queries[:n], k) }
+		search := func(n int) [][]vector.Hit { return scan(rows, queries[:n], k) }
 		name := codec.String()
-		if codec == scorer.Int8 {
+		if codec == vector.Int8 {
 			int8Rows = rows
 		}
-		if codec == scorer.Bits {
+		if codec == vector.Bits {
 			report("bits, not rescored", search, exact, k)
 			name = fmt.Sprintf("bits, %d rescored with int8", coarse)
-			search = func(n int) [][]scorer.Hit {
+			search = func(n int) [][]vector.Hit {
 				found := scan(rows, queries[:n], coarse)
 				for i, hits := range found {
 					indices := make([]int, len(hits))
 					for j, h := range hits {
 						indices[j] = h.Pos
 					}
-					top := scorer.NewTopK(k)
-					scorer.Rescore(int8Rows, fine[i], indices, 0, top)
+					top := vector.NewTopK(k)
+					vector.Rescore(int8Rows, fine[i], indices, 0, top)
 					found[i] = top.Hits()
 				}
 				return found
@@ -163,20 +163,20 @@ func compare(rowsPath, queriesPath string, dim, k int) error {
 	return nil
 }
 
-func scan(rows *scorer.Rows, queries []*scorer.Query, k int) [][]scorer.Hit {
-	tops := make([]*scorer.TopK, len(queries))
+func scan(rows *vector.Rows, queries []*vector.Query, k int) [][]vector.Hit {
+	tops := make([]*vector.TopK, len(queries))
 	for i := range tops {
-		tops[i] = scorer.NewTopK(k)
+		tops[i] = vector.NewTopK(k)
 	}
-	scorer.ScanBatch(rows, queries, nil, 0, tops)
-	hits := make([][]scorer.Hit, len(queries))
+	vector.NewBatch(queries).Scan(rows, nil, 0, tops)
+	hits := make([][]vector.Hit, len(queries))
 	for i, t := range tops {
 		hits[i] = t.Hits()
 	}
 	return hits
 }
 
-func report(name string, search func(n int) [][]scorer.Hit, exact [][]scorer.Hit, k int) {
+func report(name string, search func(n int) [][]vector.Hit, exact [][]vector.Hit, k int) {
 	found := search(queryCount)
 	hit := 0
 	for i := range found {
@@ -191,7 +191,7 @@ func report(name string, search func(n int) [][]scorer.Hit, exact [][]scorer.Hit
 		}
 	}
 	line, _ := json.Marshal(map[string]any{
-		"engine": "scorer (" + scorer.Kernel() + ")", "what": name,
+		"engine": "scorer (" + vector.Kernel() + ")", "what": name,
 		"ms_single": best(5, func() { search(1) }), "ms_batch": best(3, func() { search(queryCount) }) / queryCount,
 		"recall": float64(hit) / float64(queryCount*k),
 	})

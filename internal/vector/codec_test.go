@@ -1,0 +1,147 @@
+package vector
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/x448/float16"
+)
+
+func TestRowBytes(t *testing.T) {
+	for _, c := range []struct {
+		codec Codec
+		dim   int
+		want  int
+	}{{F32, 1, 256}, {F16, 64, 128}, {Int8, 65, 128}, {Bits, 768, 96}, {Residual4, 768, 384}, {Residual2, 768, 192}, {Codec(0), 768, 0}} {
+		assert.Equal(t, c.want, RowBytes(c.codec, c.dim), "%v of %d", c.codec, c.dim)
+	}
+}
+
+func TestF16AgainstFloat16(t *testing.T) {
+	for i := range 1 << 16 {
+		h := uint16(i)
+		want := float16.Frombits(h).Float32()
+		got := F16ToFloat32(h)
+		if math.Float32bits(want) != math.Float32bits(got) && (want == want || got == got) {
+			t.Fatalf("F16ToFloat32(%04x) = %v, want %v", h, got, want)
+		}
+	}
+	r := rand.New(rand.NewPCG(5, 5))
+	check := func(b uint32) {
+		x := math.Float32frombits(b)
+		if x != x {
+			if F16ToFloat32(F16FromFloat32(x)) == F16ToFloat32(F16FromFloat32(x)) {
+				t.Fatalf("F16FromFloat32(NaN %08x) is a number", b)
+			}
+			return
+		}
+		if want, got := uint16(float16.Fromfloat32(x)), F16FromFloat32(x); want != got {
+			t.Fatalf("F16FromFloat32(%v) = %04x, want %04x", x, got, want)
+		}
+	}
+	for range 1 << 18 {
+		check(r.Uint32())
+	}
+	for i := range uint32(1 << 16) { // every half and what lies just beside and between
+		b := math.Float32bits(F16ToFloat32(uint16(i)))
+		check(b)
+		check(b + 1)
+		check(b - 1)
+		check(b + 0x1000)
+		check(b + 0x0fff)
+	}
+}
+
+func TestQuantizeInt8(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for _, c := range []struct {
+		name  string
+		in    []float32
+		want  []int8
+		scale float32
+	}{
+		{"zero", []float32{0, 0}, []int8{0, 0}, 0},
+		{"symmetric", []float32{1, -1, 0.5}, []int8{127, -127, 64}, 1.0 / 127},
+		{"halves to even", []float32{127, 0.5, 1.5, 2.5, -0.5, -1.5}, []int8{127, 0, 2, 2, 0, -2}, 1},
+		{"not a number", []float32{nan, 1}, []int8{0, 127}, 1.0 / 127},
+		{"infinite", []float32{inf, -inf, 1}, []int8{127, -127, 127}, 1.0 / 127},
+		{"only infinite", []float32{inf}, []int8{0}, 0},
+		{"empty", nil, []int8{}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := make([]int8, len(c.in))
+			assert.Equal(t, c.scale, QuantizeInt8(got, c.in))
+			assert.Equal(t, c.want, got)
+		})
+	}
+}
+
+func TestRowsRoundTrip(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	for _, dim := range []int{1, 63, 64, 65, 100, 768} {
+		v := unit(r, 5, dim)
+		for codec, tolerance := range map[Codec]float64{F32: 0, F16: 1.0 / 2048, Int8: 0.5 / 127} {
+			rows, err := NewRows(codec, dim, v, nil)
+			require.NoError(t, err)
+			require.NoError(t, rows.Validate())
+			got := make([]float32, dim)
+			for i := range 5 {
+				rows.Slice(i, 5).Decode(got, 0)
+				for d, x := range v[i*dim : (i+1)*dim] {
+					require.InDelta(t, x, got[d], tolerance+1e-7, "%v value %d", codec, d)
+				}
+			}
+		}
+		centre := unit(r, 1, dim)
+		rows, err := NewRows(Bits, dim, v, centre)
+		require.NoError(t, err)
+		got := make([]float32, dim)
+		rows.Decode(got, 3)
+		for d, x := range v[3*dim : 4*dim] {
+			require.Equal(t, x-centre[d] >= 0, got[d] > 0)
+		}
+	}
+}
+
+func TestSignedFromOffset(t *testing.T) {
+	v := []float32{1, -1, 0, 0.25}
+	want, got := make([]int8, 4), make([]int8, 4)
+	QuantizeInt8(want, v)
+	code := make([]byte, 64)
+	EncodeRow(Int8, code, v, nil)
+	SignedFromOffset(got, code[:4])
+	assert.Equal(t, want, got)
+	assert.Equal(t, byte(128), code[63], "padding stands for zero")
+}
+
+func TestRowsValidate(t *testing.T) {
+	good := func() *Rows {
+		return &Rows{Codec: Int8, Dim: 64, N: 2, Codes: make([]byte, 128), Scales: make([]float32, 2)}
+	}
+	require.NoError(t, good().Validate())
+	for name, spoil := range map[string]func(*Rows){
+		"short codes":    func(r *Rows) { r.Codes = r.Codes[1:] },
+		"long codes":     func(r *Rows) { r.Codes = make([]byte, 129) },
+		"no scales":      func(r *Rows) { r.Scales = nil },
+		"negative":       func(r *Rows) { r.N = -1 },
+		"dim":            func(r *Rows) { r.Dim = 0 },
+		"large dim":      func(r *Rows) { r.Dim = MaxDim + 1 },
+		"codec":          func(r *Rows) { r.Codec = Residual2 },
+		"scales for f32": func(r *Rows) { r.Codec, r.N = F32, 0; r.Codes = nil },
+	} {
+		r := good()
+		spoil(r)
+		assert.Error(t, r.Validate(), name)
+	}
+	_, err := NewRows(Int8, 3, make([]float32, 4), nil)
+	assert.ErrorIs(t, err, ErrShape)
+	_, err = NewQuery(Int8, nil, nil)
+	assert.ErrorIs(t, err, ErrShape)
+	_, err = NewQuery(Residual2, make([]float32, 4), nil)
+	assert.ErrorIs(t, err, ErrCodec)
+	_, err = NewQuery(Bits, make([]float32, 4), make([]float32, 3))
+	assert.ErrorIs(t, err, ErrShape)
+}

@@ -1,0 +1,22 @@
+package vector
+
+// Kernels names the sets of kernels that this CPU runs.
+func Kernels() []string {
+	var names []string
+	for _, k := range available() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// UseKernel makes a set of kernels current and returns a function that undoes it.
+// Not for parallel tests.
+func UseKernel(name string) (undo func()) {
+	old := kernel
+	for _, k := range available() {
+		if k.name == name {
+			kernel = k
+		}
+	}
+	return func() { kernel = old }
+}
