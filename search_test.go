@@ -58,9 +58,9 @@ func TestSearch(t *testing.T) {
 		if i > 0 {
 			assert.LessOrEqual(t, h.Align, hits[i-1].Align)
 		}
-		e, err := images.Encoding(h.ID)
+		it, err := images.Item(t.Context(), h.ID)
 		require.NoError(t, err)
-		a, err := m.Align(t.Context(), q, e)
+		a, err := m.Align(t.Context(), q, it.Encoding)
 		require.NoError(t, err)
 		assert.InDelta(t, a.Score, h.Align, 0.05)
 		require.Len(t, h.Words, len(a.Words))

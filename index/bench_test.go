@@ -309,7 +309,7 @@ func BenchmarkCells(b *testing.B) {
 	require.NoError(b, w.Compact(ctx, nil))
 	require.NoError(b, w.Close())
 	ix := open(b, path, nil)
-	info, err := ix.Info()
+	info, err := ix.Info(ctx)
 	require.NoError(b, err)
 	b.Logf("%d items, %d cells, %d segments", info.Items, info.Cells, info.Segments)
 

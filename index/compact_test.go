@@ -61,7 +61,7 @@ func TestOutgrown(t *testing.T) {
 	}}))
 	require.Greater(t, last, all-n/10)
 	require.False(t, w.Outgrown())
-	info, err := open(t, path, nil).Info()
+	info, err := open(t, path, nil).Info(t.Context())
 	require.NoError(t, err)
 	require.Greater(t, info.Cells, 500)
 	require.NoError(t, w.Close())

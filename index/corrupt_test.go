@@ -95,15 +95,15 @@ func exercise(b []byte) {
 		return
 	}
 	defer ix.Close()
-	_, _ = ix.Info()
+	_, _ = ix.Info(ctx)
 	_ = ix.Verify(ctx, nil)
-	_, _ = ix.Tags()
-	for id, err := range ix.IDs() {
+	_, _ = ix.Tags(ctx)
+	for id, err := range ix.IDs(ctx) {
 		if err != nil {
 			break
 		}
-		_, _ = ix.Item(id)
-		_, _ = ix.Fields(id)
+		_, _ = ix.Item(ctx, id)
+		_, _ = ix.Fields(ctx, id)
 	}
 	_, _ = ix.MatchBatch(ctx, queries, index.Query{K: 5})
 	for _, q := range queries {

@@ -111,9 +111,9 @@ func TestCrashAnywhere(t *testing.T) {
 			if !errors.Is(err, fs.ErrNotExist) {
 				require.NoError(t, err, "crash before change %d, seed %d", n, seed)
 				got = ix.Len()
-				for id, err := range ix.IDs() {
+				for id, err := range ix.IDs(ctx) {
 					require.NoError(t, err)
-					_, err = ix.Item(id)
+					_, err = ix.Item(ctx, id)
 					require.NoError(t, err)
 				}
 				require.NoError(t, ix.Close())

@@ -7,9 +7,7 @@
 //	err = b.Finish()
 //
 //	ix, err := index.Open("photos.aladin", nil)
-//	hits, err := ix.Match(ctx, query, index.Query{K: 200})
-//	hits, err = ix.Align(ctx, query, hits)
-//	hits, err = ix.Explain(ctx, query, hits[:10])
+//	hits, err := ix.Search(ctx, query, &index.SearchOptions{K: 10})
 //
 // Encodings come from a model; this package needs to know nothing of it but
 // its fingerprint, and refuses to compare encodings of different models.

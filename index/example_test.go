@@ -122,9 +122,9 @@ func ExampleWriter() {
 	fmt.Println("added", w.Stats().Added, "deleted", w.Stats().Deleted)
 
 	// The open index still has the commit that it was opened with.
-	_, err = ix.Item("new.jpg")
+	_, err = ix.Item(context.Background(), "new.jpg")
 	fmt.Println(errors.Is(err, index.ErrNotFound))
-	newer, err := ix.Refresh()
+	newer, err := ix.Refresh(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func ExampleIndex_Tags() {
 		log.Fatal(err)
 	}
 	defer ix.Close()
-	tags, err := ix.Tags()
+	tags, err := ix.Tags(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -42,7 +42,10 @@ func Open(path string, opts *Options) (*Index, error) {
 // Refresh moves the index on to the file's current commit and reports whether
 // there was a newer one. Calls that are under way finish on the commit that
 // they began with.
-func (ix *Index) Refresh() (bool, error) {
+func (ix *Index) Refresh(ctx context.Context) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
 	sn, err := ix.acquire()
 	if err != nil {
 		return false, err
@@ -124,6 +127,14 @@ func (ix *Index) view(f func(*snapshot) error) error {
 	return guard(ix.path, func() error { return f(sn) })
 }
 
+// viewCtx is view unless ctx is done.
+func (ix *Index) viewCtx(ctx context.Context, f func(*snapshot) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return ix.view(f)
+}
+
 // Len is the number of items.
 func (ix *Index) Len() int {
 	n := 0
@@ -147,9 +158,9 @@ func (ix *Index) Dim() int {
 
 // Item returns what is stored of an item. Its encoding is what the codecs left of
 // the one that was added: values differ from it by their precision.
-func (ix *Index) Item(id string) (*Item, error) {
+func (ix *Index) Item(ctx context.Context, id string) (*Item, error) {
 	var it *Item
-	err := ix.view(func(sn *snapshot) error {
+	err := ix.viewCtx(ctx, func(sn *snapshot) error {
 		at, err := sn.find(id)
 		if err != nil {
 			return err
@@ -160,46 +171,33 @@ func (ix *Index) Item(id string) (*Item, error) {
 	return it, err
 }
 
-// Encoding returns the stored encoding of an item, to be used as a query: more
-// like this.
-func (ix *Index) Encoding(id string) (*Encoding, error) {
-	it, err := ix.Item(id)
-	if err != nil {
-		return nil, err
-	}
-	return it.Encoding, nil
-}
-
-// Fields are the texts stored with an item.
-type Fields struct {
-	Kind Kind
-	Text string
-	Meta []byte // JSON or nil
-	Tags []string
-}
-
-// Fields returns the texts of an item without its encoding.
-func (ix *Index) Fields(id string) (Fields, error) {
-	var f Fields
-	err := ix.view(func(sn *snapshot) error {
+// Fields returns what is stored of an item besides its encoding.
+func (ix *Index) Fields(ctx context.Context, id string) (*Fields, error) {
+	var f *Fields
+	err := ix.viewCtx(ctx, func(sn *snapshot) error {
 		at, err := sn.find(id)
 		if err != nil {
 			return err
 		}
-		rec, err := sn.record(at.seg, at.row)
-		if err != nil {
-			return err
-		}
-		f = Fields{Kind: sn.segments[at.seg].kind(at.row), Text: rec.text, Meta: rec.meta}
-		f.Tags, err = sn.segments[at.seg].tagsOf(at.row)
+		f, err = sn.fields(at)
 		return err
 	})
 	return f, err
 }
 
+func (sn *snapshot) fields(at location) (*Fields, error) {
+	rec, err := sn.record(at.seg, at.row)
+	if err != nil {
+		return nil, err
+	}
+	f := &Fields{Kind: sn.segments[at.seg].kind(at.row), Text: rec.text, Meta: rec.meta}
+	f.Tags, err = sn.segments[at.seg].tagsOf(at.row)
+	return f, err
+}
+
 // IDs yields the ids of all items, in ascending order within each segment. It
 // holds the snapshot that it began with until it ends.
-func (ix *Index) IDs() iter.Seq2[string, error] {
+func (ix *Index) IDs(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		sn, err := ix.acquire()
 		if err != nil {
@@ -213,6 +211,9 @@ func (ix *Index) IDs() iter.Seq2[string, error] {
 				live := false
 				err := guard(ix.path, func() error {
 					row, err := s.byID(i)
+					if err == nil {
+						err = ctx.Err()
+					}
 					if err != nil || !s.isLive(uint32(row)) {
 						return err
 					}

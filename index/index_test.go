@@ -147,7 +147,7 @@ func TestStoredItem(t *testing.T) {
 	items = append(items, index.Item{ID: "c", Encoding: s.caption(5)})
 	ix := open(t, build(t, nil, items), nil)
 	for _, want := range items {
-		got, err := ix.Item(want.ID)
+		got, err := ix.Item(context.Background(), want.ID)
 		require.NoError(t, err)
 		require.Equal(t, want.ID, got.ID)
 		require.ElementsMatch(t, want.Tags, got.Tags)
@@ -165,6 +165,6 @@ func TestStoredItem(t *testing.T) {
 			}
 		}
 	}
-	_, err := ix.Item("no such")
+	_, err := ix.Item(context.Background(), "no such")
 	require.ErrorIs(t, err, index.ErrNotFound)
 }

@@ -2,6 +2,7 @@ package index
 
 import (
 	"cmp"
+	"context"
 	"maps"
 	"slices"
 
@@ -38,18 +39,18 @@ type SectionInfo struct {
 }
 
 // Info explains the file as of the current commit.
-func (ix *Index) Info() (Info, error) {
-	var info Info
-	err := ix.view(func(sn *snapshot) error {
+func (ix *Index) Info(ctx context.Context) (*Info, error) {
+	var info *Info
+	err := ix.viewCtx(ctx, func(sn *snapshot) error {
 		info = sn.info()
 		return nil
 	})
 	return info, err
 }
 
-func (sn *snapshot) info() Info {
+func (sn *snapshot) info() *Info {
 	m, meta := sn.r.Manifest(), sn.r.Meta()
-	info := Info{
+	info := &Info{
 		Items: sn.items, Dim: m.Dim, TokenDim: m.TokenDim,
 		MatchCodec: m.MatchCodec.String(), RegionCodec: m.TokenCodec.String(),
 		Bytes: meta.End, Format: int(meta.Version), Generation: meta.Generation,

@@ -28,7 +28,7 @@ func (ix *Index) MatchBatch(ctx context.Context, qs []*Encoding, query Query) ([
 		return nil, fmt.Errorf("%w query: K %d, probe %d", ErrInvalid, query.K, query.Probe)
 	}
 	if query.K == 0 {
-		query.K = defaultK
+		query.K = DefaultK
 	}
 	var hits [][]Hit
 	err := ix.view(func(sn *snapshot) error {
@@ -79,7 +79,7 @@ func (sn *snapshot) hits(fs []found) ([]Hit, error) {
 		if err != nil {
 			return nil, err
 		}
-		hits[i] = Hit{ID: string(id), Kind: s.kind(f.row), Match: f.score, at: location{sn.serial, f.seg, f.row}}
+		hits[i] = Hit{ID: string(id), Kind: s.kind(f.row), Match: f.score, MatchRank: i + 1, at: location{sn.serial, f.seg, f.row}}
 	}
 	return hits, nil
 }

@@ -154,6 +154,67 @@ func TestSameResults(t *testing.T) {
 	}
 }
 
+// Search is recall, alignment and explanation on one commit.
+func TestSearchStages(t *testing.T) {
+	ctx := context.Background()
+	s := newSynth(19, 64, 64)
+	items := images(s, 300)
+	ix := open(t, build(t, nil, items), nil)
+	q := s.caption(5)
+	var stats index.SearchStats
+	hits, err := ix.Search(ctx, q, &index.SearchOptions{K: 7, Candidates: 60, WithFields: true, Stats: &stats})
+	require.NoError(t, err)
+	require.Len(t, hits, 7)
+	require.Equal(t, 60, stats.Candidates)
+	require.True(t, stats.Aligned)
+	recalled, err := ix.Search(ctx, q, &index.SearchOptions{K: 60, MatchOnly: true, Stats: &stats})
+	require.NoError(t, err)
+	require.False(t, stats.Aligned)
+	for i, h := range hits {
+		require.Equal(t, h.ID, recalled[h.MatchRank-1].ID)
+		require.NotEmpty(t, h.Words)
+		f, err := ix.Fields(ctx, h.ID)
+		require.NoError(t, err)
+		require.Equal(t, f, h.Fields)
+		if i > 0 {
+			require.LessOrEqual(t, h.Align, hits[i-1].Align)
+		}
+	}
+	for _, h := range recalled {
+		require.Nil(t, h.Words)
+		require.Zero(t, h.Align)
+		if h.ID == hits[0].ID {
+			continue
+		}
+		it, err := ix.Item(ctx, h.ID)
+		require.NoError(t, err)
+		require.Less(t, float64(aligned(q, it.Encoding, 64)), float64(hits[0].Align)+0.05)
+	}
+
+	plain, err := ix.Search(ctx, q, &index.SearchOptions{K: 7, Candidates: 60, NoExplain: true})
+	require.NoError(t, err)
+	for i := range hits {
+		require.Nil(t, plain[i].Words)
+		require.Equal(t, hits[i].Coverage, plain[i].Coverage)
+		require.Equal(t, hits[i].Align, plain[i].Align)
+	}
+	relevant, err := ix.Search(ctx, q, &index.SearchOptions{K: 7, Candidates: 60, MinShare: 0.9})
+	require.NoError(t, err)
+	require.NotEmpty(t, relevant)
+	require.Less(t, len(relevant), 7)
+
+	// An image among images is matched only; defaults are 10 of 200.
+	hits, err = ix.Search(ctx, items[3].Encoding, nil)
+	require.NoError(t, err)
+	require.Len(t, hits, index.DefaultK)
+	require.Equal(t, items[3].ID, hits[0].ID)
+	require.Nil(t, hits[0].Words)
+	for _, o := range []index.SearchOptions{{K: -1}, {Candidates: -1}, {Probe: -1}} {
+		_, err = ix.Search(ctx, q, &o)
+		require.ErrorIs(t, err, index.ErrInvalid)
+	}
+}
+
 func TestImageQueryOnCaptions(t *testing.T) {
 	ctx := context.Background()
 	s := newSynth(9, 64, 64)
@@ -292,7 +353,7 @@ func TestConcurrentUse(t *testing.T) {
 				default:
 				}
 				if rng.IntN(4) == 0 {
-					if _, err := ix.Refresh(); err != nil {
+					if _, err := ix.Refresh(context.Background()); err != nil {
 						t.Error(err)
 					}
 				}
@@ -374,40 +435,11 @@ func TestInvalidInput(t *testing.T) {
 	}
 	require.NoError(t, w.Add(index.Item{ID: "🐕 犬.jpg", Encoding: s.image(2), Meta: []byte(`"犬"`), Tags: []string{"犬"}}))
 	require.NoError(t, w.Commit())
-	_, err = ix.Refresh()
+	_, err = ix.Refresh(context.Background())
 	require.NoError(t, err)
 	hits, err := ix.Match(context.Background(), s.caption(2), index.Query{Tags: index.Tag("犬")})
 	require.NoError(t, err)
 	require.Equal(t, []string{"🐕 犬.jpg"}, ids(hits))
-}
-
-func TestPackTokens(t *testing.T) {
-	ctx := context.Background()
-	s := newSynth(27, 64, 64)
-	items := images(s, 10)
-	for _, regions := range []index.Codec{index.Int8, index.F16} {
-		ix := open(t, build(t, &index.BuildOptions{Regions: regions}, items), nil)
-		hits, err := ix.Match(ctx, s.caption(2), index.Query{K: 4})
-		require.NoError(t, err)
-		p, err := ix.PackTokens(ctx, hits)
-		require.NoError(t, err)
-		require.Equal(t, 4, p.Items)
-		for i, h := range hits {
-			e, err := ix.Encoding(h.ID)
-			require.NoError(t, err)
-			for j := range p.Tokens {
-				at := i*p.Tokens + j
-				if j >= e.N() || e.Weights[j] == 0 {
-					require.Zero(t, p.Mask[at])
-					continue
-				}
-				require.EqualValues(t, 1, p.Mask[at])
-				for d := range p.Dim {
-					require.InDelta(t, e.Tokens[j*p.Dim+d], float32(p.Codes[at*p.Dim+d])*p.Scales[at], 0.003)
-				}
-			}
-		}
-	}
 }
 
 func TestEmptyIndex(t *testing.T) {
@@ -424,13 +456,13 @@ func TestEmptyIndex(t *testing.T) {
 	require.NoError(t, w.Add(images(s, 1)[0]))
 	require.NoError(t, w.Commit())
 	require.NoError(t, w.Compact(ctx, nil))
-	_, err = ix.Refresh()
+	_, err = ix.Refresh(context.Background())
 	require.NoError(t, err)
 	require.Equal(t, 1, ix.Len())
 	// Down to nothing again.
 	require.NoError(t, w.Delete("0000.jpg"))
 	require.NoError(t, w.Compact(ctx, nil))
-	_, err = ix.Refresh()
+	_, err = ix.Refresh(context.Background())
 	require.NoError(t, err)
 	require.Equal(t, 0, ix.Len())
 }
@@ -442,7 +474,7 @@ func TestInfo(t *testing.T) {
 	w := openWriter(t, path, nil)
 	require.NoError(t, w.Delete(items[0].ID))
 	require.NoError(t, w.Commit())
-	info, err := open(t, path, nil).Info()
+	info, err := open(t, path, nil).Info(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 50, info.Items)
 	require.Equal(t, 49, info.Images)

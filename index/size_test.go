@@ -18,7 +18,7 @@ func TestSmallestItem(t *testing.T) {
 		items[i].Encoding = s.image(34)
 	}
 	path := build(t, &index.BuildOptions{Match: index.Bits, NoRescore: true, Regions: index.TwoBit}, items)
-	info, err := open(t, path, nil).Info()
+	info, err := open(t, path, nil).Info(t.Context())
 	require.NoError(t, err)
 	var bytes int64
 	for _, sec := range info.Sections {

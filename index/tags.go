@@ -2,6 +2,7 @@ package index
 
 import (
 	"cmp"
+	"context"
 	"slices"
 )
 
@@ -14,9 +15,9 @@ type TagCount struct {
 // Tags lists all tags of the index's items, those of most items first, ties in
 // ascending order: what a page offers to choose from. It reads a bitmap for each
 // tag and no items.
-func (ix *Index) Tags() ([]TagCount, error) {
+func (ix *Index) Tags(ctx context.Context) ([]TagCount, error) {
 	var out []TagCount
-	err := ix.view(func(sn *snapshot) error {
+	err := ix.viewCtx(ctx, func(sn *snapshot) error {
 		counts := make(map[string]int)
 		for _, s := range sn.segments {
 			if err := s.countTags(counts); err != nil {

@@ -26,7 +26,7 @@ func TestTags(t *testing.T) {
 	require.NoError(t, w.Delete(items[4].ID))
 	require.NoError(t, w.Delete(items[25].ID))
 	require.NoError(t, w.Commit())
-	got, err := open(t, path, nil).Tags()
+	got, err := open(t, path, nil).Tags(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []index.TagCount{{"all", 28}, {"third 0", 10}, {"third 2", 10}, {"third 1", 8}}, got)
 }

@@ -29,7 +29,7 @@ func sameItems(t testing.TB, ix *index.Index, want []index.Item) {
 func sameItemsWithin(t testing.TB, ix *index.Index, want []index.Item, delta float64) {
 	t.Helper()
 	got := map[string]bool{}
-	for id, err := range ix.IDs() {
+	for id, err := range ix.IDs(t.Context()) {
 		require.NoError(t, err)
 		require.False(t, got[id], "twice: %s", id)
 		got[id] = true
@@ -37,7 +37,7 @@ func sameItemsWithin(t testing.TB, ix *index.Index, want []index.Item, delta flo
 	require.Len(t, got, len(want))
 	require.Equal(t, len(want), ix.Len())
 	for _, w := range want {
-		it, err := ix.Item(w.ID)
+		it, err := ix.Item(t.Context(), w.ID)
 		require.NoError(t, err)
 		require.Equal(t, w.Encoding.Text, it.Encoding.Text)
 		require.Equal(t, w.Meta, it.Meta)
@@ -67,7 +67,7 @@ func TestWriterLife(t *testing.T) {
 				sameItems(t, ix, items[:50])
 				require.NoError(t, w.Commit())
 				sameItems(t, ix, items[:50])
-				newer, err := ix.Refresh()
+				newer, err := ix.Refresh(context.Background())
 				require.NoError(t, err)
 				require.True(t, newer)
 				sameItems(t, ix, items[:100])
@@ -84,7 +84,7 @@ func TestWriterLife(t *testing.T) {
 				require.NoError(t, w.Add(items[110]))
 				require.NoError(t, w.Delete(items[110].ID)) // still pending
 				require.NoError(t, w.Commit())
-				_, err = ix.Refresh()
+				_, err = ix.Refresh(context.Background())
 				require.NoError(t, err)
 				want := append(append(append([]index.Item{}, items[:3]...), items[4:77]...), items[78:100]...)
 				want = append(want, again)
@@ -99,7 +99,7 @@ func TestWriterLife(t *testing.T) {
 					defer r.Close()
 					return r.Manifest().Segments
 				}(), 1)
-				_, err = ix.Refresh()
+				_, err = ix.Refresh(context.Background())
 				require.NoError(t, err)
 				sameItems(t, ix, want)
 				require.NoError(t, ix.Verify(ctx, nil))
@@ -117,7 +117,7 @@ func TestWriterLife(t *testing.T) {
 				// The writer goes on with the compacted file.
 				require.NoError(t, w.Add(items[115]))
 				require.NoError(t, w.Commit())
-				_, err = ix.Refresh()
+				_, err = ix.Refresh(context.Background())
 				require.NoError(t, err)
 				sameItems(t, ix, append(want, items[115]))
 				require.NoError(t, ix.Verify(ctx, nil))
@@ -158,7 +158,7 @@ func TestSmallCommits(t *testing.T) {
 	ix := open(t, path, nil)
 	sameItems(t, ix, want)
 	require.NoError(t, ix.Verify(ctx, nil))
-	info, err := ix.Info()
+	info, err := ix.Info(ctx)
 	require.NoError(t, err)
 	require.Less(t, info.Segments, 50)
 }
@@ -185,9 +185,9 @@ func TestNoRescore(t *testing.T) {
 			for _, h := range hits {
 				require.InDelta(t, 0, h.Match, 1)
 			}
-			stored, err := ix.Encoding(it.ID)
+			got, err := ix.Item(ctx, it.ID)
 			require.NoError(t, err)
-			hits, err = ix.Match(ctx, stored, index.Query{K: 1})
+			hits, err = ix.Match(ctx, got.Encoding, index.Query{K: 1})
 			require.NoError(t, err)
 			require.Equal(t, it.ID, hits[0].ID)
 		}
@@ -235,9 +235,9 @@ func TestDuplicatePolicies(t *testing.T) {
 	twice.Encoding = items[9].Encoding
 	for policy, want := range map[index.OnDuplicate]*index.Encoding{index.SkipDuplicate: items[4].Encoding, index.ReplaceDuplicate: twice.Encoding} {
 		path := build(t, &index.BuildOptions{Duplicates: policy, SegmentBytes: 2000}, append(items[:10:10], twice))
-		e, err := open(t, path, nil).Encoding(twice.ID)
+		got, err := open(t, path, nil).Item(t.Context(), twice.ID)
 		require.NoError(t, err)
-		require.Equal(t, want.Text, e.Text)
+		require.Equal(t, want.Text, got.Encoding.Text)
 		require.Equal(t, 10, open(t, path, nil).Len())
 	}
 }

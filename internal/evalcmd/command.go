@@ -361,7 +361,7 @@ func (o *options) open(ctx context.Context, stderr io.Writer, tell teller) (*dat
 	}
 	d, err := encode(ctx, m, src, ix, o.latency, tell)
 	if err == nil && ix != nil {
-		err = d.measureIndex(ix)
+		err = d.measureIndex(ctx, ix)
 	}
 	return d, err
 }

@@ -313,7 +313,7 @@ func (e *encoding) indexed(ctx context.Context, src *source.Source, ix *index.In
 		ids[i] = item.ID
 		known[item.ID] = true
 	}
-	for id, err := range ix.IDs() {
+	for id, err := range ix.IDs(ctx) {
 		if err != nil {
 			return err
 		}
@@ -332,10 +332,11 @@ func (d *data) readItems(ctx context.Context, ix *index.Index, ids []string, kin
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		enc, err := ix.Encoding(id)
+		it, err := ix.Item(ctx, id)
 		if err != nil {
 			return fmt.Errorf("%q: %w", id, err)
 		}
+		enc := it.Encoding
 		if enc.Kind != kind {
 			return fmt.Errorf("%w: item %q of the index is of kind %s, want %s", errData, id, enc.Kind, kind)
 		}
@@ -413,8 +414,8 @@ func (e *encoding) truths(ctx context.Context, src *source.Source) error {
 }
 
 // measureIndex notes what an item takes in the index.
-func (d *data) measureIndex(ix *index.Index) error {
-	info, err := ix.Info()
+func (d *data) measureIndex(ctx context.Context, ix *index.Index) error {
+	info, err := ix.Info(ctx)
 	d.indexBytes = info.BytesPerItem
 	return err
 }
@@ -446,7 +447,7 @@ func readIndexes(ctx context.Context, images, captions string, tell teller) (_ *
 			return nil, fmt.Errorf("%w: %s was made with %s, %s with %s", index.ErrModelMismatch, images, d.model, path, ix.Model())
 		}
 		var ids []string
-		for id, err := range ix.IDs() {
+		for id, err := range ix.IDs(ctx) {
 			if err != nil {
 				return nil, err
 			}
@@ -454,7 +455,7 @@ func readIndexes(ctx context.Context, images, captions string, tell teller) (_ *
 		}
 		kind := []index.Kind{index.Image, index.Caption}[side]
 		if kind == index.Image {
-			if err := d.measureIndex(ix); err != nil {
+			if err := d.measureIndex(ctx, ix); err != nil {
 				return nil, err
 			}
 		}

@@ -217,7 +217,7 @@ func (b *building) build(ctx context.Context, env environment, args []string) (e
 		return err
 	}
 	arranged := b.arrangeFile(ctx, env)
-	return errors.Join(j.report(b.out, stats), arranged)
+	return errors.Join(j.report(ctx, b.out, stats), arranged)
 }
 
 // arrangeFile is arrange for the index that was just built.
@@ -259,7 +259,7 @@ func (b *building) add(ctx context.Context, env environment, args []string) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	there, err := known(file, j.m.Fingerprint())
+	there, err := known(ctx, file, j.m.Fingerprint())
 	if err != nil {
 		return err
 	}
@@ -295,18 +295,18 @@ func (b *building) add(ctx context.Context, env environment, args []string) (err
 		return encodeErr
 	}
 	arranged := b.arrange(ctx, env, file, w)
-	return errors.Join(j.report(file, stats), arranged)
+	return errors.Join(j.report(ctx, file, stats), arranged)
 }
 
 // known are the ids in an index.
-func known(file, model string) (_ map[string]bool, err error) {
+func known(ctx context.Context, file, model string) (_ map[string]bool, err error) {
 	ix, err := index.Open(file, &index.Options{Model: model})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ix.Close()) }()
 	ids := make(map[string]bool, ix.Len())
-	for id, err := range ix.IDs() {
+	for id, err := range ix.IDs(ctx) {
 		if err != nil {
 			return nil, err
 		}
@@ -316,13 +316,13 @@ func known(file, model string) (_ map[string]bool, err error) {
 }
 
 // report says what was done.
-func (j *job) report(file string, stats index.Stats) (err error) {
+func (j *job) report(ctx context.Context, file string, stats index.Stats) (err error) {
 	ix, err := index.Open(file, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, ix.Close()) }()
-	info, err := ix.Info()
+	info, err := ix.Info(context.WithoutCancel(ctx)) // an interrupted job reports what it did
 	if err != nil {
 		return err
 	}
@@ -332,7 +332,7 @@ func (j *job) report(file string, stats index.Stats) (err error) {
 			Added    int    `json:"added"`
 			Replaced int    `json:"replaced"`
 			Present  int    `json:"present"` // left alone, because they are in the index
-			index.Info
+			*index.Info
 			Skipped []skipped `json:"skipped"`
 		}{file, stats.Added, stats.Replaced, stats.Skipped, info, skips(j.skipped)})
 	}

@@ -43,7 +43,7 @@ func TestArrangeInterrupted(t *testing.T) {
 	ix, err := index.Open(file, nil)
 	require.NoError(t, err)
 	defer ix.Close()
-	info, err := ix.Info()
+	info, err := ix.Info(context.Background())
 	require.NoError(t, err)
 	require.Equal(t, 5, info.Cells)
 	require.Equal(t, 300, info.Items)

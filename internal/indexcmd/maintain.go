@@ -117,14 +117,14 @@ Says what is in the file, how it is stored and which model made it.
 		t.register(f)
 		return func(ctx context.Context, env environment, args []string) error {
 			return onIndex(args, func(ix *index.Index) error {
-				info, err := ix.Info()
+				info, err := ix.Info(ctx)
 				if err != nil {
 					return err
 				}
 				if t.json {
 					return writeJSON(env.stdout, info)
 				}
-				return printInfo(env, &info)
+				return printInfo(env, info)
 			})
 		}
 	},
@@ -169,7 +169,7 @@ Reads the whole file and compares every byte with its checksum.
 				if err != nil {
 					return err
 				}
-				info, err := ix.Info()
+				info, err := ix.Info(ctx)
 				if err != nil {
 					return err
 				}

@@ -101,7 +101,7 @@ func (p *paging) run(ctx context.Context, env environment, args []string) (err e
 		for _, h := range hits {
 			shown := searchpage.Hit{Hit: h}
 			if h.Kind == index.Caption {
-				fields, err := ix.Fields(h.ID)
+				fields, err := ix.Fields(ctx, h.ID)
 				if err != nil {
 					return err
 				}

@@ -173,7 +173,7 @@ func (s *search) run(ctx context.Context, env environment, args []string) (err e
 		return err
 	}
 	a.Elapsed["total"] = milliseconds(time.Since(begin))
-	if err := a.fill(ix, hits); err != nil {
+	if err := a.fill(ctx, ix, hits); err != nil {
 		return err
 	}
 	if s.tell.json {
@@ -208,11 +208,11 @@ func (s *search) query(ctx context.Context, m *aladin.Model, ix *index.Index, wo
 		}
 	}
 	if s.like != "" {
-		e, err := ix.Encoding(s.like)
+		it, err := ix.Item(ctx, s.like)
 		if err != nil {
 			return nil, "", fmt.Errorf("--like %q: %w", s.like, err)
 		}
-		terms, names = append(terms, aladin.Term{Encoding: e, Weight: 1}), append(names, s.like)
+		terms, names = append(terms, aladin.Term{Encoding: it.Encoding, Weight: 1}), append(names, s.like)
 	}
 	for _, w := range s.without {
 		if err := add(aladin.Text(w), unwanted, "without "+w); err != nil {
@@ -227,11 +227,11 @@ func (s *search) query(ctx context.Context, m *aladin.Model, ix *index.Index, wo
 	return q, name, err
 }
 
-func (a *answer) fill(ix *index.Index, hits []aladin.Hit) error {
+func (a *answer) fill(ctx context.Context, ix *index.Index, hits []aladin.Hit) error {
 	for i, h := range hits {
 		out := answerHit{Rank: i + 1, ID: h.ID, Match: h.Match, Align: h.Align, Coverage: h.Coverage, Words: []answerWord{}}
 		if h.Kind == index.Caption {
-			fields, err := ix.Fields(h.ID)
+			fields, err := ix.Fields(ctx, h.ID)
 			if err != nil {
 				return err
 			}

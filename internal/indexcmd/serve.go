@@ -138,7 +138,7 @@ func watch(ctx context.Context, srv *serve.Server) {
 		case <-ctx.Done():
 			return
 		case <-hup:
-			_, _ = srv.Refresh() // it logs
+			_, _ = srv.Refresh(ctx) // it logs
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (s *Server) look(ctx context.Context) (ids []string, tags []tagCount, count
 	rng := rand.New(rand.NewPCG(1, 2)) // the same index shows the same examples
 	n := 0
 	began := time.Now()
-	for id, err := range s.ix.IDs() {
+	for id, err := range s.ix.IDs(ctx) {
 		if err != nil {
 			return nil, nil, 0, err
 		}
@@ -59,7 +59,7 @@ func (s *Server) look(ctx context.Context) (ids []string, tags []tagCount, count
 		if n%256 == 0 && ctx.Err() != nil {
 			return nil, nil, 0, ctx.Err()
 		}
-		f, err := s.ix.Fields(id)
+		f, err := s.ix.Fields(ctx, id)
 		if err != nil {
 			continue // deleted meanwhile; the next epoch counts again
 		}

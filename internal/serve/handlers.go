@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"io"
 	"net/http"
@@ -81,8 +82,8 @@ func (s *Server) fresh(w http.ResponseWriter, r *http.Request, of ...string) boo
 }
 
 // describe adds what is stored of an item, and its photo.
-func (s *Server) describe(a *hitAnswer) error {
-	f, err := s.ix.Fields(a.ID)
+func (s *Server) describe(ctx context.Context, a *hitAnswer) error {
+	f, err := s.ix.Fields(ctx, a.ID)
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (s *Server) getItem(w http.ResponseWriter, r *http.Request) error {
 	if s.fresh(w, r, "item", id) {
 		return nil
 	}
-	it, err := s.ix.Item(id)
+	it, err := s.ix.Item(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func (s *Server) getItems(w http.ResponseWriter, r *http.Request) error {
 		Items []itemAnswer `json:"items"`
 	}{[]itemAnswer{}}
 	for _, id := range ids[:min(limit, len(ids))] {
-		f, err := s.ix.Fields(id)
+		f, err := s.ix.Fields(r.Context(), id)
 		if err != nil {
 			continue // deleted meanwhile
 		}
@@ -255,7 +256,7 @@ func (s *Server) openItem(r *http.Request) (string, *photo, error) {
 	if !utf8.ValidString(id) {
 		return "", nil, badRequest("id", "the id is not UTF-8")
 	}
-	if _, err := s.ix.Fields(id); err != nil {
+	if _, err := s.ix.Fields(r.Context(), id); err != nil {
 		return "", nil, err // files that are in the folder only are nobody's business
 	}
 	ph, err := s.photos.open(id)

@@ -211,7 +211,7 @@ func (s *Server) searchOnce(ctx context.Context, req *search, w *stopwatch) (*se
 	}
 	w.lap(stageExplain)
 	for i := range out.Hits {
-		if err := s.describe(&out.Hits[i]); err != nil {
+		if err := s.describe(ctx, &out.Hits[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -236,9 +236,13 @@ func (s *Server) encodeParts(ctx context.Context, req *search) ([]queryPart, err
 			}
 		case spec.Item != "":
 			p.answer.Kind, p.answer.Item = "item", spec.Item
-			p.enc, err = s.ix.Encoding(spec.Item)
-			if errors.Is(err, index.ErrNotFound) {
+			var it *index.Item
+			it, err = s.ix.Item(ctx, spec.Item)
+			switch {
+			case errors.Is(err, index.ErrNotFound):
 				err = failf(404, "not_found", "the index has no item %q", spec.Item)
+			case err == nil:
+				p.enc = it.Encoding
 			}
 		default:
 			p.answer.Kind = "photo"

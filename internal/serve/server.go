@@ -62,7 +62,7 @@ func New(ix *index.Index, path string, m Model, opts *Options) (*Server, error) 
 		cookie:  cookieValue(o.Token),
 		boot:    rand.Text()[:10],
 	}
-	if err := s.readInfo(); err != nil {
+	if err := s.readInfo(context.Background()); err != nil {
 		return nil, err
 	}
 	if s.assets, err = loadAssets(); err != nil {
@@ -126,13 +126,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 
 // Refresh moves on to the index file's current commit and reports whether there
 // was a newer one.
-func (s *Server) Refresh() (bool, error) {
+func (s *Server) Refresh(ctx context.Context) (bool, error) {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	began := time.Now()
-	changed, err := s.ix.Refresh()
+	changed, err := s.ix.Refresh(ctx)
 	if err == nil && changed {
-		err = s.readInfo()
+		err = s.readInfo(ctx)
 	}
 	switch {
 	case err != nil:
@@ -146,15 +146,15 @@ func (s *Server) Refresh() (bool, error) {
 	return changed, err
 }
 
-func (s *Server) readInfo() error {
-	info, err := s.ix.Info()
+func (s *Server) readInfo(ctx context.Context) error {
+	info, err := s.ix.Info(ctx)
 	if err != nil {
 		return err
 	}
 	if have := s.model.Fingerprint(); info.Model != have && info.Items > 0 {
 		return fmt.Errorf("%s: %w: index now holds model %q, queries come from model %q; restart with that model", s.path, index.ErrModelMismatch, info.Model, have)
 	}
-	s.info.Store(&info)
+	s.info.Store(info)
 	s.epoch.Add(1)
 	return nil
 }

@@ -240,13 +240,13 @@ func TestRefresh(t *testing.T) {
 	s := w.server(t, Options{Poll: time.Hour})
 	tag := get(s, "/api/info").Header().Get("ETag")
 	addItems(t, w, "new.png")
-	changed, err := s.Refresh()
+	changed, err := s.Refresh(t.Context())
 	require.NoError(t, err)
 	assert.True(t, changed)
 	assert.Equal(t, 4, s.info.Load().Items)
 	assert.NotEqual(t, tag, get(s, "/api/info").Header().Get("ETag"), "answers kept by clients are no longer right")
 	assert.Equal(t, 200, get(s, "/api/items/new.png").Code)
-	changed, err = s.Refresh()
+	changed, err = s.Refresh(t.Context())
 	require.NoError(t, err)
 	assert.False(t, changed)
 
@@ -307,11 +307,11 @@ func TestSearchesWhileTheIndexChanges(t *testing.T) {
 			}
 		}
 		require.NoError(t, b.Commit())
-		_, err := s.Refresh()
+		_, err := s.Refresh(t.Context())
 		require.NoError(t, err)
 	}
 	require.NoError(t, b.Compact(t.Context(), nil))
-	_, err = s.Refresh()
+	_, err = s.Refresh(t.Context())
 	require.NoError(t, err)
 	close(stop)
 	wg.Wait()

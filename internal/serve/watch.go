@@ -42,9 +42,9 @@ func (s *Server) Watch(ctx context.Context) {
 				quiet.Reset(settle)
 			}
 		case <-quiet.C:
-			_, _ = s.Refresh() // it logs
+			_, _ = s.Refresh(ctx) // it logs
 		case <-poll.C:
-			_, _ = s.Refresh()
+			_, _ = s.Refresh(ctx)
 		}
 	}
 }

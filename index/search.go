@@ -1,0 +1,277 @@
+package index
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What a search does unless it is told otherwise.
+const (
+	DefaultK          = 10
+	DefaultCandidates = 200
+)
+
+// SearchOptions say what is searched for. Nil and zero values find the best 10 of 200 candidates and explain
+// them.
+type SearchOptions struct {
+	// K is how many hits are wanted. That many are found whenever so many items pass the filters.
+	// 0 is DefaultK.
+	K int
+
+	// Candidates is how many items are recalled by their matching vectors and ranked by alignment: at
+	// least K. 0 is DefaultCandidates.
+	Candidates int
+
+	// MatchOnly ranks by the matching vectors alone.
+	MatchOnly bool
+
+	// NoExplain leaves out the words of hits, which cost time for each hit.
+	NoExplain bool
+
+	// WithFields adds to each hit what is stored with it.
+	WithFields bool
+
+	// Filters apply before the scan; an item must pass all that are set.
+	Tags    *Filter  // by tags; nil passes all
+	IDs     []string // only these; nil passes all. Unknown ids are ignored
+	Exclude []string // all but these
+	Kinds   []Kind   // only these kinds; nil passes all
+
+	// Exact scans everything, even when the index has cells. Probe is the number of cells to look into;
+	// 0 chooses by size.
+	Exact bool
+	Probe int
+
+	// MinCoverage and MinShare leave out hits that have little to do with the query, which is told by how
+	// well their regions cover its words: those whose Coverage is less than MinCoverage, or less than
+	// MinShare of the best hit's. A good MinCoverage depends on the model; MinShare, 0…1, adapts to how hard
+	// the query is. They apply to hits that are aligned.
+	MinCoverage float32
+	MinShare    float32
+
+	// Stats, when set, is filled in. Searches at the same time need one each.
+	Stats *SearchStats
+}
+
+// SearchStats tell how a search went.
+type SearchStats struct {
+	Candidates int  // items recalled
+	Aligned    bool // ranked by alignment, not by their vectors
+
+	// Time spent on recall, on ranking by alignment, and on explaining the hits.
+	Match, Align, Explain time.Duration
+}
+
+// Hit is an item found.
+type Hit struct {
+	ID   string
+	Kind Kind
+
+	// Match is the inner product of the matching vectors, and MatchRank the item's place among the
+	// candidates by it: 1, 2, 3 …
+	Match     float32
+	MatchRank int
+
+	// Align is the alignment score: the sum over words of weight times the similarity of the region that
+	// fits best. Coverage says how well the words are covered by regions: the mean similarity of the
+	// query's words, negative ones counted as 0, each by its weight; words of negative weight do not
+	// count. Both are 0 if the hit is not aligned.
+	Align    float32
+	Coverage float32
+
+	// Words says where the alignment score comes from.
+	Words []WordMatch
+
+	// Fields are set by WithFields.
+	Fields *Fields
+
+	at location
+}
+
+// WordMatch is a word and the region it matches best.
+type WordMatch struct {
+	Word       string
+	Start, End int // bytes of the word in its text
+
+	// Region is the number of the region among its image's tokens, or -1 when the
+	// image has none that takes part. Box and Label are what is known of it.
+	Region int
+	Box    Box
+	Label  string
+
+	// Similarity is the inner product of word and region, Weight what the word counts. The
+	// alignment score is the sum of Weight·Similarity. A word of several pieces
+	// has the sum of their weights, the weighted mean of their similarities,
+	// and the region of the piece that adds most.
+	Similarity float32
+	Weight     float32
+}
+
+func (o *SearchOptions) withDefaults() (SearchOptions, error) {
+	var c SearchOptions
+	if o != nil {
+		c = *o
+	}
+	if c.K < 0 || c.Candidates < 0 || c.Probe < 0 {
+		return c, fmt.Errorf("%w search: K %d, candidates %d, probe %d", ErrInvalid, c.K, c.Candidates, c.Probe)
+	}
+	if c.K == 0 {
+		c.K = DefaultK
+	}
+	if c.Candidates == 0 {
+		c.Candidates = DefaultCandidates
+	}
+	c.Candidates = max(c.Candidates, c.K)
+	return c, nil
+}
+
+// Search finds the items that fit a query best, all on one commit. Candidates are recalled by the inner product
+// of their matching vectors and ranked by alignment, ties by Match, then by id; each hit says which word found
+// which region.
+//
+// Words belong to the caption when exactly one side is a caption, else to the query; the other side's tokens are
+// the regions. An image as query for images is answered by the vectors alone, as is any query where it, or the
+// index, has no tokens.
+func (ix *Index) Search(ctx context.Context, q *Encoding, o *SearchOptions) ([]Hit, error) {
+	hits, err := ix.SearchBatch(ctx, []*Encoding{q}, o)
+	if err != nil {
+		return nil, err
+	}
+	return hits[0], nil
+}
+
+// SearchBatch is Search for several queries, whose recall shares one pass over the file. Stats sum up all.
+func (ix *Index) SearchBatch(ctx context.Context, qs []*Encoding, o *SearchOptions) ([][]Hit, error) {
+	opts, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	var hits [][]Hit
+	err = ix.view(func(sn *snapshot) error {
+		s := &search{sn: sn, opts: opts, threads: ix.opts.Threads}
+		hits, err = s.run(ctx, qs)
+		if err == nil && opts.Stats != nil {
+			*opts.Stats = s.stats
+		}
+		return err
+	})
+	return hits, err
+}
+
+// search is one call of SearchBatch.
+type search struct {
+	sn      *snapshot
+	opts    SearchOptions
+	threads int
+	stats   SearchStats
+	last    time.Time
+}
+
+// lap adds the time since the last lap to a stage.
+func (s *search) lap(stage *time.Duration) {
+	now := time.Now()
+	*stage += now.Sub(s.last)
+	s.last = now
+}
+
+func (s *search) run(ctx context.Context, qs []*Encoding) ([][]Hit, error) {
+	s.last = time.Now()
+	k := s.opts.K
+	for _, q := range qs {
+		if err := s.sn.accepts(q); err != nil {
+			return nil, err
+		}
+		if s.ranks(q) {
+			k = s.opts.Candidates
+		}
+	}
+	o := &s.opts
+	m := &matcher{sn: s.sn, threads: s.threads,
+		query: Query{K: k, Tags: o.Tags, IDs: o.IDs, Exclude: o.Exclude, Kinds: o.Kinds, Exact: o.Exact, Probe: o.Probe}}
+	recalled, err := m.run(ctx, qs)
+	if err != nil {
+		return nil, err
+	}
+	s.lap(&s.stats.Match)
+	out := make([][]Hit, len(qs))
+	for i, q := range qs {
+		if out[i], err = s.rank(ctx, q, recalled[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// ranks says whether a query's candidates can be ranked by alignment.
+func (s *search) ranks(q *Encoding) bool {
+	return !s.opts.MatchOnly && q.N() > 0 && s.sn.store.tokens != nil
+}
+
+// rank makes hits of what was recalled for a query.
+func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit, error) {
+	s.stats.Candidates += len(recalled)
+	hits, err := s.sn.hits(recalled)
+	if err != nil {
+		return nil, err
+	}
+	twoImages := func(h Hit) bool { return q.Kind == Image && h.Kind == Image }
+	if !s.ranks(q) || slices.ContainsFunc(hits, twoImages) {
+		hits = hits[:min(len(hits), s.opts.K)]
+		s.lap(&s.stats.Match)
+		return hits, s.addFields(hits)
+	}
+	s.stats.Aligned = true
+	a, err := s.sn.aligner(q)
+	if err != nil {
+		return nil, err
+	}
+	if hits, err = a.run(ctx, hits, s.threads); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(hits, func(a, b Hit) int {
+		return cmp.Or(cmp.Compare(b.Align, a.Align), cmp.Compare(b.Match, a.Match), strings.Compare(a.ID, b.ID))
+	})
+	hits = hits[:min(len(hits), s.opts.K)]
+	s.lap(&s.stats.Align)
+	for i := range hits {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := a.explain(&hits[i], hits[i].at); err != nil {
+			return nil, err
+		}
+		if s.opts.NoExplain {
+			hits[i].Words = nil
+		}
+	}
+	hits = s.relevant(hits)
+	err = s.addFields(hits)
+	s.lap(&s.stats.Explain)
+	return hits, err
+}
+
+// relevant drops the hits that cover too little of the query.
+func (s *search) relevant(hits []Hit) []Hit {
+	var best float32
+	for i := range hits {
+		best = max(best, hits[i].Coverage)
+	}
+	least := max(s.opts.MinCoverage, s.opts.MinShare*best)
+	return slices.DeleteFunc(hits, func(h Hit) bool { return h.Coverage < least })
+}
+
+func (s *search) addFields(hits []Hit) (err error) {
+	if !s.opts.WithFields {
+		return nil
+	}
+	for i := range hits {
+		if hits[i].Fields, err = s.sn.fields(hits[i].at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
