@@ -26,7 +26,7 @@ func TestPublishedModel(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "tiny.model")
 	var log bytes.Buffer
-	require.Zero(t, traincmd.Run(t.Context(), []string{"import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--out", out}, &log, &log), "%s", &log)
+	require.Zero(t, traincmd.Program.Run(t.Context(), []string{"import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--out", out}, &log, &log), "%s", &log)
 	m, err := aladin.OpenModel(out, nil)
 	require.NoError(t, err)
 	defer m.Close()

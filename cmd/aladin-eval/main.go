@@ -7,4 +7,4 @@ import (
 	"github.com/aladin-go/aladin/internal/evalcmd"
 )
 
-func main() { os.Exit(evalcmd.Main()) }
+func main() { os.Exit(evalcmd.Program.Main()) }

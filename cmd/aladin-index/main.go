@@ -7,4 +7,4 @@ import (
 	"github.com/aladin-go/aladin/internal/indexcmd"
 )
 
-func main() { os.Exit(indexcmd.Main()) }
+func main() { os.Exit(indexcmd.Program.Main()) }

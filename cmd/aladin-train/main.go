@@ -7,4 +7,4 @@ import (
 	"github.com/aladin-go/aladin/internal/traincmd"
 )
 
-func main() { os.Exit(traincmd.Main()) }
+func main() { os.Exit(traincmd.Program.Main()) }

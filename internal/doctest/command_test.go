@@ -158,11 +158,11 @@ func (c command) run(t *testing.T, root string) {
 func inProcess(ctx context.Context, args []string, stdout, stderr io.Writer) (code int, ok bool) {
 	switch args[0] {
 	case "aladin-train":
-		return traincmd.Run(ctx, args[1:], stdout, stderr), true
+		return traincmd.Program.Run(ctx, args[1:], stdout, stderr), true
 	case "aladin-eval":
-		return evalcmd.Run(ctx, args[1:], stdout, stderr), true
+		return evalcmd.Program.Run(ctx, args[1:], stdout, stderr), true
 	case "aladin-index":
-		return indexcmd.Run(ctx, args[1:], stdout, stderr), true
+		return indexcmd.Program.Run(ctx, args[1:], stdout, stderr), true
 	}
 	return 0, false
 }
@@ -203,7 +203,7 @@ func serve(t *testing.T, args []string) {
 	addr := freeAddress(t)
 	done := make(chan int, 1)
 	var stdout, stderr bytes.Buffer
-	go func() { done <- indexcmd.Run(ctx, append(args, "--addr", addr), &stdout, &stderr) }()
+	go func() { done <- indexcmd.Program.Run(ctx, append(args, "--addr", addr), &stdout, &stderr) }()
 	for {
 		select {
 		case code := <-done:

@@ -63,7 +63,7 @@ func world(t *testing.T, dir string) {
 	standIns(t, filepath.Join(dir, "models"))
 	var stderr bytes.Buffer
 	whole := filepath.Join(dir, "photos.aladin")
-	require.Zero(t, indexcmd.Run(t.Context(), []string{"build", "--model", filepath.Join(dir, "photos.model"), "--images", photos, "--out", whole}, io.Discard, &stderr), stderr.String())
+	require.Zero(t, indexcmd.Program.Run(t.Context(), []string{"build", "--model", filepath.Join(dir, "photos.model"), "--images", photos, "--out", whole}, io.Discard, &stderr), stderr.String())
 
 	// What goes wrong: a folder with good and bad things in it, and an index that was cut short.
 	mixed := filepath.Join(dir, "mixed")

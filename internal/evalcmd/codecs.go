@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/vector"
 )
@@ -41,7 +42,7 @@ func (e *evaluation) compareCodecs(ctx context.Context) error {
 	}
 	for _, c := range e.codecs {
 		if c != "all" && !slices.Contains(matchCodecs, c) && !slices.Contains(regionCodecs, c) {
-			return fmt.Errorf("%w: --index-codec %q: want all, f32, f16, int8, bits, 4bit or 2bit", errUsage, c)
+			return cli.Misuse("--index-codec %q: want all, f32, f16, int8, bits, 4bit or 2bit", c)
 		}
 	}
 	p := e.tell("trying codecs", 0)

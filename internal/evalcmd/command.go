@@ -5,28 +5,17 @@ package evalcmd
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
-	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	aladin "github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/progress"
 	"github.com/aladin-go/aladin/internal/source"
-)
-
-// Exit codes.
-const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitMisused     = 2
-	exitInterrupted = 130
 )
 
 const (
@@ -35,14 +24,15 @@ const (
 	skipsShown        = 10 // of what a source left out; the rest is counted
 )
 
-// errUsage is the class of errors that a better command line would not have.
-var errUsage = errors.New("misused")
-
 // teller starts to show the progress of a task.
 type teller func(what string, total int) *progress.Task
 
-const usage = `Usage: aladin-eval (--model BUNDLE SOURCE | --embeddings FILE.npz) [options]
-
+// Program is the command.
+var Program = cli.Program{
+	Name: "aladin-eval",
+	Verbs: []cli.Verb{{
+		Args: "(--model BUNDLE SOURCE | --embeddings FILE.npz) [options]",
+		About: `
 Evaluates image–text retrieval in both directions: by matching vectors, by alignment of words with
 regions, and by matching re-ranked with alignment.
 
@@ -54,29 +44,34 @@ regions, and by matching re-ranked with alignment.
   aladin-eval --embeddings mine.npz --compare other.json --report report.html
   aladin-eval --embeddings mine.npz --candidates 10,50,200,1000 --plot trade-off.svg
   aladin-eval --embeddings coco.npz --protocol 5fold --relevance coco-test-spice.npy
-
-What to evaluate
-%s
-What to compute
-%s
-What to leave behind
-%s
-Exit status: 0 done, 1 failed, 2 misused, 130 interrupted.
-`
+`,
+		Setup: func(f *cli.Flags) cli.Body {
+			o := &options{}
+			o.register(f)
+			return func(ctx context.Context, env cli.Env, args []string) error {
+				if len(args) > 0 {
+					return cli.Misuse("what is %q? All that aladin-eval takes is options", args[0])
+				}
+				o.chosen = f.Given("candidates")
+				if err := o.check(); err != nil {
+					return err
+				}
+				return o.evaluate(ctx, env)
+			}
+		},
+	}},
+}
 
 // options are the command line.
 type options struct {
 	settings
-	model        string
-	device       string
-	int8Text     bool
+	model        modelflags.Flags
+	output       cli.Output
 	source       source.Flags
 	index        string
 	captionIndex string
 	embeddings   string
 	galleryFile  string
-	json         bool
-	quiet        bool
 	out          string
 	perQuery     string
 	compare      string
@@ -90,116 +85,42 @@ type options struct {
 	memoryMB     int
 }
 
-// Main runs the command and returns its exit code.
-func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return Run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-}
-
-// Run is Main with everything from outside given.
-func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o := &options{}
-	groups, err := o.parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintf(stdout, usage, groups[0], groups[1], groups[2])
-		return exitDone
-	case err == nil:
-		err = o.run(ctx, stdout, stderr)
-	}
-	switch {
-	case err == nil:
-		return exitDone
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		fmt.Fprintln(stderr, "aladin-eval: interrupted")
-		return exitInterrupted
-	}
-	fmt.Fprintf(stderr, "aladin-eval: %v\n", err)
-	if errors.Is(err, errUsage) || errors.Is(err, source.ErrUsage) {
-		fmt.Fprintln(stderr, "Try aladin-eval --help.")
-		return exitMisused
-	}
-	return exitFailed
-}
-
-// parse reads the command line; it also returns the help of the three groups of flags.
-func (o *options) parse(args []string) (help [3]string, err error) {
-	f := flag.NewFlagSet("aladin-eval", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	group := map[string]int{}
-	at := 0
-	add := func(name string) { group[name] = at }
-	text := func(p *string, name, value, help string) { f.StringVar(p, name, value, help); add(name) }
-	number := func(p *int, name string, value int, help string) { f.IntVar(p, name, value, help); add(name) }
-	yes := func(p *bool, name, help string) { f.BoolVar(p, name, false, help); add(name) }
-
-	text(&o.model, "model", "", "`bundle` that encodes the source")
-	text(&o.device, "device", "", "`device` to encode on: cpu, cuda, cuda:N or auto")
-	yes(&o.int8Text, "int8-text", "encode captions with products of bytes, as aladin-index --int8-text does")
-	text(&o.index, "index", "", "index `file` from which the images are taken, as its codecs left them")
-	text(&o.captionIndex, "caption-index", "", "index `file` of captions with ids IMAGE#n; with --index, no model is needed")
-	text(&o.embeddings, "embeddings", "", "encodings in an `.npz`: image_ids, caption_ids, image_matching, caption_matching and, as far as there are, alignment, caption_image, caption_texts, image_tokens with image_counts, caption_tokens with caption_counts, …")
-	text(&o.galleryFile, "gallery", "", "`file` with the ids of a 1k gallery, one a line (with --protocol 1k; --keys serves too)")
+// register defines the flags.
+func (o *options) register(f *cli.Flags) {
+	o.model.Register(f)
+	o.output.Register(f)
+	f.Group("What to evaluate")
+	f.StringVar(&o.index, "index", "", "index `file` from which the images are taken, as its codecs left them")
+	f.StringVar(&o.captionIndex, "caption-index", "", "index `file` of captions with ids IMAGE#n; with --index, no model is needed")
+	f.StringVar(&o.embeddings, "embeddings", "", "encodings in an `.npz`: image_ids, caption_ids, image_matching, caption_matching and, as far as there are, alignment, caption_image, caption_texts, image_tokens with image_counts, caption_tokens with caption_counts, …")
+	f.StringVar(&o.galleryFile, "gallery", "", "`file` with the ids of a 1k gallery, one a line (with --protocol 1k; --keys serves too)")
 	o.source.Register(f, "")
 
-	at = 1
-	text(&o.protocol, "protocol", "full", "`gallery`: full; 1k (the images of --keys or --gallery); 5fold (five equal parts, averaged); 5k")
-	text(&o.candidates, "candidates", defaultCandidates, "`numbers` of candidates that alignment re-ranks, such as 10,50,200; 0 for none")
-	text(&o.alignment, "alignment", "exhaustive", "`how much` to align: exhaustive (every pair), candidates, none")
-	text(&o.precision, "align-codec", "f32", "`precision` of alignment: f32 (reference), f16, int8 (fastest)")
-	number(&o.ndcgAt, "ndcg", 25, "`depth` of nDCG; 0 for none")
-	text(&o.relevance, "relevance", "", "`.npy` matrix captions × images of graded relevance for nDCG, instead of ROUGE-L")
-	text(&o.relevant, "relevant", "", "`file` of right pairs for mAP@R and R-Precision: lines of caption id, tab, image id; or .json {caption: [images]}; or .npy")
-	text(&o.judgments, "judgments", "", "`.tsv` of image, caption (id or text), score by people: rank correlation")
-	number(&o.resamples, "bootstrap", defaultResamples, "`resamples` for the 95 % intervals; 0 for none")
+	f.Group("What to compute")
+	f.StringVar(&o.protocol, "protocol", "full", "`gallery`: full; 1k (the images of --keys or --gallery); 5fold (five equal parts, averaged); 5k")
+	f.StringVar(&o.candidates, "candidates", defaultCandidates, "`numbers` of candidates that alignment re-ranks, such as 10,50,200; 0 for none")
+	f.StringVar(&o.alignment, "alignment", "exhaustive", "`how much` to align: exhaustive (every pair), candidates, none")
+	f.StringVar(&o.precision, "align-codec", "f32", "`precision` of alignment: f32 (reference), f16, int8 (fastest)")
+	f.IntVar(&o.ndcgAt, "ndcg", 25, "`depth` of nDCG; 0 for none")
+	f.StringVar(&o.relevance, "relevance", "", "`.npy` matrix captions × images of graded relevance for nDCG, instead of ROUGE-L")
+	f.StringVar(&o.relevant, "relevant", "", "`file` of right pairs for mAP@R and R-Precision: lines of caption id, tab, image id; or .json {caption: [images]}; or .npy")
+	f.StringVar(&o.judgments, "judgments", "", "`.tsv` of image, caption (id or text), score by people: rank correlation")
+	f.IntVar(&o.resamples, "bootstrap", defaultResamples, "`resamples` for the 95 % intervals; 0 for none")
 	f.Uint64Var(&o.seed, "bootstrap-seed", 1, "`seed` of the resampling")
-	add("bootstrap-seed")
-	number(&o.latency, "latency", 100, "`queries` to time; 0 for none")
-	text(&o.codecs, "index-codec", "", "`codecs` to tabulate, such as int8,bits or all: recall, bytes and speed of each")
-	number(&o.threads, "threads", 0, "`number` of threads; 0 for one a core. Figures do not depend on it")
-	number(&o.memoryMB, "memory", 1024, "`MiB` that score matrices may take; beyond it they go to a temporary file")
-	text(&o.state, "state", "", "`file` that keeps alignment scores, so that an interrupted run goes on where it was")
+	f.IntVar(&o.latency, "latency", 100, "`queries` to time; 0 for none")
+	f.StringVar(&o.codecs, "index-codec", "", "`codecs` to tabulate, such as int8,bits or all: recall, bytes and speed of each")
+	f.IntVar(&o.memoryMB, "memory", 1024, "`MiB` that score matrices may take; beyond it they go to a temporary file")
+	f.StringVar(&o.state, "state", "", "`file` that keeps alignment scores, so that an interrupted run goes on where it was")
 
-	at = 2
-	yes(&o.json, "json", "print one JSON document instead of a table")
-	text(&o.out, "out", "", "also write the JSON document to this `file`")
-	text(&o.perQuery, "per-query", "", "write a JSON line for every query to this `file`")
-	text(&o.compare, "compare", "", "compare with the JSON document of another run (`file`): paired differences, intervals, p-values")
-	text(&o.plot, "plot", "", "draw rsum against ms a query and recall curves: `file` .svg or .png")
-	text(&o.report, "report", "", "write one self-contained HTML page to this `file`")
-	text(&o.title, "title", "", "`title` of the report")
-	text(&o.dump, "dump", "", "write encodings and scores to this `.npz`")
-	yes(&o.dumpTokens, "dump-tokens", "put the word and region vectors into the dump too")
-	yes(&o.quiet, "quiet", "no progress")
-
-	var texts [3]strings.Builder
-	f.VisitAll(func(x *flag.Flag) {
-		name, help := flag.UnquoteUsage(x)
-		fmt.Fprintf(&texts[group[x.Name]], "  --%s %s\n      %s", x.Name, strings.ToUpper(name), help)
-		if x.DefValue != "" && x.DefValue != "0" && x.DefValue != "false" {
-			fmt.Fprintf(&texts[group[x.Name]], " (%s)", x.DefValue)
-		}
-		texts[group[x.Name]].WriteString("\n")
-	})
-	for k := range texts {
-		help[k] = texts[k].String()
-	}
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return help, err
-		}
-		return help, fmt.Errorf("%w: %w", errUsage, err)
-	}
-	if f.NArg() > 0 {
-		return help, fmt.Errorf("%w: %q follows the flags", errUsage, f.Arg(0))
-	}
-	f.Visit(func(x *flag.Flag) {
-		if x.Name == "candidates" {
-			o.chosen = true
-		}
-	})
-	return help, o.check()
+	f.Group("What to leave behind")
+	f.StringVar(&o.out, "out", "", "also write the JSON document to this `file`")
+	f.StringVar(&o.perQuery, "per-query", "", "write a JSON line for every query to this `file`")
+	f.StringVar(&o.compare, "compare", "", "compare with the JSON document of another run (`file`): paired differences, intervals, p-values")
+	f.StringVar(&o.plot, "plot", "", "draw rsum against ms a query and recall curves: `file` .svg or .png")
+	f.StringVar(&o.report, "report", "", "write one self-contained HTML page to this `file`")
+	f.StringVar(&o.title, "title", "", "`title` of the report")
+	f.StringVar(&o.dump, "dump", "", "write encodings and scores to this `.npz`")
+	f.BoolVar(&o.dumpTokens, "dump-tokens", false, "put the word and region vectors into the dump too")
 }
 
 // check settles what the flags mean, without looking at any file.
@@ -207,7 +128,7 @@ func (o *options) check() error {
 	for _, part := range strings.Split(o.candidates, ",") {
 		k, err := strconv.Atoi(strings.TrimSpace(part))
 		if err != nil || k < 0 {
-			return fmt.Errorf("%w: --candidates %q: want numbers with commas between", errUsage, o.candidates)
+			return cli.Misuse("--candidates %q: want numbers with commas between", o.candidates)
 		}
 		if k > 0 {
 			o.settings.candidates = append(o.settings.candidates, k)
@@ -224,7 +145,7 @@ func (o *options) check() error {
 				return nil
 			}
 		}
-		return fmt.Errorf("%w: --%s %q: want %s", errUsage, name, value, strings.Join(of, ", "))
+		return cli.Misuse("--%s %q: want %s", name, value, strings.Join(of, ", "))
 	}
 	for _, err := range []error{
 		one("protocol", o.protocol, "full", "1k", "5fold", "5k"),
@@ -235,13 +156,13 @@ func (o *options) check() error {
 			return err
 		}
 	}
-	for name, v := range map[string]int{"bootstrap": o.resamples, "latency": o.latency, "ndcg": o.ndcgAt, "threads": o.threads, "memory": o.memoryMB} {
+	for name, v := range map[string]int{"bootstrap": o.resamples, "latency": o.latency, "ndcg": o.ndcgAt, "threads": o.model.Threads, "memory": o.memoryMB} {
 		if v < 0 {
-			return fmt.Errorf("%w: --%s %d", errUsage, name, v)
+			return cli.Misuse("--%s %d", name, v)
 		}
 	}
 	if o.plot != "" && !strings.HasSuffix(o.plot, ".svg") && !strings.HasSuffix(o.plot, ".png") {
-		return fmt.Errorf("%w: --plot %s: want a name that ends in .svg or .png", errUsage, o.plot)
+		return cli.Misuse("--plot %s: want a name that ends in .svg or .png", o.plot)
 	}
 	if err := o.checkSource(); err != nil {
 		return err
@@ -249,6 +170,7 @@ func (o *options) check() error {
 	if o.state == "" && o.dump != "" && o.alignment == "exhaustive" {
 		o.state = o.dump + ".state"
 	}
+	o.threads = o.model.Threads
 	o.everyPair = o.dump != ""
 	o.memory = int64(o.memoryMB) << 20
 	return nil
@@ -258,47 +180,44 @@ func (o *options) check() error {
 func (o *options) checkSource() error {
 	switch {
 	case o.embeddings != "":
-		if o.model != "" || o.index != "" || o.captionIndex != "" {
-			return fmt.Errorf("%w: --embeddings needs no --model and no index", errUsage)
+		if o.model.Dir != "" || o.index != "" || o.captionIndex != "" {
+			return cli.Misuse("--embeddings needs no --model and no index")
 		}
 		if o.galleryFile == "" {
 			o.galleryFile = o.source.Keys
 		}
 		return nil
 	case o.captionIndex != "":
-		if o.index == "" || o.model != "" {
-			return fmt.Errorf("%w: --caption-index goes with --index and without --model", errUsage)
+		if o.index == "" || o.model.Dir != "" {
+			return cli.Misuse("--caption-index goes with --index and without --model")
 		}
 		return nil
-	case o.model == "":
-		return fmt.Errorf("%w: what is to be evaluated? Give --model BUNDLE with a source, --index with --caption-index, or --embeddings FILE.npz", errUsage)
+	case o.model.Dir == "":
+		return cli.Misuse("what is to be evaluated? Give --model BUNDLE with a source, --index with --caption-index, or --embeddings FILE.npz. %s", modelflags.Hint)
 	}
 	if o.protocol == "1k" && o.source.Features != "" && o.source.Keys == "" && o.galleryFile == "" {
 		o.source.Keys = "test_img_keys_1k.tsv"
 	}
 	if err := o.source.Check(); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return cli.Misuse("%w", err)
 	}
 	if o.source.Images != "" && o.source.Captions == "" {
-		return fmt.Errorf("%w: --images needs --captions FILE.tsv: without captions nothing can be evaluated", errUsage)
+		return cli.Misuse("--images needs --captions FILE.tsv: without captions nothing can be evaluated")
 	}
 	if o.source.Features != "" && o.source.CocoIR == "" {
-		return fmt.Errorf("%w: --features needs --coco-ir DIR: without captions nothing can be evaluated", errUsage)
+		return cli.Misuse("--features needs --coco-ir DIR: without captions nothing can be evaluated")
 	}
 	return nil
 }
 
-func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
-	tell := teller(func(what string, total int) *progress.Task { return progress.New(stderr, what, total) })
-	if o.quiet {
-		tell = func(string, int) *progress.Task { return nil }
-	}
+func (o *options) evaluate(ctx context.Context, env cli.Env) (err error) {
+	tell := teller(func(what string, total int) *progress.Task { return o.output.Task(env, what, total) })
 	if o.galleryFile != "" {
 		if o.gallery, err = readList(o.galleryFile); err != nil {
 			return err
 		}
 	}
-	d, err := o.open(ctx, stderr, tell)
+	d, err := o.open(ctx, env, tell)
 	if err != nil {
 		return err
 	}
@@ -318,15 +237,15 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	if err := o.leave(ctx, e); err != nil {
 		return err
 	}
-	if o.json {
-		return e.doc.write(stdout)
+	if o.output.JSON {
+		return e.doc.write(env.Stdout)
 	}
-	e.doc.table(stdout)
+	e.doc.table(env.Stdout)
 	return nil
 }
 
 // open reads or makes what is to be evaluated.
-func (o *options) open(ctx context.Context, stderr io.Writer, tell teller) (*data, error) {
+func (o *options) open(ctx context.Context, env cli.Env, tell teller) (*data, error) {
 	switch {
 	case o.embeddings != "":
 		d, err := readDump(o.embeddings)
@@ -341,7 +260,7 @@ func (o *options) open(ctx context.Context, stderr io.Writer, tell teller) (*dat
 		}
 		return d, err
 	}
-	m, err := aladin.OpenModel(o.model, &aladin.Options{Device: o.device, Threads: o.threads, Int8Text: o.int8Text, CacheTexts: -1})
+	m, err := o.model.Open(&aladin.Options{CacheTexts: -1})
 	if err != nil {
 		return nil, err
 	}
@@ -349,7 +268,7 @@ func (o *options) open(ctx context.Context, stderr io.Writer, tell teller) (*dat
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	if err := src.Skipped.Report(stderr, skipsShown); err != nil {
+	if err := src.Skipped.Report(env.Stderr, skipsShown); err != nil {
 		return nil, errors.Join(err, src.Close(), m.Close())
 	}
 	var ix *index.Index

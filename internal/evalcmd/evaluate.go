@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/eval"
 )
 
@@ -180,7 +181,7 @@ func (e *evaluation) splitImages() (*eval.Split, error) {
 		return eval.Folds(n, 5)
 	case "1k":
 		if e.gallery == nil {
-			return nil, fmt.Errorf("%w: protocol 1k needs the list of its images: --keys FILE (for the mean of five folds use --protocol 5fold)", errUsage)
+			return nil, cli.Misuse("protocol 1k needs the list of its images: --keys FILE (for the mean of five folds use --protocol 5fold)")
 		}
 		at := make(map[string]int, n)
 		for i, id := range e.d.images {
@@ -196,7 +197,7 @@ func (e *evaluation) splitImages() (*eval.Split, error) {
 		}
 		return eval.Only(n, list)
 	}
-	return nil, fmt.Errorf("%w: protocol %q: want full, 1k, 5fold or 5k", errUsage, e.protocol)
+	return nil, cli.Misuse("protocol %q: want full, 1k, 5fold or 5k", e.protocol)
 }
 
 // checkCandidates brings the numbers of candidates into the gallery, and says so where they were chosen.
@@ -204,7 +205,7 @@ func (e *evaluation) checkCandidates(smallest int) error {
 	e.candidates = slices.Compact(slices.Sorted(slices.Values(e.candidates)))
 	for k, c := range e.candidates {
 		if c < 1 {
-			return fmt.Errorf("%w: --candidates %d", errUsage, c)
+			return cli.Misuse("--candidates %d", c)
 		}
 		if c > smallest {
 			if e.chosen {

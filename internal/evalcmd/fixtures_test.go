@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/npy"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -67,7 +68,7 @@ func TestOriginalModel(t *testing.T) {
 	defer z.Close()
 	model := filepath.Join(t.TempDir(), "tiny.model")
 	var out, errs bytes.Buffer
-	code := traincmd.Run(context.Background(), []string{"import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--out", model}, &out, &errs)
+	code := traincmd.Program.Run(context.Background(), []string{"import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--out", model}, &out, &errs)
 	require.Zero(t, code, errs.String())
 	source := []string{"--model", model, "--features", filepath.Join(dir, "coco_ir", "features"), "--coco-ir", filepath.Join(dir, "coco_ir"), "--split", "test"}
 	checkOriginal(t, z, "metrics", evaluated(t, source...))
@@ -78,8 +79,8 @@ func TestOriginalModel(t *testing.T) {
 func evaluated(t *testing.T, args ...string) map[string]any {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code := Run(context.Background(), append(args, "--json", "--latency", "0", "--bootstrap", "20", "--candidates", "5"), &out, &errs)
-	require.Equal(t, exitDone, code, errs.String())
+	code := Program.Run(context.Background(), append(args, "--json", "--latency", "0", "--bootstrap", "20", "--candidates", "5"), &out, &errs)
+	require.Equal(t, cli.Done, code, errs.String())
 	var doc map[string]any
 	require.NoError(t, json.Unmarshal(out.Bytes(), &doc))
 	return doc
@@ -117,18 +118,18 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	var out, errs bytes.Buffer
 	args := []string{"--embeddings", path, "--state", state, "--latency", "0", "--bootstrap", "0", "--json"}
-	assert.Equal(t, exitInterrupted, Run(ctx, args, &out, &errs))
+	assert.Equal(t, cli.Interrupted, Program.Run(ctx, args, &out, &errs))
 	assert.Contains(t, errs.String(), "interrupted")
 	assert.Empty(t, out.String())
 
-	require.Equal(t, exitDone, Run(context.Background(), args, &out, &errs), errs.String())
+	require.Equal(t, cli.Done, Program.Run(context.Background(), args, &out, &errs), errs.String())
 	b, err := os.ReadFile(state)
 	require.NoError(t, err)
 	b[stateHeader+5] ^= 1 // a damaged row is found and computed again
 	require.NoError(t, os.WriteFile(state, b, 0o644))
 	first := out.String()
 	out.Reset()
-	require.Equal(t, exitDone, Run(context.Background(), args, &out, &errs), errs.String())
+	require.Equal(t, cli.Done, Program.Run(context.Background(), args, &out, &errs), errs.String())
 	assert.Contains(t, out.String(), `"alignment_pairs":799`)
 	same := func(s string) []string {
 		var lines []string

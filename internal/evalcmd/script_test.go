@@ -27,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"aladin-eval": func() { os.Exit(Main()) },
+		"aladin-eval": func() { os.Exit(Program.Main()) },
 		"mkdump":      mkdump,
 		"mkmodel":     mkmodel,
 		"mkindex":     mkindex,

@@ -3,19 +3,20 @@ package indexcmd
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/source"
 )
 
-var buildVerb = verb{
-	name: "build", args: "--model BUNDLE SOURCE --out FILE [options]", summary: "make an index of pictures or captions",
-	about: `
+var buildVerb = cli.Verb{
+	Name: "build", Args: "--model BUNDLE SOURCE --out FILE [options]", Summary: "make an index of pictures or captions",
+	About: `
 Encodes the pictures (or captions) of a source and writes an index file. The file appears when it is
 complete; an older one of that name stays until then. The same input gives the same bytes.
 
@@ -32,20 +33,21 @@ cells, which make searches faster, as compact does; interrupted there, it stays 
   aladin-index build --model photos.model --images ~/Photos --match bits --no-rescore --regions 2bit --out tiny.aladin
   aladin-index build --model photos.model --images ~/Photos --captions captions.tsv --items captions --out captions.aladin
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
 		b := &building{}
 		b.register(f)
 		f.StringVar(&b.out, "out", "", "index `file` to make")
 		f.StringVar(&b.match, "match", "int8", "`codec` of the vectors that are scanned: int8, f16, f32, bits")
 		f.StringVar(&b.regions, "regions", "int8", "`codec` of the regions (or words) for alignment: int8, f16, 4bit, 2bit, none")
+		f.Group(cli.Advanced)
 		f.BoolVar(&b.noRescore, "no-rescore", false, "with --match bits: keep the bits alone, which find candidates for alignment, and no int8 codes to score them again")
 		return b.build
 	},
 }
 
-var addVerb = verb{
-	name: "add", args: "FILE --model BUNDLE SOURCE [options]", summary: "add to an index what is not in it yet",
-	about: `
+var addVerb = cli.Verb{
+	Name: "add", Args: "FILE --model BUNDLE SOURCE [options]", Summary: "add to an index what is not in it yet",
+	About: `
 Encodes those pictures (or captions) of a source that the index does not have and adds them. It costs what
 is added, whatever the index's size, but that an index which outgrows its cells (at 200,000 items, and each
 time it is four times as large) is arranged again as compact does. Interrupted, it keeps what is done; run it
@@ -54,7 +56,7 @@ again for the rest.
   aladin-index add photos.aladin --model photos.model --images ~/Photos
   aladin-index add photos.aladin --model photos.model --images ~/Edited --replace
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
 		b := &building{}
 		b.register(f)
 		f.BoolVar(&b.replace, "replace", false, "encode again what is in the index, and replace it")
@@ -65,8 +67,8 @@ again for the rest.
 // building is what build and add have in common.
 type building struct {
 	source     source.Flags
-	model      modelFlags
-	tell       tellFlags
+	model      modelflags.Flags
+	tell       cli.Output
 	items      string
 	tags, meta string
 
@@ -77,20 +79,22 @@ type building struct {
 	replace             bool // add
 }
 
-func (b *building) register(f *flag.FlagSet) {
+func (b *building) register(f *cli.Flags) {
 	b.source.Register(f, "")
-	b.model.register(f)
-	b.tell.register(f)
+	b.model.Register(f)
+	b.tell.Register(f)
 	f.StringVar(&b.items, "items", "images", "`what` to index: images or captions")
 	f.StringVar(&b.tags, "tags", "", "`file` of lines: id <tab> tag")
 	f.StringVar(&b.meta, "meta", "", "`file` of JSON lines, each with an \"id\": stored with the items")
+	f.Group(cli.Advanced)
 	f.IntVar(&b.cells, "cells", 0, "`number` of cells to arrange the index in; 0 chooses by size, -1 makes none")
+	f.Group(cli.General)
 }
 
 // A job is an opened source, model and tables.
 type job struct {
 	*building
-	env     environment
+	env     cli.Env
 	src     *source.Source
 	m       *aladin.Model
 	tables  *tables
@@ -98,9 +102,9 @@ type job struct {
 	skipped source.Skips
 }
 
-func (b *building) open(ctx context.Context, env environment) (_ *job, err error) {
+func (b *building) open(ctx context.Context, env cli.Env) (_ *job, err error) {
 	if b.items != "images" && b.items != "captions" {
-		return nil, fmt.Errorf("%w: --items %q: want images or captions", errUsage, b.items)
+		return nil, cli.Misuse("--items %q: want images or captions", b.items)
 	}
 	if err := b.source.Check(); err != nil {
 		return nil, err
@@ -111,7 +115,7 @@ func (b *building) open(ctx context.Context, env environment) (_ *job, err error
 			err = errors.Join(err, j.close())
 		}
 	}()
-	if j.m, err = b.model.open(); err != nil {
+	if j.m, err = b.model.Open(nil); err != nil {
 		return nil, err
 	}
 	opts := &source.Options{Split: "test", MaxRegions: j.m.MaxRegions()}
@@ -143,7 +147,7 @@ func (j *job) close() error {
 
 // encode hands all items to add.
 func (j *job) encode(ctx context.Context, add func(index.Item) error) error {
-	task := j.tell.task(j.env, "encoding "+j.items, len(j.entries))
+	task := j.tell.Task(j.env, "encoding "+j.items, len(j.entries))
 	defer task.Done()
 	skip := func(s source.Skip) {
 		j.skipped = append(j.skipped, s)
@@ -165,12 +169,12 @@ func (j *job) encode(ctx context.Context, add func(index.Item) error) error {
 	return ctx.Err()
 }
 
-func (b *building) build(ctx context.Context, env environment, args []string) (err error) {
+func (b *building) build(ctx context.Context, env cli.Env, args []string) (err error) {
 	if len(args) > 0 {
-		return fmt.Errorf("%w: %q is no option; the index is named by --out", errUsage, args[0])
+		return cli.Misuse("%q is no option; the index is named by --out", args[0])
 	}
 	if b.out == "" {
-		return fmt.Errorf("%w: --out which FILE?", errUsage)
+		return cli.Misuse("--out which FILE?")
 	}
 	opts := &index.BuildOptions{Duplicates: index.SkipDuplicate, NoRescore: b.noRescore}
 	for _, c := range []struct {
@@ -178,11 +182,11 @@ func (b *building) build(ctx context.Context, env environment, args []string) (e
 		codec       *index.Codec
 	}{{"--match", b.match, &opts.Match}, {"--regions", b.regions, &opts.Regions}} {
 		if *c.codec, err = index.ParseCodec(c.value); err != nil {
-			return fmt.Errorf("%w: %s: %v", errUsage, c.flag, err)
+			return cli.Misuse("%s: %v", c.flag, err)
 		}
 	}
 	if b.noRescore && opts.Match != index.Bits {
-		return fmt.Errorf("%w: --no-rescore is for --match bits", errUsage)
+		return cli.Misuse("--no-rescore is for --match bits")
 	}
 	if info, err := os.Stat(filepath.Dir(b.out)); err != nil || !info.IsDir() {
 		return fmt.Errorf("--out %s: there is no folder %s", b.out, filepath.Dir(b.out))
@@ -201,7 +205,7 @@ func (b *building) build(ctx context.Context, env environment, args []string) (e
 	w, err := index.NewBuilder(b.out, opts)
 	if err != nil {
 		if errors.Is(err, index.ErrInvalid) {
-			return fmt.Errorf("%w: %w", errUsage, err)
+			return cli.Misuse("%w", err)
 		}
 		return err
 	}
@@ -221,7 +225,7 @@ func (b *building) build(ctx context.Context, env environment, args []string) (e
 }
 
 // arrangeFile is arrange for the index that was just built.
-func (b *building) arrangeFile(ctx context.Context, env environment) (err error) {
+func (b *building) arrangeFile(ctx context.Context, env cli.Env) (err error) {
 	w, err := index.OpenWriter(b.out, nil)
 	if err != nil {
 		return err
@@ -231,25 +235,25 @@ func (b *building) arrangeFile(ctx context.Context, env environment) (err error)
 }
 
 // arrange gives a committed index the cells that it should have. Whatever happens, the index stays complete.
-func (b *building) arrange(ctx context.Context, env environment, file string, w *index.Writer) error {
+func (b *building) arrange(ctx context.Context, env cli.Env, file string, w *index.Writer) error {
 	if b.cells < 0 || b.cells == 0 && !w.Outgrown() {
 		return nil
 	}
-	task := b.tell.task(env, "arranging cells", 0)
+	task := b.tell.Task(env, "arranging cells", 0)
 	err := w.Compact(ctx, &index.CompactOptions{Cells: b.cells, Progress: task.Set})
 	task.Done()
 	if err != nil {
-		fmt.Fprintf(env.stderr, "%s is complete, but not arranged in cells: compact does that later, --cells -1 does without\n", file)
+		fmt.Fprintf(env.Stderr, "%s is complete, but not arranged in cells: compact does that later, --cells -1 does without\n", file)
 	}
 	return err
 }
 
 // nothing is the error of a job in which every item was left out.
 func (j *job) nothing() error {
-	return errors.Join(fmt.Errorf("nothing to index in %s", j.src.Name), j.skipped.Report(j.env.stderr, shownSkips))
+	return errors.Join(fmt.Errorf("nothing to index in %s", j.src.Name), j.skipped.Report(j.env.Stderr, shownSkips))
 }
 
-func (b *building) add(ctx context.Context, env environment, args []string) (err error) {
+func (b *building) add(ctx context.Context, env cli.Env, args []string) (err error) {
 	file, err := oneFile(args)
 	if err != nil {
 		return err
@@ -291,7 +295,7 @@ func (b *building) add(ctx context.Context, env environment, args []string) (err
 	stats := w.Stats()
 	stats.Skipped += total - len(j.entries)
 	if encodeErr != nil {
-		fmt.Fprintf(env.stderr, "added %d of %d; run the command again for the rest\n", stats.Added, len(j.entries))
+		fmt.Fprintf(env.Stderr, "added %d of %d; run the command again for the rest\n", stats.Added, len(j.entries))
 		return encodeErr
 	}
 	arranged := b.arrange(ctx, env, file, w)
@@ -326,8 +330,8 @@ func (j *job) report(ctx context.Context, file string, stats index.Stats) (err e
 	if err != nil {
 		return err
 	}
-	if j.tell.json {
-		return writeJSON(j.env.stdout, struct {
+	if j.tell.JSON {
+		return cli.WriteJSON(j.env.Stdout, struct {
 			File     string `json:"file"`
 			Added    int    `json:"added"`
 			Replaced int    `json:"replaced"`
@@ -336,11 +340,11 @@ func (j *job) report(ctx context.Context, file string, stats index.Stats) (err e
 			Skipped []skipped `json:"skipped"`
 		}{file, stats.Added, stats.Replaced, stats.Skipped, info, skips(j.skipped)})
 	}
-	if err := j.skipped.Report(j.env.stderr, shownSkips); err != nil {
+	if err := j.skipped.Report(j.env.Stderr, shownSkips); err != nil {
 		return err
 	}
 	if n := j.tables.unused(); n > 0 {
-		fmt.Fprintf(j.env.stderr, "%d ids in --tags and --meta belong to no item\n", n)
+		fmt.Fprintf(j.env.Stderr, "%d ids in --tags and --meta belong to no item\n", n)
 	}
 	note := ""
 	if stats.Replaced > 0 {
@@ -349,6 +353,6 @@ func (j *job) report(ctx context.Context, file string, stats index.Stats) (err e
 	if stats.Skipped > 0 {
 		note += fmt.Sprintf(" (%d were there)", stats.Skipped)
 	}
-	fmt.Fprintf(j.env.stdout, "%s: %d added%s; %d items, %s, %.0f bytes an item\n", file, stats.Added, note, info.Items, size(info.Bytes), info.BytesPerItem)
+	fmt.Fprintf(j.env.Stdout, "%s: %d added%s; %d items, %s, %.0f bytes an item\n", file, stats.Added, note, info.Items, size(info.Bytes), info.BytesPerItem)
 	return nil
 }

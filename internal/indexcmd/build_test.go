@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/cli"
 )
 
 // An interrupt while cells are made costs the cells alone.
@@ -29,8 +30,8 @@ func TestArrangeInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var stderr bytes.Buffer
-	build := &building{out: file, cells: 5, tell: tellFlags{quiet: true}}
-	require.ErrorIs(t, build.arrangeFile(ctx, environment{stderr: &stderr}), context.Canceled)
+	build := &building{out: file, cells: 5, tell: cli.Output{Quiet: true}}
+	require.ErrorIs(t, build.arrangeFile(ctx, cli.Env{Stderr: &stderr}), context.Canceled)
 	require.Contains(t, stderr.String(), "is complete")
 	after, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -39,7 +40,7 @@ func TestArrangeInterrupted(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 
-	require.NoError(t, build.arrangeFile(t.Context(), environment{stderr: &stderr}))
+	require.NoError(t, build.arrangeFile(t.Context(), cli.Env{Stderr: &stderr}))
 	ix, err := index.Open(file, nil)
 	require.NoError(t, err)
 	defer ix.Close()

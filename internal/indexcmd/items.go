@@ -10,6 +10,7 @@ import (
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/source"
 )
 
@@ -24,7 +25,7 @@ func entries(s *source.Source, captions bool) ([]entry, error) {
 	var out []entry
 	if captions {
 		if len(s.Captions) == 0 {
-			return nil, fmt.Errorf("%w: --items captions wants captions (--captions, --coco-ir or --scenes)", errUsage)
+			return nil, cli.Misuse("--items captions wants captions (--captions, --coco-ir or --scenes)")
 		}
 		for _, c := range s.Captions {
 			out = append(out, entry{c.ID, s.Items[c.Image].ID, aladin.Text(c.Text)})

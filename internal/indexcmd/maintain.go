@@ -3,30 +3,30 @@ package indexcmd
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/cli"
 )
 
-var deleteVerb = verb{
-	name: "delete", args: "FILE ID… [options]", summary: "delete items",
-	about: `
+var deleteVerb = cli.Verb{
+	Name: "delete", Args: "FILE ID… [options]", Summary: "delete items",
+	About: `
 Deletes items. Their bytes stay in the file until compact. An id that is not in the index is an error, and
 then nothing is deleted.
 
   aladin-index delete photos.aladin holidays/blurred.jpg
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
-		var t tellFlags
-		t.register(f)
+	Setup: func(f *cli.Flags) cli.Body {
+		var t cli.Output
+		t.Register(f)
 		ignore := f.Bool("ignore-missing", false, "pass over ids that are not in the index")
-		return func(ctx context.Context, env environment, args []string) (err error) {
+		return func(ctx context.Context, env cli.Env, args []string) (err error) {
 			if len(args) < 2 {
-				return fmt.Errorf("%w: want an index FILE and at least one ID", errUsage)
+				return cli.Misuse("want an index FILE and at least one ID")
 			}
 			w, err := index.OpenWriter(args[0], nil)
 			if err != nil {
@@ -50,29 +50,29 @@ then nothing is deleted.
 			if err := w.Commit(); err != nil {
 				return err
 			}
-			if t.json {
-				return writeJSON(env.stdout, map[string]any{"deleted": w.Stats().Deleted, "missing": missing})
+			if t.JSON {
+				return cli.WriteJSON(env.Stdout, map[string]any{"deleted": w.Stats().Deleted, "missing": missing})
 			}
-			fmt.Fprintf(env.stdout, "%s: %d deleted\n", args[0], w.Stats().Deleted)
+			fmt.Fprintf(env.Stdout, "%s: %d deleted\n", args[0], w.Stats().Deleted)
 			return nil
 		}
 	},
 }
 
-var compactVerb = verb{
-	name: "compact", args: "FILE [options]", summary: "rewrite an index without what was deleted",
-	about: `
+var compactVerb = cli.Verb{
+	Name: "compact", Args: "FILE [options]", Summary: "rewrite an index without what was deleted",
+	About: `
 Rewrites the file: without deleted items, in few segments, and for large indexes in cells, which make
 searches faster. It needs room for both files; programs that have the index open keep the old one until
 they refresh.
 
   aladin-index compact photos.aladin
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
-		var t tellFlags
-		t.register(f)
+	Setup: func(f *cli.Flags) cli.Body {
+		var t cli.Output
+		t.Register(f)
 		cells := f.Int("cells", 0, "`number` of cells; 0 chooses by size, -1 makes none")
-		return func(ctx context.Context, env environment, args []string) (err error) {
+		return func(ctx context.Context, env cli.Env, args []string) (err error) {
 			file, err := oneFile(args)
 			if err != nil {
 				return err
@@ -86,7 +86,7 @@ they refresh.
 			if err != nil {
 				return err
 			}
-			task := t.task(env, "compacting", 0)
+			task := t.Task(env, "compacting", 0)
 			err = w.Compact(ctx, &index.CompactOptions{Cells: *cells, Progress: task.Set})
 			task.Done()
 			if err != nil {
@@ -96,33 +96,33 @@ they refresh.
 			if err != nil {
 				return err
 			}
-			if t.json {
-				return writeJSON(env.stdout, map[string]int64{"bytes_before": before.Size(), "bytes": after.Size()})
+			if t.JSON {
+				return cli.WriteJSON(env.Stdout, map[string]int64{"bytes_before": before.Size(), "bytes": after.Size()})
 			}
-			fmt.Fprintf(env.stdout, "%s: %s, before %s\n", file, size(after.Size()), size(before.Size()))
+			fmt.Fprintf(env.Stdout, "%s: %s, before %s\n", file, size(after.Size()), size(before.Size()))
 			return nil
 		}
 	},
 }
 
-var infoVerb = verb{
-	name: "info", args: "FILE [options]", summary: "explain an index file",
-	about: `
+var infoVerb = cli.Verb{
+	Name: "info", Args: "FILE [options]", Summary: "explain an index file",
+	About: `
 Says what is in the file, how it is stored and which model made it.
 
   aladin-index info photos.aladin
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
-		var t tellFlags
-		t.register(f)
-		return func(ctx context.Context, env environment, args []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
+		var t cli.Output
+		t.Register(f)
+		return func(ctx context.Context, env cli.Env, args []string) error {
 			return onIndex(args, func(ix *index.Index) error {
 				info, err := ix.Info(ctx)
 				if err != nil {
 					return err
 				}
-				if t.json {
-					return writeJSON(env.stdout, info)
+				if t.JSON {
+					return cli.WriteJSON(env.Stdout, info)
 				}
 				return printInfo(env, info)
 			})
@@ -130,8 +130,8 @@ Says what is in the file, how it is stored and which model made it.
 	},
 }
 
-func printInfo(env environment, info *index.Info) error {
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+func printInfo(env cli.Env, info *index.Info) error {
+	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	row("items", "%d (%d images, %d captions)", info.Items, info.Images, info.Captions)
 	row("model", "%s", info.Model)
@@ -151,19 +151,19 @@ func printInfo(env environment, info *index.Info) error {
 	return w.Flush()
 }
 
-var verifyVerb = verb{
-	name: "verify", args: "FILE [options]", summary: "check every byte of an index file",
-	about: `
+var verifyVerb = cli.Verb{
+	Name: "verify", Args: "FILE [options]", Summary: "check every byte of an index file",
+	About: `
 Reads the whole file and compares every byte with its checksum.
 
   aladin-index verify photos.aladin
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
-		var t tellFlags
-		t.register(f)
-		return func(ctx context.Context, env environment, args []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
+		var t cli.Output
+		t.Register(f)
+		return func(ctx context.Context, env cli.Env, args []string) error {
 			return onIndex(args, func(ix *index.Index) error {
-				task := t.task(env, "verifying", 0)
+				task := t.Task(env, "verifying", 0)
 				err := ix.Verify(ctx, func(done, total int64) { task.Set(int(done), int(total)) })
 				task.Done()
 				if err != nil {
@@ -173,51 +173,51 @@ Reads the whole file and compares every byte with its checksum.
 				if err != nil {
 					return err
 				}
-				if t.json {
-					return writeJSON(env.stdout, map[string]any{"ok": true, "bytes": info.Bytes, "items": info.Items})
+				if t.JSON {
+					return cli.WriteJSON(env.Stdout, map[string]any{"ok": true, "bytes": info.Bytes, "items": info.Items})
 				}
-				fmt.Fprintf(env.stdout, "%s: all %d bytes are good\n", args[0], info.Bytes)
+				fmt.Fprintf(env.Stdout, "%s: all %d bytes are good\n", args[0], info.Bytes)
 				return nil
 			})
 		}
 	},
 }
 
-var duplicatesVerb = verb{
-	name: "duplicates", args: "FILE [options]", summary: "list pictures that are nearly the same",
-	about: `
+var duplicatesVerb = cli.Verb{
+	Name: "duplicates", Args: "FILE [options]", Summary: "list pictures that are nearly the same",
+	About: `
 Lists groups of items whose vectors are nearly the same: one group a paragraph.
 
   aladin-index duplicates photos.aladin
   aladin-index duplicates photos.aladin --min 0.95
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
-		var t tellFlags
-		t.register(f)
+	Setup: func(f *cli.Flags) cli.Body {
+		var t cli.Output
+		t.Register(f)
 		least := f.Float64("min", 0.98, "least `cosine` of two items that are near-duplicates")
 		exact := f.Bool("exact", false, "compare every item with every other, even when the index has cells")
-		return func(ctx context.Context, env environment, args []string) error {
+		return func(ctx context.Context, env cli.Env, args []string) error {
 			if !(*least > 0 && *least <= 1) {
-				return fmt.Errorf("%w: --min %v: want more than 0 and at most 1", errUsage, *least)
+				return cli.Misuse("--min %v: want more than 0 and at most 1", *least)
 			}
 			return onIndex(args, func(ix *index.Index) error {
-				task := t.task(env, "comparing", ix.Len())
+				task := t.Task(env, "comparing", ix.Len())
 				groups, err := ix.Duplicates(ctx, &index.DuplicatesOptions{Min: float32(*least), Exact: *exact, Progress: task.Set})
 				task.Done()
 				if err != nil {
 					return err
 				}
-				if t.json {
+				if t.JSON {
 					if groups == nil {
 						groups = [][]string{}
 					}
-					return writeJSON(env.stdout, map[string]any{"groups": groups})
+					return cli.WriteJSON(env.Stdout, map[string]any{"groups": groups})
 				}
 				for i, g := range groups {
 					if i > 0 {
-						fmt.Fprintln(env.stdout)
+						fmt.Fprintln(env.Stdout)
 					}
-					fmt.Fprintln(env.stdout, strings.Join(g, "\n"))
+					fmt.Fprintln(env.Stdout, strings.Join(g, "\n"))
 				}
 				return nil
 			})

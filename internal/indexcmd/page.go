@@ -3,7 +3,6 @@ package indexcmd
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -11,13 +10,15 @@ import (
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/atomicfile"
+	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/searchpage"
 	"github.com/aladin-go/aladin/internal/source"
 )
 
-var pageVerb = verb{
-	name: "page", args: `FILE --model BUNDLE [SOURCE] --out FILE.html [options] "a sentence"…`, summary: "search and show what was found as an HTML page",
-	about: `
+var pageVerb = cli.Verb{
+	Name: "page", Args: `FILE --model BUNDLE [SOURCE] --out FILE.html [options] "a sentence"…`, Summary: "search and show what was found as an HTML page",
+	About: `
 Searches for each sentence and writes one HTML page that needs nothing beside it: pictures with a box where
 each word was found, scores, and words tinted by how well they were found. SOURCE says where the pictures
 are, as for build; without it the page has boxes only.
@@ -25,11 +26,11 @@ are, as for build; without it the page has boxes only.
   aladin-index page photos.aladin --model photos.model --images ~/Photos --out found.html \
       "a dog catches a frisbee" "two men on a red boat"
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
 		p := &paging{}
 		p.source.Register(f, "")
-		p.model.register(f)
-		p.tell.register(f)
+		p.model.Register(f)
+		p.tell.Register(f)
 		f.StringVar(&p.out, "out", "", "HTML `file` to write")
 		f.StringVar(&p.title, "title", "", "`title` of the page")
 		f.IntVar(&p.k, "k", 10, "`number` of hits of each sentence")
@@ -40,8 +41,8 @@ are, as for build; without it the page has boxes only.
 
 type paging struct {
 	source        source.Flags
-	model         modelFlags
-	tell          tellFlags
+	model         modelflags.Flags
+	tell          cli.Output
 	out, title    string
 	k, candidates int
 }
@@ -54,16 +55,16 @@ type paged struct {
 	Pictures int    `json:"pictures"` // of the hits that are shown with theirs
 }
 
-func (p *paging) run(ctx context.Context, env environment, args []string) (err error) {
+func (p *paging) run(ctx context.Context, env cli.Env, args []string) (err error) {
 	switch {
 	case len(args) == 0:
-		return fmt.Errorf("%w: which index FILE?", errUsage)
+		return missingFile()
 	case len(args) == 1:
-		return fmt.Errorf("%w: what to search for?", errUsage)
+		return cli.Misuse("what to search for?")
 	case p.out == "":
-		return fmt.Errorf("%w: which --out FILE.html?", errUsage)
+		return cli.Misuse("which --out FILE.html?")
 	case p.k < 1 || p.candidates < 1:
-		return fmt.Errorf("%w: -k %d --candidates %d: want at least 1", errUsage, p.k, p.candidates)
+		return cli.Misuse("-k %d --candidates %d: want at least 1", p.k, p.candidates)
 	}
 	var photos *pictures
 	if p.source.Given() {
@@ -72,12 +73,12 @@ func (p *paging) run(ctx context.Context, env environment, args []string) (err e
 		}
 		defer func() { err = errors.Join(err, photos.src.Close()) }()
 	}
-	m, err := p.model.open()
+	m, err := p.model.Open(nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	ix, err := index.Open(args[0], &index.Options{Model: m.Fingerprint(), Threads: p.model.threads})
+	ix, err := index.Open(args[0], &index.Options{Model: m.Fingerprint(), Threads: p.model.Threads})
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (p *paging) run(ctx context.Context, env environment, args []string) (err e
 				}
 				shown.Text = fields.Text
 			} else if err := photos.find(&shown); err != nil {
-				fmt.Fprintf(env.stderr, "%s is shown without its picture: %v\n", h.ID, err)
+				fmt.Fprintf(env.Stderr, "%s is shown without its picture: %v\n", h.ID, err)
 			}
 			if shown.Photo != nil {
 				done.Pictures++
@@ -120,10 +121,10 @@ func (p *paging) run(ctx context.Context, env environment, args []string) (err e
 	if err := atomicfile.Write(p.out, func(w io.Writer) error { return page.Write(w) }); err != nil {
 		return err
 	}
-	if p.tell.json {
-		return writeJSON(env.stdout, done)
+	if p.tell.JSON {
+		return cli.WriteJSON(env.Stdout, done)
 	}
-	fmt.Fprintf(env.stdout, "%s: %d searches, %d hits\n", p.out, done.Searches, done.Hits)
+	fmt.Fprintf(env.Stdout, "%s: %d searches, %d hits\n", p.out, done.Searches, done.Hits)
 	return nil
 }
 

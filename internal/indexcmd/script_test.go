@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/scenes"
 	"github.com/aladin-go/aladin/internal/shareddata"
@@ -26,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"aladin-index": func() { os.Exit(Main()) },
+		"aladin-index": func() { os.Exit(Program.Main()) },
 		"mkmodel":      mkmodel,
 		"mkscenes":     mkscenes,
 	})
@@ -128,7 +129,7 @@ func TestInterrupt(t *testing.T) {
 	file := filepath.Join(dir, "scenes.aladin")
 	run := func(ctx context.Context, args ...string) (int, string) {
 		var out, err bytes.Buffer
-		code := Run(ctx, args, &out, &err)
+		code := Program.Run(ctx, args, &out, &err)
 		return code, out.String() + err.String()
 	}
 	code, text := run(t.Context(), "build", "--model", model, "--scenes", "8", "--out", file)
@@ -171,7 +172,7 @@ func TestInterrupt(t *testing.T) {
 		}
 	}
 	code, text = interrupted("build", "--out", file)
-	require.Equal(t, exitInterrupted, code, text)
+	require.Equal(t, cli.Interrupted, code, text)
 	after, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Equal(t, before, after)
@@ -184,7 +185,7 @@ func TestInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	code, text = run(ctx, "add", file, "--model", model, "--scenes", "40")
-	require.Equal(t, exitInterrupted, code, text)
+	require.Equal(t, cli.Interrupted, code, text)
 	ix, err := index.Open(file, nil)
 	require.NoError(t, err)
 	require.NoError(t, ix.Close())
@@ -196,13 +197,13 @@ func TestInterrupt(t *testing.T) {
 // Every verb has help with an example, and main's help lists it.
 func TestHelp(t *testing.T) {
 	var all bytes.Buffer
-	require.Equal(t, 0, Run(t.Context(), []string{"--help"}, &all, nil))
-	for _, v := range verbs() {
-		assert.Contains(t, all.String(), "\n  "+v.name+" ")
+	require.Equal(t, 0, Program.Run(t.Context(), []string{"--help"}, &all, nil))
+	for _, v := range Program.Verbs {
+		assert.Contains(t, all.String(), "\n  "+v.Name+" ")
 		var out bytes.Buffer
-		require.Equal(t, 0, Run(t.Context(), []string{v.name, "--help"}, &out, nil))
-		assert.Contains(t, out.String(), "\n  aladin-index "+v.name+" ", "an example of %s", v.name)
-		if v.name != "serve" { // which answers over HTTP
+		require.Equal(t, 0, Program.Run(t.Context(), []string{v.Name, "--help"}, &out, nil))
+		assert.Contains(t, out.String(), "\n  aladin-index "+v.Name+" ", "an example of %s", v.Name)
+		if v.Name != "serve" { // which answers over HTTP
 			assert.Contains(t, out.String(), "  --json\n")
 		}
 	}
@@ -216,18 +217,18 @@ func TestFeatures(t *testing.T) {
 	}
 	coco, model, file := filepath.Join(dir, "coco_ir"), filepath.Join(t.TempDir(), "m"), filepath.Join(t.TempDir(), "f.aladin")
 	var out bytes.Buffer
-	require.Zero(t, traincmd.Run(t.Context(), []string{"import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--out", model}, &out, &out), "%s", &out)
+	require.Zero(t, traincmd.Program.Run(t.Context(), []string{"import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--out", model}, &out, &out), "%s", &out)
 	source := []string{"--model", model, "--features", filepath.Join(coco, "features"), "--coco-ir", coco, "--keys", "test_img_keys_1k.tsv"}
 	out.Reset()
-	require.Zero(t, Run(t.Context(), append([]string{"build", "--out", file}, source...), &out, &out), "%s", &out)
+	require.Zero(t, Program.Run(t.Context(), append([]string{"build", "--out", file}, source...), &out, &out), "%s", &out)
 	assert.Contains(t, out.String(), "5 added")
 	source[len(source)-1] = "test_img_keys.tsv"
 	out.Reset()
-	require.Zero(t, Run(t.Context(), append([]string{"add", file}, source...), &out, &out), "%s", &out)
+	require.Zero(t, Program.Run(t.Context(), append([]string{"add", file}, source...), &out, &out), "%s", &out)
 	assert.Contains(t, out.String(), "7 added (5 were there); 12 items")
 	out.Reset()
-	require.Zero(t, Run(t.Context(), []string{"search", file, "--model", model, "--explain", "a dog"}, &out, &out), "%s", &out)
+	require.Zero(t, Program.Run(t.Context(), []string{"search", file, "--model", model, "--explain", "a dog"}, &out, &out), "%s", &out)
 	assert.Contains(t, out.String(), "region ")
-	assert.Equal(t, exitMisused, Run(t.Context(), []string{"build", "--out", file, "--model", model, "--scenes", "3", "--keys", "k"}, &out, &out))
-	assert.Equal(t, exitFailed, Run(t.Context(), []string{"build", "--out", file, "--model", model, "--scenes", "3"}, &out, &out), "it reads no pixels")
+	assert.Equal(t, cli.Misused, Program.Run(t.Context(), []string{"build", "--out", file, "--model", model, "--scenes", "3", "--keys", "k"}, &out, &out))
+	assert.Equal(t, cli.Failed, Program.Run(t.Context(), []string{"build", "--out", file, "--model", model, "--scenes", "3"}, &out, &out), "it reads no pixels")
 }

@@ -3,8 +3,9 @@ package indexcmd
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -12,12 +13,14 @@ import (
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/serve"
 )
 
-var searchVerb = verb{
-	name: "search", args: `FILE --model BUNDLE [options] "a sentence" | --image PHOTO`, summary: "find pictures by words, or words by pictures",
-	about: `
+var searchVerb = cli.Verb{
+	Name: "search", Args: `FILE --model BUNDLE [options] "a sentence" | --image PHOTO`, Summary: "find pictures by words, or words by pictures",
+	About: `
 Finds what fits a sentence or a photo best. Candidates are recalled by their vectors and ranked by how well
 each word is found in a region; --explain shows where. A photo among photos finds its like; among captions,
 those that describe it.
@@ -27,10 +30,10 @@ those that describe it.
   aladin-index search photos.aladin --model photos.model --tag holiday --without people "a beach"
   aladin-index search photos.aladin --model photos.model --image dog.jpg "at night"
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
 		s := &search{}
-		s.model.register(f)
-		s.tell.register(f)
+		s.model.Register(f)
+		s.tell.Register(f)
 		f.StringVar(&s.image, "image", "", "look for the like of a `photo`, or for its captions; with a sentence, both count")
 		f.StringVar(&s.like, "like", "", "look for the like of the item with this `id`")
 		f.Var(&s.without, "without", "a `sentence` that should not fit; may be repeated")
@@ -39,6 +42,7 @@ those that describe it.
 		f.Var(&s.tags, "tag", "only items with this `tag`; may be repeated, then all are wanted")
 		f.StringVar(&s.filter, "filter", "", "only items whose tags pass a `condition` such as 'holiday and not (rain or fog)'")
 		f.BoolVar(&s.explain, "explain", false, "show which word found which region")
+		f.Group(cli.Advanced)
 		f.BoolVar(&s.exact, "exact", false, "look at every item, also of a large index")
 		f.IntVar(&s.probe, "probe", 0, "`number` of cells to look into; 0 chooses")
 		f.Float64Var(&s.coverage, "min-coverage", 0, "leave out hits whose words are covered less than this `share` of the best hit's, 0 to 1")
@@ -50,10 +54,10 @@ those that describe it.
 const unwanted = -0.7
 
 type search struct {
-	model         modelFlags
-	tell          tellFlags
+	model         modelflags.Flags
+	tell          cli.Output
 	image, like   string
-	without, tags list
+	without, tags cli.List
 	k, candidates int
 	filter        string
 	explain       bool
@@ -95,20 +99,20 @@ type answerWord struct {
 // options checks the flags that need no file.
 func (s *search) options() (o aladin.SearchOptions, err error) {
 	if s.k < 1 {
-		return o, fmt.Errorf("%w: -k %d: want at least 1", errUsage, s.k)
+		return o, cli.Misuse("-k %d: want at least 1", s.k)
 	}
 	if s.candidates < 0 || s.probe < 0 {
-		return o, fmt.Errorf("%w: --candidates %d --probe %d: want 0 or more", errUsage, s.candidates, s.probe)
+		return o, cli.Misuse("--candidates %d --probe %d: want 0 or more", s.candidates, s.probe)
 	}
 	if !(s.coverage >= 0 && s.coverage <= 1) {
-		return o, fmt.Errorf("%w: --min-coverage %v: want 0 to 1", errUsage, s.coverage)
+		return o, cli.Misuse("--min-coverage %v: want 0 to 1", s.coverage)
 	}
 	o = aladin.SearchOptions{K: s.k, Candidates: max(s.candidates, s.k), MatchOnly: s.candidates == 0, Exact: s.exact, Probe: s.probe,
 		Relevance: index.Relevance{Share: float32(s.coverage)}, Tags: index.AllTags(s.tags...)}
 	if s.filter != "" {
 		condition, err := index.ParseFilter(s.filter)
 		if err != nil {
-			return o, fmt.Errorf("%w: --filter: %w", errUsage, err)
+			return o, cli.Misuse("--filter: %w", err)
 		}
 		if o.Tags == nil {
 			o.Tags = condition
@@ -119,16 +123,19 @@ func (s *search) options() (o aladin.SearchOptions, err error) {
 	return o, nil
 }
 
-func (s *search) run(ctx context.Context, env environment, args []string) (err error) {
+func (s *search) run(ctx context.Context, env cli.Env, args []string) (err error) {
 	if len(args) == 0 {
-		return fmt.Errorf("%w: which index FILE?", errUsage)
+		return missingFile()
 	}
 	file, words := args[0], args[1:]
 	if len(words) > 1 {
-		return fmt.Errorf("%w: quote the sentence: %q", errUsage, strings.Join(words, " "))
+		return cli.Misuse("quote the sentence: %q", strings.Join(words, " "))
 	}
 	if len(words) == 0 && s.image == "" && s.like == "" {
-		return fmt.Errorf("%w: what to search for? Give a sentence, --image or --like", errUsage)
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && !strings.Contains(file, "://") {
+			return cli.Misuse("FILE is missing: %q is no index file, which comes before what to search for", file)
+		}
+		return cli.Misuse("what to search for? Give a sentence, --image or --like")
 	}
 	o, err := s.options()
 	if err != nil {
@@ -141,12 +148,12 @@ func (s *search) run(ctx context.Context, env environment, args []string) (err e
 		start = time.Now()
 	}
 	begin := start
-	m, err := s.model.open()
+	m, err := s.model.Open(nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	ix, err := index.Open(file, &index.Options{Model: m.Fingerprint(), Threads: s.model.threads})
+	ix, err := index.Open(file, &index.Options{Model: m.Fingerprint(), Threads: s.model.Threads})
 	if err != nil {
 		return err
 	}
@@ -176,11 +183,11 @@ func (s *search) run(ctx context.Context, env environment, args []string) (err e
 	if err := a.fill(ctx, ix, hits); err != nil {
 		return err
 	}
-	if s.tell.json {
-		return writeJSON(env.stdout, a)
+	if s.tell.JSON {
+		return cli.WriteJSON(env.Stdout, a)
 	}
 	for _, w := range a.Warnings {
-		fmt.Fprintln(env.stderr, w)
+		fmt.Fprintln(env.Stderr, w)
 	}
 	return a.print(env, s.explain)
 }
@@ -247,12 +254,12 @@ func (a *answer) fill(ctx context.Context, ix *index.Index, hits []aladin.Hit) e
 }
 
 // print writes a table for people.
-func (a *answer) print(env environment, explain bool) error {
+func (a *answer) print(env cli.Env, explain bool) error {
 	if len(a.Hits) == 0 {
-		fmt.Fprintln(env.stderr, "nothing found")
+		fmt.Fprintln(env.Stderr, "nothing found")
 		return nil
 	}
-	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	head := "rank\tmatch"
 	if a.Aligned {
 		head += "\talign\tcovered"

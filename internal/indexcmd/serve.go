@@ -3,7 +3,6 @@ package indexcmd
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,13 +13,15 @@ import (
 	"syscall"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/scenes"
 	"github.com/aladin-go/aladin/internal/serve"
 )
 
-var serveVerb = verb{
-	name: "serve", args: "FILE --model BUNDLE [--images DIR] [--addr 127.0.0.1:8080] [options]", summary: "search in a browser, and by HTTP",
-	about: `
+var serveVerb = cli.Verb{
+	Name: "serve", Args: "FILE --model BUNDLE [--images DIR] [--addr 127.0.0.1:8080] [options]", Summary: "search in a browser, and by HTTP",
+	About: `
 Serves a search page and an HTTP API; GET /api/openapi.json describes it. When the index file changes, or on
 SIGHUP, the server moves on to it without dropping a request. Photos are read from DIR and nowhere else; an
 item's id is its path there. Only this machine can reach the server unless --addr says otherwise; then set a
@@ -30,17 +31,20 @@ token, in a file or the environment variable ALADIN_TOKEN.
   aladin-index serve photos.aladin --model photos.model --images ~/Photos --addr :8080 --token-file token.txt
   curl 'http://127.0.0.1:8080/api/search?q=a+dog+without+people&k=3'
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	TakesHangup: true,
+	Setup: func(f *cli.Flags) cli.Body {
 		s := &serving{}
-		s.model.register(f)
+		s.model.Register(f)
 		f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen at; port 0 takes a free one")
 		f.StringVar(&s.opts.Images, "images", "", "`folder` of the photos")
 		f.IntVar(&s.scenes, "scenes", 0, "show the first `n` generated scenes as photos, for an index built with --scenes")
 		f.Uint64Var(&s.seed, "seed", 0, "`seed` of the scenes")
 		f.StringVar(&s.split, "split", "test", "which `part` of the scenes: train, val or test")
+		f.Group("Who may use it")
 		f.StringVar(&s.tokenFile, "token-file", "", "`file` with the token that clients must send")
-		f.Var((*list)(&s.opts.Hosts), "host", "a `name` that the server goes by, as behind a proxy; may be repeated")
-		f.Var((*list)(&s.opts.Origins), "origin", "an `origin` of other web pages that may use the API, such as https://example.org; may be repeated")
+		f.Var((*cli.List)(&s.opts.Hosts), "host", "a `name` that the server goes by, as behind a proxy; may be repeated")
+		f.Var((*cli.List)(&s.opts.Origins), "origin", "an `origin` of other web pages that may use the API, such as https://example.org; may be repeated")
+		f.Group(cli.Advanced)
 		f.StringVar(&s.opts.ThumbDir, "thumbs", defaultThumbs(), "`folder` to keep thumbnails in; none for memory only")
 		f.IntVar(&s.opts.Limits.K, "max-k", 500, "most `hits` of a search")
 		f.IntVar(&s.opts.Limits.Candidates, "max-candidates", 5000, "most `candidates` of a search")
@@ -49,6 +53,7 @@ token, in a file or the environment variable ALADIN_TOKEN.
 		f.IntVar(&s.opts.Limits.Searches, "searches", 0, "`number` of searches at a time; 0 is the number of cores")
 		f.IntVar(&s.opts.Limits.Queue, "queue", 64, "`number` of searches that may wait for their turn")
 		f.DurationVar(&s.opts.Limits.Timeout, "timeout", 0, "most `time` for a request; 0 is 15s")
+		f.Group("Log")
 		f.BoolVar(&s.opts.LogQueries, "log-queries", false, "log what people search for")
 		f.BoolVar(&s.jsonLog, "log-json", false, "log as JSON lines")
 		f.BoolVar(&s.quiet, "quiet", false, "log only what goes wrong")
@@ -57,7 +62,7 @@ token, in a file or the environment variable ALADIN_TOKEN.
 }
 
 type serving struct {
-	model          modelFlags
+	model          modelflags.Flags
 	addr           string
 	scenes         int
 	seed           uint64
@@ -78,7 +83,7 @@ func defaultThumbs() string {
 	return filepath.Join(dir, "aladin", "thumbs")
 }
 
-func (s *serving) run(ctx context.Context, env environment, args []string) (err error) {
+func (s *serving) run(ctx context.Context, env cli.Env, args []string) (err error) {
 	file, err := oneFile(args)
 	if err != nil {
 		return err
@@ -86,12 +91,12 @@ func (s *serving) run(ctx context.Context, env environment, args []string) (err 
 	if err := s.complete(); err != nil {
 		return err
 	}
-	m, err := s.model.open()
+	m, err := s.model.Open(nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	ix, err := index.Open(file, &index.Options{Model: m.Fingerprint(), Threads: s.model.threads})
+	ix, err := index.Open(file, &index.Options{Model: m.Fingerprint(), Threads: s.model.Threads})
 	if err != nil {
 		return err
 	}
@@ -109,7 +114,7 @@ func (s *serving) run(ctx context.Context, env environment, args []string) (err 
 	if a, ok := ln.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && s.opts.Token == "" {
 		s.opts.Logger.Warn("other machines can reach this server and it wants no token; see --token-file")
 	}
-	fmt.Fprintf(env.stdout, "http://%s\n", ln.Addr())
+	fmt.Fprintf(env.Stdout, "http://%s\n", ln.Addr())
 	inner, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -160,13 +165,13 @@ func (s *serving) complete() error {
 	}
 	switch {
 	case s.scenes < 0:
-		return fmt.Errorf("%w: --scenes %d", errUsage, s.scenes)
+		return cli.Misuse("--scenes %d", s.scenes)
 	case s.scenes > 0 && s.opts.Images != "":
-		return fmt.Errorf("%w: --images or --scenes, not both", errUsage)
+		return cli.Misuse("--images or --scenes, not both")
 	case s.scenes > 0:
 		split, ok := map[string]scenes.Split{"train": scenes.Train, "val": scenes.Val, "test": scenes.Test}[s.split]
 		if !ok {
-			return fmt.Errorf("%w: --split %q, want train, val or test", errUsage, s.split)
+			return cli.Misuse("--split %q, want train, val or test", s.split)
 		}
 		s.opts.ThumbDir = "" // they are drawn as fast as read
 		s.opts.Photos = newScenePhotos(s.scenes, s.seed, split)
@@ -174,13 +179,13 @@ func (s *serving) complete() error {
 	return nil
 }
 
-func (s *serving) logger(env environment) *slog.Logger {
+func (s *serving) logger(env cli.Env) *slog.Logger {
 	o := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if s.quiet {
 		o.Level = slog.LevelWarn
 	}
 	if s.jsonLog {
-		return slog.New(slog.NewJSONHandler(env.stderr, o))
+		return slog.New(slog.NewJSONHandler(env.Stderr, o))
 	}
-	return slog.New(slog.NewTextHandler(env.stderr, o))
+	return slog.New(slog.NewTextHandler(env.Stderr, o))
 }

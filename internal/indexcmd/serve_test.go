@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"io"
 	"net/http"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/scenes"
 	"github.com/aladin-go/aladin/internal/testmodel"
@@ -53,7 +53,7 @@ func startServe(t *testing.T, args ...string) (url string, log *lockedBuffer, st
 	log = &lockedBuffer{}
 	code := make(chan int, 1)
 	go func() {
-		code <- Run(ctx, append([]string{"serve", "--addr", "127.0.0.1:0", "--thumbs", "none"}, args...), w, log)
+		code <- Program.Run(ctx, append([]string{"serve", "--addr", "127.0.0.1:0", "--thumbs", "none"}, args...), w, log)
 		w.Close()
 	}()
 	line, err := bufio.NewReader(r).ReadString('\n')
@@ -88,7 +88,7 @@ func TestServe(t *testing.T) {
 	run := func(args ...string) {
 		t.Helper()
 		var errs bytes.Buffer
-		require.Zero(t, Run(t.Context(), args, io.Discard, &errs), errs.String())
+		require.Zero(t, Program.Run(t.Context(), args, io.Discard, &errs), errs.String())
 	}
 	run("build", "--model", model, "--images", photos, "--out", file, "--quiet")
 
@@ -151,19 +151,19 @@ func TestServe(t *testing.T) {
 		code int
 		says string
 	}{
-		"no file":         {[]string{"--model", model}, exitMisused, "which index FILE"},
-		"no model":        {[]string{file}, exitMisused, "--model"},
-		"two sources":     {[]string{file, "--model", model, "--images", photos, "--scenes", "3"}, exitMisused, "not both"},
-		"bad split":       {[]string{file, "--model", model, "--scenes", "3", "--split", "x"}, exitMisused, "--split"},
-		"no folder":       {[]string{file, "--model", model, "--images", filepath.Join(dir, "none")}, exitFailed, "folder of photos"},
-		"bad address":     {[]string{file, "--model", model, "--addr", "nowhere:http:1"}, exitFailed, "nowhere"},
-		"negative limit":  {[]string{file, "--model", model, "--max-k", "-1"}, exitFailed, "below 0"},
-		"no token":        {[]string{file, "--model", model, "--token-file", os.DevNull}, exitFailed, "no token"},
-		"index not there": {[]string{file + "x", "--model", model}, exitFailed, "photos.aladinx"},
+		"no file":         {[]string{"--model", model}, cli.Misused, "which index FILE"},
+		"no model":        {[]string{file}, cli.Misused, "--model"},
+		"two sources":     {[]string{file, "--model", model, "--images", photos, "--scenes", "3"}, cli.Misused, "not both"},
+		"bad split":       {[]string{file, "--model", model, "--scenes", "3", "--split", "x"}, cli.Misused, "--split"},
+		"no folder":       {[]string{file, "--model", model, "--images", filepath.Join(dir, "none")}, cli.Failed, "folder of photos"},
+		"bad address":     {[]string{file, "--model", model, "--addr", "nowhere:http:1"}, cli.Failed, "nowhere"},
+		"negative limit":  {[]string{file, "--model", model, "--max-k", "-1"}, cli.Failed, "below 0"},
+		"no token":        {[]string{file, "--model", model, "--token-file", os.DevNull}, cli.Failed, "no token"},
+		"index not there": {[]string{file + "x", "--model", model}, cli.Failed, "photos.aladinx"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var errs bytes.Buffer
-			assert.Equal(t, tt.code, Run(t.Context(), append([]string{"serve", "--thumbs", "none"}, tt.args...), io.Discard, &errs))
+			assert.Equal(t, tt.code, Program.Run(t.Context(), append([]string{"serve", "--thumbs", "none"}, tt.args...), io.Discard, &errs))
 			assert.Contains(t, errs.String(), tt.says)
 		})
 	}
@@ -173,8 +173,8 @@ func TestServe(t *testing.T) {
 func TestServeFlagsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "server.md"))
 	require.NoError(t, err)
-	f := flag.NewFlagSet("serve", flag.ContinueOnError)
-	serveVerb.setup(f)
+	f := cli.NewFlags("serve")
+	serveVerb.Setup(f)
 	found := regexp.MustCompile("--([a-z][a-z-]+)").FindAllSubmatch(text, -1)
 	require.NotEmpty(t, found)
 	for _, m := range found {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/aladin-go/aladin/internal/nearest"
 )
 
 // Versions that the Builder writes. IR version 8 is the one that came with opset 18.
@@ -181,7 +183,7 @@ func (m *Model) Expose(names ...string) error {
 			continue
 		}
 		if !have[name] {
-			return fmt.Errorf("%w: %q; nearest: %q", ErrNoValue, name, nearest(name, all, 5))
+			return fmt.Errorf("%w: %q; nearest: %q", ErrNoValue, name, nearest.Names(name, all, 5))
 		}
 		if v := types[name]; v != nil {
 			m.Graph.Outputs = append(m.Graph.Outputs, v)

@@ -163,12 +163,6 @@ func TestFloat32s(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	require.Equal(t, []string{"Relu_6", "Relu_16"}, nearest("relu_6", []string{"Add_3", "Relu_16", "Relu_6"}, 2))
-	require.Equal(t, []string{"a"}, nearest("", []string{"a"}, 5))
-	require.Empty(t, nearest("x", nil, 3))
-}
-
 // TestExposeForeign opens an inner value of a published classifier.
 func TestExposeForeign(t *testing.T) {
 	data, err := os.ReadFile(shareddata.Dir(t, "models", "mobilenetv2.onnx"))

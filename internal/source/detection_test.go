@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/cli"
 )
 
 func base64Floats(v ...float32) string {
@@ -90,7 +92,7 @@ func TestDetectionMismatch(t *testing.T) {
 	_, err = parse(t, "", "--features", plain).Open(t.Context(), &Options{Detection: "fastest"})
 	require.ErrorContains(t, err, "det+fast_labels")
 	_, err = parse(t, "val-", "--val-scenes", "3").Open(t.Context(), &Options{Detection: "det"})
-	require.ErrorIs(t, err, ErrUsage)
+	require.ErrorIs(t, err, cli.ErrUsage)
 	require.ErrorContains(t, err, "detection type det is one of published features (--val-features DIR)")
 	_, err = parse(t, "", "--features", twoDetectors(t)).Open(t.Context(), &Options{Detection: "det", Dim: 10})
 	require.ErrorContains(t, err, "regions have 8 features (detection type det) where the model reads 10")

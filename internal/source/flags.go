@@ -2,10 +2,9 @@ package source
 
 import (
 	"context"
-	"flag"
-	"fmt"
 	"strings"
 
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/vinvl"
 )
 
@@ -40,23 +39,33 @@ type Options struct {
 }
 
 // Register defines the flags on fs, with a prefix such as "val-" before each name.
-func (f *Flags) Register(fs *flag.FlagSet, prefix string) {
+func (f *Flags) Register(fs *cli.Flags, prefix string) {
 	f.prefix = prefix
+	heading := func(what string) {
+		if prefix != "" {
+			what = "Validation"
+		}
+		fs.Group(what)
+	}
+	heading("Photos and captions")
 	fs.StringVar(&f.Images, prefix+"images", f.Images, "`folder` of photos, searched with all its subfolders")
 	fs.StringVar(&f.Captions, prefix+"captions", f.Captions, "`file` of lines: photo <tab> number <tab> caption; only the photos it names are used")
-	fs.StringVar(&f.Features, prefix+"features", f.Features, "`folder` of features in VinVL's layout, in place of photos")
+	heading("Features in VinVL's layout, in place of photos")
+	fs.StringVar(&f.Features, prefix+"features", f.Features, "`folder` of the features")
 	fs.StringVar(&f.CocoIR, prefix+"coco-ir", f.CocoIR, "`folder` of their captions (SPLIT_captions.pt)")
-	fs.StringVar(&f.Split, prefix+"split", f.Split, "which `part`: train, minival, val or test")
 	fs.StringVar(&f.Keys, prefix+"keys", f.Keys, "`file` in the captions' folder that lists the pictures to use (test_img_keys_1k.tsv)")
 	fs.StringVar(&f.Detection, prefix+"detection", f.Detection, "`whose` features: "+strings.Join(vinvl.Detections(), ", ")+" (default fast, or the configuration's)")
-	fs.IntVar(&f.Scenes, prefix+"scenes", f.Scenes, "`number` of generated scenes with captions, in place of photos")
+	fs.StringVar(&f.Split, prefix+"split", f.Split, "which `part`, also of scenes: train, minival, val or test")
+	heading("Generated scenes, in place of photos")
+	fs.IntVar(&f.Scenes, prefix+"scenes", f.Scenes, "`number` of scenes with captions")
 	fs.Uint64Var(&f.Seed, prefix+"seed", f.Seed, "`seed` of the scenes")
+	fs.Group(cli.General)
 }
 
 // Given says whether any source is named.
 func (f *Flags) Given() bool { return f.Images != "" || f.Features != "" || f.Scenes != 0 }
 
-// Check finds contradictions; its errors are of class ErrUsage.
+// Check finds contradictions; its errors are of class cli.ErrUsage.
 func (f *Flags) Check() error {
 	name := func(s string) string { return "--" + f.prefix + s }
 	var kinds []string
@@ -70,30 +79,30 @@ func (f *Flags) Check() error {
 	}
 	switch {
 	case len(kinds) == 0:
-		return fmt.Errorf("%w: no source; name one of %s DIR, %s DIR, %s N", ErrUsage, name("images"), name("features"), name("scenes"))
+		return cli.Misuse("no source; name one of %s DIR, %s DIR, %s N", name("images"), name("features"), name("scenes"))
 	case len(kinds) > 1:
-		return fmt.Errorf("%w: %s are different sources; name one", ErrUsage, strings.Join(kinds, " and "))
+		return cli.Misuse("%s are different sources; name one", strings.Join(kinds, " and "))
 	case f.Captions != "" && f.Images == "":
-		return fmt.Errorf("%w: %s belongs to %s", ErrUsage, name("captions"), name("images"))
+		return cli.Misuse("%s belongs to %s", name("captions"), name("images"))
 	case f.CocoIR != "" && f.Features == "":
-		return fmt.Errorf("%w: %s belongs to %s", ErrUsage, name("coco-ir"), name("features"))
+		return cli.Misuse("%s belongs to %s", name("coco-ir"), name("features"))
 	case f.Keys != "" && f.CocoIR == "":
-		return fmt.Errorf("%w: %s belongs to %s", ErrUsage, name("keys"), name("coco-ir"))
+		return cli.Misuse("%s belongs to %s", name("keys"), name("coco-ir"))
 	case f.Detection != "" && f.Features == "":
-		return fmt.Errorf("%w: %s belongs to %s", ErrUsage, name("detection"), name("features"))
+		return cli.Misuse("%s belongs to %s", name("detection"), name("features"))
 	case f.Split != "" && f.Images != "":
-		return fmt.Errorf("%w: %s means nothing to %s; split the captions file instead", ErrUsage, name("split"), name("images"))
+		return cli.Misuse("%s means nothing to %s; split the captions file instead", name("split"), name("images"))
 	case f.Scenes < 0 || f.Scenes > MaxScenes:
-		return fmt.Errorf("%w: %s %d, want 1 to %d", ErrUsage, name("scenes"), f.Scenes, MaxScenes)
+		return cli.Misuse("%s %d, want 1 to %d", name("scenes"), f.Scenes, MaxScenes)
 	}
 	if _, err := vinvl.ParseDetection(f.Detection); err != nil {
-		return fmt.Errorf("%w: %s: %v", ErrUsage, name("detection"), err)
+		return cli.Misuse("%s: %v", name("detection"), err)
 	}
 	switch f.Split {
 	case "", "train", "minival", "val", "test":
 		return nil
 	}
-	return fmt.Errorf("%w: %s %q, want train, minival, val or test", ErrUsage, name("split"), f.Split)
+	return cli.Misuse("%s %q, want train, minival, val or test", name("split"), f.Split)
 }
 
 // Open opens the source that the flags name.
@@ -117,7 +126,7 @@ func (f *Flags) Open(ctx context.Context, o *Options) (*Source, error) {
 	if d, err := vinvl.ParseDetection(opts.Detection); err != nil {
 		return nil, err
 	} else if d != vinvl.Fast && f.Features == "" {
-		return nil, fmt.Errorf("%w: detection type %v is one of published features (--%sfeatures DIR)", ErrUsage, d, f.prefix)
+		return nil, cli.Misuse("detection type %v is one of published features (--%sfeatures DIR)", d, f.prefix)
 	}
 	switch {
 	case f.Images != "":

@@ -25,8 +25,6 @@ import (
 )
 
 var (
-	// ErrUsage is returned when the flags contradict each other; commands end with exit code 2.
-	ErrUsage = errors.New("wrong use of the source flags")
 	// ErrEmpty is returned when a source has no usable item.
 	ErrEmpty = errors.New("nothing to work on")
 	// ErrNoPixels is returned when a picture is asked of a source that has only features.

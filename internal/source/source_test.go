@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"context"
-	"flag"
 	"image"
 	"image/png"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/shareddata"
 	"github.com/aladin-go/aladin/internal/vision"
 )
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func parse(t *testing.T, prefix string, args ...string) *Flags {
 	t.Helper()
 	var f Flags
-	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	fs := cli.NewFlags("test")
 	f.Register(fs, prefix)
 	require.NoError(t, fs.Parse(args))
 	return &f
@@ -82,7 +82,7 @@ func TestFlags(t *testing.T) {
 		{"--val-scenes -3", "--val-scenes -3"},
 	} {
 		_, err := parse(t, "val-", strings.Fields(c.args)...).Open(t.Context(), nil)
-		require.ErrorIs(t, err, ErrUsage, c.args)
+		require.ErrorIs(t, err, cli.ErrUsage, c.args)
 		require.ErrorContains(t, err, c.want)
 	}
 	assert.False(t, new(Flags).Given())

@@ -3,7 +3,6 @@ package traincmd
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,21 +10,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/source"
 )
 
-var cacheVerb = verb{
-	name: "cache", summary: "list or remove the regions kept from training",
-	usage: `
-Usage: aladin-train cache [--clean] [--older DAYS]
-
+var cacheVerb = cli.Verb{
+	Name: "cache", Summary: "list or remove the regions kept from training",
+	Args: "[--clean] [--older DAYS]",
+	About: `
 Lists the files in which aladin-train run keeps the regions of pictures, so that a run on the same pictures
 need not extract them again. Nothing removes them but --clean; a run makes again what it misses.
 
   aladin-train cache
   aladin-train cache --clean --older 30
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
 		c := &cacheOptions{}
 		f.StringVar(&c.dir, "cache", "", "`folder` given to run as --cache (default: in the user's cache)")
 		f.BoolVar(&c.clean, "clean", false, "remove them")
@@ -40,12 +39,12 @@ type cacheOptions struct {
 	older int
 }
 
-func (c *cacheOptions) run(_ context.Context, env environment, args []string) error {
+func (c *cacheOptions) run(_ context.Context, env cli.Env, args []string) error {
 	switch {
 	case len(args) > 0:
-		return fmt.Errorf("%w: what is %q?", errUsage, args[0])
+		return cli.Misuse("what is %q?", args[0])
 	case c.older < 0:
-		return fmt.Errorf("%w: --older %d", errUsage, c.older)
+		return cli.Misuse("--older %d", c.older)
 	}
 	if c.dir == "" {
 		dir, err := source.CacheDir()
@@ -77,8 +76,8 @@ func (c *cacheOptions) run(_ context.Context, env environment, args []string) er
 			}
 		}
 		files, bytes = files+1, bytes+info.Size()
-		fmt.Fprintf(env.stdout, "%s%s  %.1f MB  %s\n", verb, path, float64(info.Size())/1e6, info.ModTime().Format(time.DateOnly))
+		fmt.Fprintf(env.Stdout, "%s%s  %.1f MB  %s\n", verb, path, float64(info.Size())/1e6, info.ModTime().Format(time.DateOnly))
 	}
-	fmt.Fprintf(env.stdout, "%s%d files, %.1f MB\n", verb, files, float64(bytes)/1e6)
+	fmt.Fprintf(env.Stdout, "%s%d files, %.1f MB\n", verb, files, float64(bytes)/1e6)
 	return nil
 }

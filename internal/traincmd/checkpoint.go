@@ -11,7 +11,9 @@ import (
 	"slices"
 
 	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/input"
+	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/published"
 	"github.com/aladin-go/aladin/train"
 )
@@ -34,11 +36,11 @@ func (o *runOptions) openTeacher(ctx context.Context) (*teacher, error) {
 		return nil, fmt.Errorf("--teacher: %w", err)
 	}
 	if st.IsDir() {
-		m, err := train.LoadModel(o.teacher)
+		m, err := train.LoadModel(modelflags.Find(o.teacher))
 		return &teacher{Model: m, path: o.teacher}, err
 	}
 	if o.vinvl == "" {
-		return nil, fmt.Errorf("%w: --teacher %s is a checkpoint: name VinVL's backbone folder with --vinvl", errUsage, o.teacher)
+		return nil, cli.Misuse("--teacher %s is a checkpoint: name VinVL's backbone folder with --vinvl", o.teacher)
 	}
 	return loadCheckpoint(ctx, o.teacher, o.vinvl, &o.clip)
 }

@@ -2,12 +2,12 @@ package traincmd
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/clip"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/published"
@@ -18,7 +18,7 @@ import (
 // clipFlags name CLIP's text tower, for models that read its vectors (ALADIN-2.0).
 type clipFlags struct{ text, merges string }
 
-func (c *clipFlags) register(f *flag.FlagSet) {
+func (c *clipFlags) register(f *cli.Flags) {
 	f.StringVar(&c.text, "clip-text", "", "CLIP's text tower, an ONNX `file`, for models that read its vectors (default: the checkpoint's own)")
 	f.StringVar(&c.merges, "clip-merges", "", "its vocabulary: the `file` bpe_simple_vocab_16e6.txt.gz, or merges.txt")
 }
@@ -28,7 +28,7 @@ func (c *clipFlags) given() bool { return c.text != "" || c.merges != "" }
 // attach gives a model the tower that the flags name, or that of the checkpoint p (if not nil).
 func (c *clipFlags) attach(m *train.Model, p *published.Model) error {
 	if c.merges == "" {
-		return fmt.Errorf("%w: the model reads vectors of CLIP's text tower: give its vocabulary with --clip-merges", errUsage)
+		return cli.Misuse("the model reads vectors of CLIP's text tower: give its vocabulary with --clip-merges")
 	}
 	tok, err := tokenizer.LoadCLIP(c.merges)
 	if err != nil {
@@ -52,10 +52,10 @@ func (c *clipFlags) attach(m *train.Model, p *published.Model) error {
 		return nil
 	}
 	if p == nil {
-		return fmt.Errorf("%w: --clip-text is missing: CLIP's text tower as an ONNX file", errUsage)
+		return cli.Misuse("--clip-text is missing: CLIP's text tower as an ONNX file")
 	}
 	if _, ok, _ := p.CLIP("token_embedding.weight"); !ok {
-		return fmt.Errorf("%w: the checkpoint holds no weights of CLIP: give its text tower with --clip-text", errUsage)
+		return cli.Misuse("the checkpoint holds no weights of CLIP: give its text tower with --clip-text")
 	}
 	model, err := clip.Graph(p.CLIP)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *clipFlags) attach(m *train.Model, p *published.Model) error {
 func (c *clipFlags) imported(ctx context.Context, m *train.Model, p *published.Model) (note string, err error) {
 	if p.Net.CLIPCaptions == 0 && p.Net.CLIPLabels == 0 {
 		if c.given() {
-			return "", fmt.Errorf("%w: --clip-text and --clip-merges are for models that read CLIP's vectors; this one reads word pieces", errUsage)
+			return "", cli.Misuse("--clip-text and --clip-merges are for models that read CLIP's vectors; this one reads word pieces")
 		}
 		return "", nil
 	}

@@ -22,7 +22,7 @@ import (
 func refused(t *testing.T, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	require.NotZero(t, Run(t.Context(), args, &stdout, &stderr), "aladin-train %s", strings.Join(args, " "))
+	require.NotZero(t, Program.Run(t.Context(), args, &stdout, &stderr), "aladin-train %s", strings.Join(args, " "))
 	return stderr.String()
 }
 
@@ -71,7 +71,7 @@ func TestCLIPModel(t *testing.T) {
 	model := filepath.Join(tmp, "run", "model")
 
 	var stdout, stderr bytes.Buffer
-	code := evalcmd.Run(t.Context(), append([]string{"--model", model, "--candidates", "5", "--bootstrap", "0", "--latency", "0", "--json"}, data...), &stdout, &stderr)
+	code := evalcmd.Program.Run(t.Context(), append([]string{"--model", model, "--candidates", "5", "--bootstrap", "0", "--latency", "0", "--json"}, data...), &stdout, &stderr)
 	require.Zero(t, code, stderr.String())
 
 	pth := filepath.Join(tmp, "out.pth.tar")
@@ -146,7 +146,7 @@ func TestDetectionType(t *testing.T) {
 	// Regions of another size are read by a new layer, as the released code makes one for Detic's.
 	var stdout, stderr bytes.Buffer
 	detOnly := slices.DeleteFunc(train(both, "aladin2-det"), func(arg string) bool { return arg == "--quiet" })
-	require.Zero(t, Run(t.Context(), detOnly, &stdout, &stderr), stderr.String())
+	require.Zero(t, Program.Run(t.Context(), detOnly, &stdout, &stderr), stderr.String())
 	require.Contains(t, stderr.String(), "img_txt_enc.oscar_model.bert.img_embedding.weight, the teacher's [48 26], the network's [48 9]")
 }
 

@@ -4,27 +4,25 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"strings"
 
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/train"
 )
 
-var configsVerb = verb{
-	name: "configs", summary: "list the configurations that come with the command, or print one",
-	usage: `
-Usage: aladin-train configs [NAME]
-
+var configsVerb = cli.Verb{
+	Name: "configs", Summary: "list the configurations that come with the command, or print one",
+	Args: "[NAME]",
+	About: `
 Lists the configurations, or prints one as a start for your own.
 
   aladin-train configs
   aladin-train configs photos > mine.yaml
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
 		asJSON := f.Bool("json", false, "the list as JSON")
-		return func(_ context.Context, env environment, args []string) error {
+		return func(_ context.Context, env cli.Env, args []string) error {
 			switch len(args) {
 			case 0:
 				return listConfigs(env, *asJSON)
@@ -33,15 +31,15 @@ Lists the configurations, or prints one as a start for your own.
 				if err != nil {
 					return err
 				}
-				_, err = env.stdout.Write(text)
+				_, err = env.Stdout.Write(text)
 				return err
 			}
-			return fmt.Errorf("%w: one name at most, have %q", errUsage, args)
+			return cli.Misuse("one name at most, have %q", args)
 		}
 	},
 }
 
-func listConfigs(env environment, asJSON bool) error {
+func listConfigs(env cli.Env, asJSON bool) error {
 	type entry struct {
 		Name    string `json:"name"`
 		Summary string `json:"summary"`
@@ -55,10 +53,10 @@ func listConfigs(env environment, asJSON bool) error {
 		list = append(list, entry{name, summary(text)})
 	}
 	if asJSON {
-		return json.NewEncoder(env.stdout).Encode(list)
+		return cli.WriteJSON(env.Stdout, list)
 	}
 	for _, e := range list {
-		fmt.Fprintf(env.stdout, "%-52s %s\n", e.Name, e.Summary)
+		fmt.Fprintf(env.Stdout, "%-52s %s\n", e.Name, e.Summary)
 	}
 	return nil
 }

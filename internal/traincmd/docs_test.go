@@ -43,11 +43,11 @@ func TestPublishedModelsPage(t *testing.T) {
 				}
 				args = append(args, "--epochs", epochs)
 			}
-			code = Run(t.Context(), args[1:], &stdout, &stderr)
+			code = Program.Run(t.Context(), args[1:], &stdout, &stderr)
 		case "aladin-eval":
-			code = evalcmd.Run(t.Context(), args[1:], &stdout, &stderr)
+			code = evalcmd.Program.Run(t.Context(), args[1:], &stdout, &stderr)
 		case "aladin-index":
-			code = indexcmd.Run(t.Context(), args[1:], &stdout, &stderr)
+			code = indexcmd.Program.Run(t.Context(), args[1:], &stdout, &stderr)
 		}
 		require.Zero(t, code, "%s\n%s", line, stderr.String())
 	}

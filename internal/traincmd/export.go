@@ -2,20 +2,20 @@ package traincmd
 
 import (
 	"context"
-	"flag"
 	"fmt"
 
 	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/published"
 	"github.com/aladin-go/aladin/train"
 )
 
-var exportVerb = verb{
-	name: "export", summary: "write a bundle as a checkpoint for PyTorch",
-	usage: `
-Usage: aladin-train export BUNDLE --pth FILE [--vinvl DIR]
-
+var exportVerb = cli.Verb{
+	Name: "export", Summary: "write a bundle as a checkpoint for PyTorch",
+	Args: "BUNDLE --pth FILE [--vinvl DIR]",
+	About: `
 Writes a model in the published layout: FILE as the released code saves its checkpoints (model, config,
 opt, epoch), DIR as VinVL's backbone folder (config.json, vocab.txt, training_args.bin, pytorch_model.bin).
 A model that was imported gets its names, types and unused tensors back. RUN/last in place of a bundle is
@@ -24,37 +24,22 @@ the last state of a run, with Adam's moments and the learning rate's place, to g
   aladin-train export aladin.model --pth checkpoint.pth.tar --vinvl backbone
   aladin-train export run/last --pth checkpoint.pth.tar
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
 		pth := f.String("pth", "", "checkpoint `file` to write")
 		vinvl := f.String("vinvl", "", "backbone `folder` to write")
-		return func(_ context.Context, env environment, args []string) error {
-			args, err := interspersed(f, args)
+		return func(_ context.Context, env cli.Env, args []string) error {
 			switch {
-			case err != nil:
-				return err
 			case len(args) != 1:
-				return fmt.Errorf("%w: one bundle is wanted, have %q", errUsage, args)
+				return cli.Misuse("one bundle is wanted, have %q", args)
 			case *pth == "" && *vinvl == "":
-				return fmt.Errorf("%w: --pth or --vinvl is missing: what to write", errUsage)
+				return cli.Misuse("--pth or --vinvl is missing: what to write")
 			}
-			return exportBundle(env, args[0], *pth, *vinvl)
+			return exportBundle(env, modelflags.Find(args[0]), *pth, *vinvl)
 		}
 	},
 }
 
-// interspersed lets flags stand behind arguments, as in "export BUNDLE --pth FILE".
-func interspersed(f *flag.FlagSet, args []string) (positional []string, err error) {
-	for len(args) > 0 {
-		positional = append(positional, args[0])
-		if err := f.Parse(args[1:]); err != nil {
-			return nil, fmt.Errorf("%w: %v", errUsage, err)
-		}
-		args = f.Args()
-	}
-	return positional, nil
-}
-
-func exportBundle(env environment, dir, pth, vinvl string) error {
+func exportBundle(env cli.Env, dir, pth, vinvl string) error {
 	m, snapshot, err := loadExport(dir)
 	if err != nil {
 		return err
@@ -87,19 +72,19 @@ func exportBundle(env environment, dir, pth, vinvl string) error {
 		}
 	}
 	for _, what := range published.Strange(m.Net) {
-		fmt.Fprintf(env.stderr, "note: the released code does not know %s\n", what)
+		fmt.Fprintf(env.Stderr, "note: the released code does not know %s\n", what)
 	}
 	if pth != "" {
 		if err := published.Export(pth, s); err != nil {
 			return err
 		}
-		fmt.Fprintln(env.stdout, pth)
+		fmt.Fprintln(env.Stdout, pth)
 	}
 	if vinvl != "" {
 		if err := published.ExportBackbone(vinvl, s); err != nil {
 			return err
 		}
-		fmt.Fprintln(env.stdout, vinvl)
+		fmt.Fprintln(env.Stdout, vinvl)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/source"
@@ -58,7 +59,7 @@ func (e *extractor) close() {
 func openExtractor(name string, start *train.Model, data *source.Flags, cfg *train.Config, threads int, device string) (*extractor, error) {
 	if data.Features != "" {
 		if name != "" {
-			return nil, fmt.Errorf("%w: --regions means nothing to --features, which has regions already", errUsage)
+			return nil, cli.Misuse("--regions means nothing to --features, which has regions already")
 		}
 		return &extractor{manifest: bundle.Regions{Kind: bundle.Precomputed}}, nil
 	}
@@ -134,7 +135,7 @@ func extractorConfig(name string, start *train.Model) (*vision.Config, string, e
 	case errors.Is(err, fs.ErrNotExist) && slices.Contains(vision.Presets(), name):
 		vc, err := vision.Preset(name)
 		if err == nil && len(vc.Files()) > 0 {
-			err = fmt.Errorf("%w: the preset %s needs its model files beside it: aladin-train init --regions FILE.json makes a bundle of them", errUsage, name)
+			err = cli.Misuse("the preset %s needs its model files beside it: aladin-train init --regions FILE.json makes a bundle of them", name)
 		}
 		return vc, "", err
 	}
@@ -153,7 +154,7 @@ func views(names []string) ([]vision.View, error) {
 			mirror := slices.Contains(names, "flip")
 			out = append(out, vision.View{Crop: region.Box{0, 0, 0.85, 0.85}}, vision.View{Crop: region.Box{0.15, 0.15, 1, 1}, Flip: mirror})
 		default:
-			return nil, fmt.Errorf("%w: training.augment names %q; known are crop and flip", errUsage, n)
+			return nil, cli.Misuse("training.augment names %q; known are crop and flip", n)
 		}
 	}
 	return out, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/region"
@@ -74,5 +75,5 @@ func TestViews(t *testing.T) {
 		require.False(t, v.Flip, "captions that speak of left and right go with every view")
 	}
 	_, err = views([]string{"rotate"})
-	require.ErrorIs(t, err, errUsage)
+	require.ErrorIs(t, err, cli.ErrUsage)
 }

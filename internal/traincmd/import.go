@@ -2,21 +2,19 @@ package traincmd
 
 import (
 	"context"
-	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/published"
 )
 
-var importVerb = verb{
-	name: "import", summary: "make a bundle of a published checkpoint, of VinVL's backbone or of BERT",
-	usage: `
-Usage: aladin-train import [--checkpoint FILE.pth.tar] --vinvl DIR --out BUNDLE [options]
-
+var importVerb = cli.Verb{
+	Name: "import", Summary: "make a bundle of a published checkpoint, of VinVL's backbone or of BERT",
+	Args: "[--checkpoint FILE.pth.tar] --vinvl DIR --out BUNDLE [options]",
+	About: `
 Makes a bundle of a published model. With --checkpoint it is ALADIN's, ready for aladin-index and
 aladin-eval, with everything that the released code does kept. Without, it is the encoder in DIR with
 heads that are yet to be trained: VinVL's folder (checkpoint-0132780), or a Hugging Face folder with BERT
@@ -31,7 +29,7 @@ in it (config.json, vocab.txt, and model.safetensors or pytorch_model.bin).
 Nothing in the files is executed. Tensors that are missing or of another shape are named, and so are those
 that the network has no use for; the bundle keeps them for aladin-train export.
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
 		var o published.Options
 		f.StringVar(&o.Checkpoint, "checkpoint", "", "ALADIN's `checkpoint`: checkpoint.pth.tar or model_best_rsum.pth.tar")
 		f.StringVar(&o.Backbone, "vinvl", "", "`folder` of the backbone: config.json, vocab.txt and, without --checkpoint, its weights")
@@ -48,16 +46,16 @@ that the network has no use for; the bundle keeps them for aladin-train export.
 		asJSON := f.Bool("json", false, "what was imported, as JSON")
 		var tower clipFlags
 		tower.register(f)
-		return func(ctx context.Context, env environment, args []string) error {
+		return func(ctx context.Context, env cli.Env, args []string) error {
 			switch {
 			case len(args) > 0:
-				return fmt.Errorf("%w: import takes no arguments, have %q", errUsage, args)
+				return cli.Misuse("import takes no arguments, have %q", args)
 			case o.Backbone == "":
-				return fmt.Errorf("%w: --vinvl is missing: the folder with config.json and vocab.txt", errUsage)
+				return cli.Misuse("--vinvl is missing: the folder with config.json and vocab.txt")
 			case *out == "":
-				return fmt.Errorf("%w: --out is missing: the bundle to write", errUsage)
+				return cli.Misuse("--out is missing: the bundle to write")
 			case o.Checkpoint != "" && (o.RegionDim != 0 || o.Released):
-				return fmt.Errorf("%w: --region-dim and --released are for an encoder without --checkpoint", errUsage)
+				return cli.Misuse("--region-dim and --released are for an encoder without --checkpoint")
 			}
 			m, err := published.Read(o)
 			if err != nil {
@@ -111,7 +109,7 @@ type importReport struct {
 	Notes      []string          `json:"notes"`
 }
 
-func reportImport(env environment, m *published.Model, b *bundle.Bundle, asJSON bool) error {
+func reportImport(env cli.Env, m *published.Model, b *bundle.Bundle, asJSON bool) error {
 	man := b.Manifest
 	r := importReport{Bundle: b.Dir(), Model: b.Fingerprint(), Tensors: len(m.Params), Lengths: man.Lengths, Dims: man.Dims,
 		Alignment: man.Alignment, Quirks: man.Quirks, CLIP: man.CLIP, Fresh: []string{}, Unused: m.Unused, Notes: m.Notes}
@@ -122,9 +120,9 @@ func reportImport(env environment, m *published.Model, b *bundle.Bundle, asJSON 
 		r.Fresh = append(r.Fresh, p.Name)
 	}
 	if asJSON {
-		return json.NewEncoder(env.stdout).Encode(r)
+		return cli.WriteJSON(env.Stdout, r)
 	}
-	w := env.stdout
+	w := env.Stdout
 	fmt.Fprintf(w, "%s: %s\n", r.Bundle, r.Model)
 	fmt.Fprintf(w, "  %d tensors, %d parameters; embeddings of %d, regions of %d features\n", r.Tensors, r.Parameters, r.Dims.Embed, r.Dims.Region)
 	fmt.Fprintf(w, "  captions of %d tokens, labels of %d, %d regions; alignment %s\n", r.Lengths.Caption, r.Lengths.Labels, r.Lengths.Regions, r.Alignment)

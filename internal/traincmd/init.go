@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,14 +12,14 @@ import (
 	"strings"
 
 	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/vision"
 )
 
-var initVerb = verb{
-	name: "init", summary: "make a bundle around models that turn photos into regions",
-	usage: `
-Usage: aladin-train init --regions FILE.json --out BUNDLE [--models DIR]
-
+var initVerb = cli.Verb{
+	Name: "init", Summary: "make a bundle around models that turn photos into regions",
+	Args: "--regions FILE.json --out BUNDLE [--models DIR]",
+	About: `
 Makes a bundle skeleton around an extractor of regions: your detector and backbone as ONNX, described by
 FILE.json, or one of the ready-made descriptions. The models are tried once, copied into the bundle, and
 trained for with aladin-train run. --print shows a ready-made description as a start for your own.
@@ -31,40 +30,38 @@ trained for with aladin-train run. --print shows a ready-made description as a s
 
 Ready-made: ` + strings.Join(vision.Presets(), ", ") + `.
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
 		regions := f.String("regions", "", "`description` of the extractor: a JSON file, or the name of a ready-made one")
 		models := f.String("models", "", "`folder` of the models that the description names (default the description's own)")
 		out := f.String("out", "", "`bundle` to write")
 		name := f.String("name", "", "the model's `name`; the description's if not given")
 		show := f.Bool("print", false, "print the description and stop")
 		asJSON := f.Bool("json", false, "what was made, as JSON")
-		return func(ctx context.Context, env environment, args []string) error {
+		return func(ctx context.Context, env cli.Env, args []string) error {
 			switch {
 			case len(args) > 0:
-				return fmt.Errorf("%w: init takes no arguments, have %q", errUsage, args)
+				return cli.Misuse("init takes no arguments, have %q", args)
 			case *regions == "":
-				return fmt.Errorf("%w: --regions is missing: a JSON file, or one of %s", errUsage, strings.Join(vision.Presets(), ", "))
+				return cli.Misuse("--regions is missing: a JSON file, or one of %s", strings.Join(vision.Presets(), ", "))
 			case *out == "" && !*show:
-				return fmt.Errorf("%w: --out is missing: the bundle to write", errUsage)
+				return cli.Misuse("--out is missing: the bundle to write")
 			}
 			cfg, dir, err := readRegions(*regions, *models)
 			if err != nil {
 				return err
 			}
 			if *show {
-				e := json.NewEncoder(env.stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(cfg)
+				return cli.WriteJSON(env.Stdout, cfg)
 			}
 			b, err := makeSkeleton(cfg, dir, *name, *out)
 			if err != nil {
 				return err
 			}
 			if *asJSON {
-				return json.NewEncoder(env.stdout).Encode(map[string]any{"bundle": b.Dir(), "model": b.Fingerprint(),
+				return cli.WriteJSON(env.Stdout, map[string]any{"bundle": b.Dir(), "model": b.Fingerprint(),
 					"region_dim": b.Manifest.Dims.Region, "files": b.Files()})
 			}
-			fmt.Fprintf(env.stdout, "%s: %s, regions of %d features\n", b.Dir(), b.Fingerprint(), b.Manifest.Dims.Region)
+			fmt.Fprintf(env.Stdout, "%s: %s, regions of %d features\n", b.Dir(), b.Fingerprint(), b.Manifest.Dims.Region)
 			return nil
 		}
 	},

@@ -34,7 +34,7 @@ import (
 func do(t *testing.T, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := Run(context.Background(), args, &stdout, &stderr)
+	code := Program.Run(context.Background(), args, &stdout, &stderr)
 	require.Zero(t, code, "aladin-train %s\n%s", strings.Join(args, " "), stderr.String())
 	return stdout.String()
 }
@@ -185,9 +185,9 @@ func realFeaturesByCommand(t *testing.T, model, features string, keys []string) 
 		args []string
 		want string
 	}{
-		{indexcmd.Run, append([]string{"build", "--out", file, "--json"}, from...), `"items"`},
-		{indexcmd.Run, []string{"search", file, "--model", model, "--explain", "--json", "a red car"}, `"region"`},
-		{evalcmd.Run, append([]string{"--candidates", "5", "--bootstrap", "0", "--latency", "0", "--json"}, from...), `"captions":30`},
+		{indexcmd.Program.Run, append([]string{"build", "--out", file, "--json"}, from...), `"items"`},
+		{indexcmd.Program.Run, []string{"search", file, "--model", model, "--explain", "--json", "a red car"}, `"region"`},
+		{evalcmd.Program.Run, append([]string{"--candidates", "5", "--bootstrap", "0", "--latency", "0", "--json"}, from...), `"captions":30`},
 	} {
 		var stdout, stderr bytes.Buffer
 		require.Zero(t, c.run(t.Context(), c.args, &stdout, &stderr), "%q\n%s", c.args, stderr.String())
@@ -238,7 +238,7 @@ func TestTrainOnFromCheckpoint(t *testing.T) {
 			out := filepath.Join(tmp, name)
 			args := append([]string{"run", "--config", "alad-alignment-and-matching-distill", "--batch-size", "12", "--threads", "1", "--out", out}, teacher...)
 			var stdout, stderr bytes.Buffer
-			require.Zero(t, Run(t.Context(), append(args, data...), &stdout, &stderr), stderr.String())
+			require.Zero(t, Program.Run(t.Context(), append(args, data...), &stdout, &stderr), stderr.String())
 			require.Contains(t, stderr.String(), ": 81 of 81 parameters taken\n  taken: ")
 			if name != "bundle" {
 				require.Contains(t, stderr.String(), "left, the network has none: img_txt_enc.oscar_model.classifier.weight [2 48]")
@@ -312,7 +312,7 @@ func TestTeacherParts(t *testing.T) {
 	}
 	run := func(teacher string, more ...string) (int, string) {
 		var stdout, stderr bytes.Buffer
-		code := Run(t.Context(), append([]string{"run", "--config", "alad-alignment-and-matching-distill", "--batch-size", "12", "--epochs", "1", "--out", filepath.Join(tmp, "run"),
+		code := Program.Run(t.Context(), append([]string{"run", "--config", "alad-alignment-and-matching-distill", "--batch-size", "12", "--epochs", "1", "--out", filepath.Join(tmp, "run"),
 			"--teacher", teacher, "--vinvl", filepath.Join(dir, "vinvl"), "--features", filepath.Join(dir, "coco_ir", "features"), "--coco-ir", filepath.Join(dir, "coco_ir"), "--split", "train"}, more...), &stdout, &stderr)
 		return code, stderr.String()
 	}

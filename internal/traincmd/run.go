@@ -3,7 +3,6 @@ package traincmd
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -11,16 +10,17 @@ import (
 	"strings"
 
 	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/source"
 	"github.com/aladin-go/aladin/train"
 )
 
-var runVerb = verb{
-	name: "run", summary: "train a model",
-	usage: `
-Usage: aladin-train run --config NAME|FILE.yaml SOURCE [--val-… SOURCE] --out DIR [options]
-
+var runVerb = cli.Verb{
+	Name: "run", Summary: "train a model",
+	Args: "--config NAME|FILE.yaml SOURCE [--val-… SOURCE] --out DIR [options]",
+	About: `
 Trains on captioned photos, on published features or on generated scenes. DIR/model is the best model so
 far, DIR/last what --resume goes on from; DIR/metrics.jsonl, DIR/tensorboard and DIR/report.html tell how
 it went. Ctrl-C saves first.
@@ -32,31 +32,33 @@ it went. Ctrl-C saves first.
       --features features --coco-ir coco_ir --split train --val-features features \
       --val-coco-ir coco_ir --val-split minival --out run
 `,
-	setup: func(f *flag.FlagSet) func(context.Context, environment, []string) error {
+	Setup: func(f *cli.Flags) cli.Body {
 		o := &runOptions{}
-		o.data.Register(f, "")
-		o.val.Register(f, "val-")
 		f.StringVar(&o.config, "config", "", "configuration: a `name` from aladin-train configs, or a YAML file")
 		f.StringVar(&o.out, "out", "", "`folder` for everything the run leaves")
 		f.IntVar(&o.epochs, "epochs", 0, "`number` of epochs, in place of the configuration's")
 		f.IntVar(&o.batch, "batch-size", 0, "pairs a `batch`, in place of the configuration's")
-		f.IntVar(&o.saveEvery, "save-every", 0, "`steps` between two states to resume from, in place of the configuration's")
-		f.IntVar(&o.valEvery, "val-every", 0, "`steps` between two validations, in place of the configuration's")
 		f.BoolVar(&o.resume, "resume", false, "go on where the run in --out stopped")
-		f.StringVar(&o.teacher, "teacher", "", "`model` to start from: a bundle, or a checkpoint (.pth.tar, with --vinvl)")
-		f.StringVar(&o.vinvl, "vinvl", "", "VinVL's backbone `folder`, for a checkpoint given as --teacher")
-		f.StringVar(&o.imitate, "imitate", "", "trained `bundles`, separated by commas, whose rankings the model learns too (adds the loss imitation)")
-		f.Uint64Var(&o.seed, "training-seed", 0, "`seed` of the training, in place of the configuration's; --seed is that of scenes")
-		f.BoolVar(&o.optimizer, "resume-optimizer", false, "go on where a checkpoint given as --teacher stopped: with its Adam state, in its epoch")
-		o.clip.register(f)
-		f.StringVar(&o.aggregation, "aggregation-type", "", "labels: one sentence for labels that repeat, in place of the configuration's `type`")
 		f.StringVar(&o.regions, "regions", "", "where regions come from: an extractor's .json, a bundle of aladin-train init, or a preset's `name` (default: patches)")
 		f.StringVar(&o.name, "name", "", "`name` of the model (default: the configuration's)")
+		f.BoolVar(&o.quiet, "quiet", false, "no progress")
+		f.BoolVar(&o.json, "json", false, "the result as JSON on standard output")
+		o.data.Register(f, "")
+		o.val.Register(f, "val-")
+		f.Group("Models to start or to learn from")
+		f.StringVar(&o.teacher, "teacher", "", "`model` to start from: a bundle, or a checkpoint (.pth.tar, with --vinvl)")
+		f.StringVar(&o.vinvl, "vinvl", "", "VinVL's backbone `folder`, for a checkpoint given as --teacher")
+		f.BoolVar(&o.optimizer, "resume-optimizer", false, "go on where a checkpoint given as --teacher stopped: with its Adam state, in its epoch")
+		f.StringVar(&o.imitate, "imitate", "", "trained `bundles`, separated by commas, whose rankings the model learns too (adds the loss imitation)")
+		o.clip.register(f)
+		f.Group(cli.Advanced)
+		f.IntVar(&o.saveEvery, "save-every", 0, "`steps` between two states to resume from, in place of the configuration's")
+		f.IntVar(&o.valEvery, "val-every", 0, "`steps` between two validations, in place of the configuration's")
+		f.Uint64Var(&o.seed, "training-seed", 0, "`seed` of the training, in place of the configuration's; --seed is that of scenes")
+		f.StringVar(&o.aggregation, "aggregation-type", "", "labels: one sentence for labels that repeat, in place of the configuration's `type`")
 		f.StringVar(&o.device, "device", "cpu", "cpu, cuda[:N] or auto")
 		f.IntVar(&o.threads, "threads", 0, "cores to use (default: all)")
 		f.StringVar(&o.cache, "cache", "", "`folder` for extracted regions (default: in the user's cache)")
-		f.BoolVar(&o.quiet, "quiet", false, "no progress")
-		f.BoolVar(&o.json, "json", false, "the result as JSON on standard output")
 		return o.run
 	},
 }
@@ -71,19 +73,19 @@ type runOptions struct {
 	resume, quiet, json, optimizer                            bool
 }
 
-func (o *runOptions) run(ctx context.Context, env environment, args []string) error {
+func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error {
 	switch {
 	case len(args) > 0:
-		return fmt.Errorf("%w: what is %q?", errUsage, args[0])
+		return cli.Misuse("what is %q?", args[0])
 	case o.config == "":
-		return fmt.Errorf("%w: --config is missing", errUsage)
+		return cli.Misuse("--config is missing")
 	case o.out == "":
-		return fmt.Errorf("%w: --out is missing", errUsage)
+		return cli.Misuse("--out is missing")
 	case o.optimizer && (o.teacher == "" || o.vinvl == ""):
-		return fmt.Errorf("%w: --resume-optimizer wants a checkpoint as --teacher, with --vinvl", errUsage)
+		return cli.Misuse("--resume-optimizer wants a checkpoint as --teacher, with --vinvl")
 	}
 	if err := o.data.Check(); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return cli.Misuse("%w", err)
 	}
 	cfg, err := o.configure()
 	if err != nil {
@@ -94,7 +96,7 @@ func (o *runOptions) run(ctx context.Context, env environment, args []string) er
 		return err
 	}
 	defer start.close()
-	w := &watcher{out: env.stderr, quiet: o.quiet}
+	w := &watcher{out: env.Stderr, quiet: o.quiet}
 	defer w.done()
 	for _, n := range cfg.Notes {
 		w.note("%s: %s", o.config, n)
@@ -194,7 +196,7 @@ func (o *runOptions) readCLIP(ctx context.Context, cfg *train.Config, m *train.M
 	reads := cfg.EnableCLIPCaptions || cfg.EnableCLIPLabels
 	switch {
 	case !reads && o.clip.given() && m.Text.CLIP == nil:
-		return fmt.Errorf("%w: --clip-text and --clip-merges are for configurations with enable_clip_labels or enable_clip_captions", errUsage)
+		return cli.Misuse("--clip-text and --clip-merges are for configurations with enable_clip_labels or enable_clip_captions")
 	case reads && (m.Text.CLIP == nil || o.clip.text != ""):
 		if err := o.clip.attach(m, nil); err != nil {
 			return err
@@ -248,7 +250,7 @@ func (o *runOptions) examples() ([]*train.Model, error) {
 	}
 	var out []*train.Model
 	for name := range strings.SplitSeq(o.imitate, ",") {
-		m, err := train.LoadModel(name)
+		m, err := train.LoadModel(modelflags.Find(name))
 		if err != nil {
 			return nil, err
 		}
@@ -301,13 +303,13 @@ func withTags(texts func(func(string) bool), tags []string) func(func(string) bo
 // tagRepeats is how often a class name counts, so that it passes min-count.
 const tagRepeats = 5
 
-func (o *runOptions) finish(env environment, best *train.Validation) error {
+func (o *runOptions) finish(env cli.Env, best *train.Validation) error {
 	if o.json {
-		return writeJSON(env.stdout, map[string]any{"model": filepath.Join(o.out, "model"), "validation": best})
+		return cli.WriteJSON(env.Stdout, map[string]any{"model": filepath.Join(o.out, "model"), "validation": best})
 	}
-	fmt.Fprintf(env.stdout, "model: %s\n", filepath.Join(o.out, "model"))
+	fmt.Fprintf(env.Stdout, "model: %s\n", filepath.Join(o.out, "model"))
 	if best != nil {
-		fmt.Fprintf(env.stdout, "best validation: %s\n", describe(best))
+		fmt.Fprintf(env.Stdout, "best validation: %s\n", describe(best))
 	}
 	return nil
 }
@@ -324,14 +326,11 @@ type dataset struct {
 func (o *runOptions) open(ctx context.Context, flags *source.Flags, cfg *train.Config, split string) (*dataset, error) {
 	src, err := flags.Open(ctx, &source.Options{Split: split, MaxRegions: cfg.Encoder.MaxRegions, Detection: cfg.DetectionType})
 	if err != nil {
-		if errors.Is(err, source.ErrUsage) {
-			err = fmt.Errorf("%w: %w", errUsage, err)
-		}
 		return nil, err
 	}
 	if len(src.Captions) == 0 {
 		prefix := map[string]string{"val": "val-"}[split]
-		return nil, errors.Join(fmt.Errorf("%w: %s has no captions: name them with --%scaptions, or --%scoco-ir for features", errUsage, src.Name, prefix, prefix), src.Close())
+		return nil, errors.Join(cli.Misuse("%s has no captions: name them with --%scaptions, or --%scoco-ir for features", src.Name, prefix, prefix), src.Close())
 	}
 	d := &dataset{src: src, split: split}
 	if o.cache != "" {

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"aladin-train": func() { os.Exit(Main()) },
+		"aladin-train": func() { os.Exit(Program.Main()) },
 		"mkcheckpoint": mkcheckpoint,
 	})
 }

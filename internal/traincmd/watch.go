@@ -1,7 +1,6 @@
 package traincmd
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -121,10 +120,4 @@ func describe(v *train.Validation) string {
 		return fmt.Sprintf("%.1f/%.1f/%.1f %.1f/%.1f/%.1f rsum %.1f", r.I2T.R1, r.I2T.R5, r.I2T.R10, r.T2I.R1, r.T2I.R5, r.T2I.R10, r.RSum)
 	}
 	return fmt.Sprintf("matching %s, alignment %s, re-ranked %s", line(v.Matching), line(v.Alignment), line(v.Rerank))
-}
-
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/aladin-go/aladin/internal/nearest"
 )
 
 // checkKeys refuses keys of the JSON object data that target's type has no field for, at any depth,
@@ -50,7 +52,7 @@ func checkType(path string, data []byte, t reflect.Type) error {
 		for _, key := range sortedKeys(object) {
 			field, ok := known[key]
 			if !ok {
-				return fmt.Errorf("%w: unknown key %q; did you mean %q?", ErrConfig, join(path, key), join(path, nearest(key, sortedKeys(known))))
+				return fmt.Errorf("%w: unknown key %q; did you mean %q?", ErrConfig, join(path, key), join(path, nearest.Names(key, sortedKeys(known), 1)[0]))
 			}
 			if err := checkType(join(path, key), object[key], field); err != nil {
 				return err
@@ -74,32 +76,6 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// nearest is the name with the fewest edits from key.
-func nearest(key string, names []string) string {
-	return slices.MinFunc(names, func(a, b string) int { return edits(key, a) - edits(key, b) })
-}
-
-// edits is the Levenshtein distance.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // jsonError adds the line to what encoding/json says.

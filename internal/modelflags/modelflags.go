@@ -1,0 +1,73 @@
+// Package modelflags is the flags that name a model and say where it runs, as all commands have them.
+package modelflags
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/cli"
+)
+
+// Hint says how somebody without a model gets one.
+const Hint = "aladin-train run trains a model on captioned photos, aladin-train import makes one of a published model, and make demo leaves one in build/demo/model"
+
+// Flags are the flags --model, --device, --threads and --int8-text.
+type Flags struct {
+	Dir     string
+	Device  string
+	Threads int
+	Int8    bool
+}
+
+// Register defines the flags.
+func (m *Flags) Register(f *cli.Flags) {
+	f.StringVar(&m.Dir, "model", "", "`folder` of the model, made by aladin-train")
+	f.Group(cli.Advanced)
+	f.StringVar(&m.Device, "device", "cpu", "`where` to encode: cpu, cuda, cuda:N, or auto")
+	f.IntVar(&m.Threads, "threads", 0, "`number` of cores to use; 0 is all")
+	f.BoolVar(&m.Int8, "int8-text", false, "encode texts with products of bytes: on a CPU faster with large models, and hardly different")
+	f.Group(cli.General)
+}
+
+// Open opens the model. Fields of options that flags stand for are overwritten; nil options are the defaults.
+func (m *Flags) Open(options *aladin.Options) (*aladin.Model, error) {
+	if m.Dir == "" {
+		return nil, cli.Misuse("which --model? %s", Hint)
+	}
+	if m.Threads < 0 {
+		return nil, cli.Misuse("--threads %d", m.Threads)
+	}
+	var o aladin.Options
+	if options != nil {
+		o = *options
+	}
+	o.Device, o.Threads, o.Int8Text = m.Device, m.Threads, m.Int8
+	model, err := aladin.OpenModel(Find(m.Dir), &o)
+	if errors.Is(err, aladin.ErrNotModel) {
+		err = hinted{err}
+	}
+	return model, err
+}
+
+// hinted is an error of somebody who has no model yet, perhaps.
+type hinted struct{ error }
+
+func (h hinted) Error() string { return h.error.Error() + " (" + Hint + ")" }
+
+func (h hinted) Unwrap() error { return h.error }
+
+// Find is the bundle that a path names: the folder itself or, where that is none, the folder model in it, as
+// aladin-train run leaves it.
+func Find(path string) string {
+	isBundle := func(dir string) bool {
+		_, err := os.Stat(filepath.Join(dir, bundle.ManifestFile))
+		return err == nil
+	}
+	if inside := filepath.Join(path, "model"); !isBundle(path) && isBundle(inside) {
+		return inside
+	}
+	return path
+}
