@@ -7,28 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// cleanCLIP resolves HTML entities twice, trims, collapses white space and lower-cases.
-func cleanCLIP(text string) []char {
-	cs := unescape(unescape(chars(text, 0)))
-	for len(cs) > 0 && pythonSpace(cs[0].r) {
-		cs = cs[1:]
-	}
-	for len(cs) > 0 && pythonSpace(cs[len(cs)-1].r) {
-		cs = cs[:len(cs)-1]
-	}
-	out := cs[:0]
-	for i, c := range cs {
-		if unicode.IsSpace(c.r) {
-			if i > 0 && unicode.IsSpace(cs[i-1].r) {
-				out[len(out)-1].end = c.end
-				continue
-			}
-			c.r = ' '
-		}
-		out = append(out, c)
-	}
-	return lower(make([]char, 0, len(out)), out)
-}
+// repair is what OpenCLIP calls basic cleaning, but for the trimming: wrongly decoded text is mended, HTML entities are
+// resolved, twice.
+func repair(cs []char) []char { return unescape(unescape(fixText(cs))) }
 
 // maxEntity is how far Python's html.unescape reads a name without meeting its semicolon.
 const maxEntity = 32

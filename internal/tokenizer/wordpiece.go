@@ -195,6 +195,18 @@ func (wp *WordPiece) CLS() int  { return wp.cls }
 func (wp *WordPiece) SEP() int  { return wp.sep }
 func (wp *WordPiece) MASK() int { return wp.mask }
 
+// Frame is [CLS] in front, [SEP] behind, [PAD] after; what the vocabulary lacks is left out.
+func (wp *WordPiece) Frame() Frame {
+	f := Frame{Pad: wp.pad}
+	if wp.cls >= 0 {
+		f.Before = []int{wp.cls}
+	}
+	if wp.sep >= 0 {
+		f.After = []int{wp.sep}
+	}
+	return f
+}
+
 // WriteVocab writes a vocabulary in the form that LoadWordPiece reads.
 func WriteVocab(w io.Writer, vocab []string) error {
 	bw := bufio.NewWriter(w)

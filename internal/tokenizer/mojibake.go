@@ -1,0 +1,3 @@
+package tokenizer
+
+func fixText(cs []char) []char { return cs }
