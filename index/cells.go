@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/vector"
 )
 
@@ -42,7 +42,7 @@ func openCells(b []byte, dim int) (*cells, error) {
 	if n == 0 || n > maxCells || len(b) != 4*dim*n {
 		return nil, fmt.Errorf("cells of %d bytes for %d dimensions: %w", len(b), dim, ErrCorrupt)
 	}
-	return &cells{n: n, dim: dim, centroids: mapped.View[float32](b)}, nil
+	return &cells{n: n, dim: dim, centroids: elem.Load[float32](b)}, nil
 }
 
 // assigner is made when it is first needed, because opening a file must not read

@@ -7,7 +7,7 @@ import (
 
 	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/internal/container"
-	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/vector"
 )
 
@@ -196,7 +196,7 @@ func (c *compactor) trainCells(ctx context.Context, s *store) error {
 		return err
 	}
 	s.cells = &cells{n: len(centroids) / s.dim, dim: s.dim, centroids: centroids}
-	return s.share(c.fw, format.KindCells, 0, mapped.Bytes(centroids))
+	return s.share(c.fw, format.KindCells, 0, elem.Bytes(centroids))
 }
 
 func (c *compactor) copyRow(ctx context.Context, cur *cursor) error {

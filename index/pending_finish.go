@@ -12,7 +12,7 @@ import (
 
 	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/internal/container"
-	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/vector"
 )
 
@@ -113,7 +113,7 @@ func (p *pending) writeIDs(order, cells []uint32, add addSection) error {
 	if err := add(format.KindItem, 0, kinds); err != nil {
 		return err
 	}
-	if err := add(format.KindID, 0, append(slices.Clone(mapped.Bytes(offsets)), ids...)); err != nil {
+	if err := add(format.KindID, 0, append(slices.Clone(elem.Bytes(offsets)), ids...)); err != nil {
 		return err
 	}
 	if cells == nil {
@@ -129,10 +129,10 @@ func (p *pending) writeIDs(order, cells []uint32, add addSection) error {
 		starts[c+1] += starts[c]
 	}
 	slices.SortFunc(byID, func(a, b uint32) int { return strings.Compare(p.ids[order[a]], p.ids[order[b]]) })
-	if err := add(format.KindIDOrder, 0, mapped.Bytes(byID)); err != nil {
+	if err := add(format.KindIDOrder, 0, elem.Bytes(byID)); err != nil {
 		return err
 	}
-	return add(format.KindCellStart, 0, mapped.Bytes(starts))
+	return add(format.KindCellStart, 0, elem.Bytes(starts))
 }
 
 func (p *pending) writeMatch(order []uint32, add addSection) error {
@@ -157,7 +157,7 @@ func (p *pending) writeMatch(order []uint32, add addSection) error {
 	for row, a := range order {
 		scales[row] = p.scales[a]
 	}
-	return add(scaleKind, 0, mapped.Bytes(scales))
+	return add(scaleKind, 0, elem.Bytes(scales))
 }
 
 // permuteRows brings rows of equal size from the order of arrival into that of
@@ -185,26 +185,26 @@ func (p *pending) writeTokenTables(order []uint32, add addSection) error {
 		first[row+1] = first[row] + p.counts[a]
 		at[row] = p.tokenAt[a]
 	}
-	if err := add(format.KindTokenFirst, 0, mapped.Bytes(first)); err != nil {
+	if err := add(format.KindTokenFirst, 0, elem.Bytes(first)); err != nil {
 		return err
 	}
-	if err := add(format.KindTokenOffset, 0, mapped.Bytes(at)); err != nil {
+	if err := add(format.KindTokenOffset, 0, elem.Bytes(at)); err != nil {
 		return err
 	}
 	if p.anyWeight {
-		if err := add(format.KindTokenWeight, 0, mapped.Bytes(permuteRuns(p.weights, 1, arrival, order))); err != nil {
+		if err := add(format.KindTokenWeight, 0, elem.Bytes(permuteRuns(p.weights, 1, arrival, order))); err != nil {
 			return err
 		}
 	}
 	if p.anyBox {
-		if err := add(format.KindBox, 0, mapped.Bytes(permuteRuns(p.boxes, 4, arrival, order))); err != nil {
+		if err := add(format.KindBox, 0, elem.Bytes(permuteRuns(p.boxes, 4, arrival, order))); err != nil {
 			return err
 		}
 	}
 	if !p.anyLabel {
 		return nil
 	}
-	if err := add(format.KindLabel, 0, mapped.Bytes(permuteRuns(p.labels, 1, arrival, order))); err != nil {
+	if err := add(format.KindLabel, 0, elem.Bytes(permuteRuns(p.labels, 1, arrival, order))); err != nil {
 		return err
 	}
 	names := make([]string, len(p.labelIDs))
@@ -267,7 +267,7 @@ func (p *pending) writeTags(rowOf []uint32, add addSection) error {
 	if err := add(format.KindTag, 0, appendStringTable(nil, names)); err != nil {
 		return err
 	}
-	return add(format.KindTagRows, 0, append(slices.Clone(mapped.Bytes(offsets)), bitmaps...))
+	return add(format.KindTagRows, 0, append(slices.Clone(elem.Bytes(offsets)), bitmaps...))
 }
 
 // copyTag adds to rows those that carried a tag in an older segment.
@@ -310,7 +310,7 @@ func (p *pending) writeRecords(order []uint32, add addSection) error {
 		out = p.store.records.appendBlock(out, raw)
 		index = append(index, uint64(len(out)))
 	}
-	if err := add(format.KindRecordIndex, 0, mapped.Bytes(index)); err != nil {
+	if err := add(format.KindRecordIndex, 0, elem.Bytes(index)); err != nil {
 		return err
 	}
 	return add(format.KindRecord, 0, out)

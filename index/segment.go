@@ -11,7 +11,7 @@ import (
 
 	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/internal/container"
-	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/vector"
 )
 
@@ -86,8 +86,8 @@ func openSegment(r *container.Reader, st *store, info *container.Segment) (*segm
 	if sr.err != nil {
 		return nil, sr.err
 	}
-	s.idOffsets, s.idBytes = mapped.View[uint32](ids[:4*(n+1)]), ids[4*(n+1):]
-	s.idOrder = mapped.View[uint32](sr.bytes(format.KindIDOrder, 4*n, false))
+	s.idOffsets, s.idBytes = elem.Load[uint32](ids[:4*(n+1)]), ids[4*(n+1):]
+	s.idOrder = elem.Load[uint32](sr.bytes(format.KindIDOrder, 4*n, false))
 	s.openMatch(sr)
 	s.openTokens(sr)
 	s.openRecords(sr)
@@ -101,7 +101,7 @@ func (s *segment) openMatch(sr *sectionReader) {
 	rows := func(codec Codec, kind, scaleKind format.Kind) vector.Rows {
 		r := vector.Rows{Codec: codec, Dim: dim, N: s.n, Codes: sr.bytes(kind, n*int64(vector.RowBytes(codec, dim)), true)}
 		if vector.HasScale(codec) {
-			r.Scales = mapped.View[float32](sr.bytes(scaleKind, 4*n, true))
+			r.Scales = elem.Load[float32](sr.bytes(scaleKind, 4*n, true))
 		}
 		return r
 	}
@@ -111,7 +111,7 @@ func (s *segment) openMatch(sr *sectionReader) {
 		s.rescore = &r
 	}
 	if s.store.cells != nil {
-		s.cellStart = mapped.View[uint32](sr.bytes(format.KindCellStart, 4*int64(s.store.cells.n+1), false))
+		s.cellStart = elem.Load[uint32](sr.bytes(format.KindCellStart, 4*int64(s.store.cells.n+1), false))
 	}
 	if sr.err == nil {
 		if err := s.rows.Validate(); err != nil {
@@ -129,11 +129,11 @@ func (s *segment) openTokens(sr *sectionReader) {
 	if s.tokenBlocks == nil {
 		return
 	}
-	s.tokenFirst = mapped.View[uint32](sr.bytes(format.KindTokenFirst, 4*(n+1), true))
-	s.tokenOffset = mapped.View[uint64](sr.bytes(format.KindTokenOffset, 8*n, true))
-	s.weights = mapped.View[float32](sr.bytes(format.KindTokenWeight, 4*t, false))
-	s.boxes = mapped.View[uint16](sr.bytes(format.KindBox, 8*t, false))
-	s.labels = mapped.View[uint16](sr.bytes(format.KindLabel, 2*t, false))
+	s.tokenFirst = elem.Load[uint32](sr.bytes(format.KindTokenFirst, 4*(n+1), true))
+	s.tokenOffset = elem.Load[uint64](sr.bytes(format.KindTokenOffset, 8*n, true))
+	s.weights = elem.Load[float32](sr.bytes(format.KindTokenWeight, 4*t, false))
+	s.boxes = elem.Load[uint16](sr.bytes(format.KindBox, 8*t, false))
+	s.labels = elem.Load[uint16](sr.bytes(format.KindLabel, 2*t, false))
 	if names := sr.bytes(format.KindLabelName, -1, s.labels != nil); names != nil && sr.err == nil {
 		s.labelNames, sr.err = readStringTable(names)
 	}
@@ -143,7 +143,7 @@ func (s *segment) openRecords(sr *sectionReader) {
 	blocks := int64(s.n+format.RecordsPerBlock-1) / format.RecordsPerBlock
 	s.recordBytes = sr.bytes(format.KindRecord, -1, false)
 	if s.recordBytes != nil {
-		s.recordIndex = mapped.View[uint64](sr.bytes(format.KindRecordIndex, 8*(blocks+1), true))
+		s.recordIndex = elem.Load[uint64](sr.bytes(format.KindRecordIndex, 8*(blocks+1), true))
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/internal/container"
-	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/vector"
 )
 
@@ -62,7 +62,7 @@ func (s *store) train(fw *container.Writer, sample []Item) error {
 			s.queryCentre = s.opts.QueryMean
 		}
 		both := append(append([]float32(nil), s.centre...), s.queryCentre...)
-		if err := s.share(fw, format.KindBits, 0, mapped.Bytes(both)); err != nil {
+		if err := s.share(fw, format.KindBits, 0, elem.Bytes(both)); err != nil {
 			return err
 		}
 	}
@@ -169,7 +169,7 @@ func openStore(r *container.Reader) (*store, error) {
 		if !ok || sec.Length != int64(8*m.Dim) {
 			return nil, fmt.Errorf("bits means missing or of %d bytes: %w", sec.Length, ErrCorrupt)
 		}
-		both := append([]float32(nil), mapped.View[float32](r.Bytes(sec))...)
+		both := append([]float32(nil), elem.Load[float32](r.Bytes(sec))...)
 		s.centre, s.queryCentre = both[:m.Dim:m.Dim], both[m.Dim:]
 	}
 	if sec, ok := m.SharedSection(format.KindCells); ok {

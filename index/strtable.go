@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/aladin-go/aladin/internal/mapped"
+	"github.com/aladin-go/aladin/internal/elem"
 )
 
 // stringTable is a view of `count uint32, count+1 × uint32 offsets, bytes`.
@@ -35,7 +35,7 @@ func readStringTable(b []byte) (stringTable, error) {
 	if 4+4*(n+1) > int64(len(b)) {
 		return stringTable{}, fmt.Errorf("string table of %d bytes cannot hold %d strings: %w", len(b), n, ErrCorrupt)
 	}
-	return stringTable{offsets: mapped.View[uint32](b[4 : 4+4*(n+1)]), bytes: b[4+4*(n+1):]}, nil
+	return stringTable{offsets: elem.Load[uint32](b[4 : 4+4*(n+1)]), bytes: b[4+4*(n+1):]}, nil
 }
 
 func (t stringTable) len() int { return max(len(t.offsets)-1, 0) }

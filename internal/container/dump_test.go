@@ -14,8 +14,8 @@ import (
 
 	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/internal/container"
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/faultfs"
-	"github.com/aladin-go/aladin/internal/mapped"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -28,7 +28,7 @@ func TestDump(t *testing.T) {
 	fs := faultfs.New()
 	w, err := container.Create(fs, "f")
 	require.NoError(t, err)
-	ids, err := w.Append(format.KindID, 0, mapped.Bytes([]uint32{0, 1, 2, 'a' | 'b'<<8}))
+	ids, err := w.Append(format.KindID, 0, elem.Bytes([]uint32{0, 1, 2, 'a' | 'b'<<8}))
 	require.NoError(t, err)
 	match, err := w.Append(format.KindMatch, format.CodecInt8, []byte{127, 129, 255, 1})
 	require.NoError(t, err)

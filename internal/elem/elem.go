@@ -121,6 +121,9 @@ func View[T Number](b []byte) ([]T, bool) {
 		return nil, false
 	}
 	if len(b) == 0 {
+		if b == nil {
+			return nil, true
+		}
 		return []T{}, true
 	}
 	p := unsafe.Pointer(unsafe.SliceData(b))
@@ -197,7 +200,7 @@ func Floats[F float32 | float64](dst []F, src []byte, t Type) (int, error) {
 		}
 	case Float16:
 		for i := range dst {
-			dst[i] = F(Half(le.Uint16(src[2*i:])))
+			dst[i] = F(FromHalf(le.Uint16(src[2*i:])))
 		}
 	case BFloat16:
 		for i := range dst {
@@ -272,19 +275,6 @@ func integer(b []byte, i int, t Type) int64 {
 	default: // Int64, Uint64
 		return int64(le.Uint64(b[8*i:]))
 	}
-}
-
-// Half is the value of an IEEE 754 binary16 number.
-func Half(h uint16) float32 {
-	sign, exp, frac := uint32(h&0x8000)<<16, uint32(h>>10&31), uint32(h&0x3ff)
-	switch exp {
-	case 31:
-		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
-	case 0: // zero or subnormal: frac · 2⁻²⁴, exact in float32
-		v := float32(frac) / (1 << 24)
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
 // Product is the number of elements of a shape; it reports false when a dimension is negative or the

@@ -5,20 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"github.com/x448/float16"
 )
-
-func TestHalfAgainstReference(t *testing.T) {
-	for h := 0; h < 1<<16; h++ {
-		want := float16.Frombits(uint16(h)).Float32()
-		got := Half(uint16(h))
-		if math.IsNaN(float64(want)) {
-			require.True(t, math.IsNaN(float64(got)), "%#x", h)
-			continue
-		}
-		require.Equal(t, math.Float32bits(want), math.Float32bits(got), "%#x", h)
-	}
-}
 
 func TestFloatsAndInts(t *testing.T) {
 	for _, c := range []struct {

@@ -8,14 +8,9 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"github.com/x448/float16"
-
 	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/region"
 )
-
-// maxHalf is the largest float16; larger features are written as it.
-const maxHalf = 65504
 
 // appendChunk appends a chunk with its head.
 func (s Shape) appendChunk(b []byte, set *region.Set) []byte {
@@ -33,8 +28,8 @@ func (s Shape) appendChunk(b []byte, set *region.Set) []byte {
 	for _, v := range set.Features {
 		if s.Exact {
 			b = le.AppendUint32(b, math.Float32bits(v))
-		} else {
-			b = le.AppendUint16(b, float16.Fromfloat32(min(max(v, -maxHalf), maxHalf)).Bits())
+		} else { // larger features are written as the largest
+			b = le.AppendUint16(b, elem.ToHalf(min(max(v, -elem.MaxHalf), elem.MaxHalf)))
 		}
 	}
 	b = appendStrings(b, set.Labels)
@@ -76,7 +71,7 @@ func chunk(b []byte) ([]byte, error) {
 var halves = sync.OnceValue(func() *[1 << 16]float32 {
 	var t [1 << 16]float32
 	for i := range t {
-		t[i] = elem.Half(uint16(i))
+		t[i] = elem.FromHalf(uint16(i))
 	}
 	return &t
 })

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/x448/float16"
-
 	"github.com/aladin-go/aladin/internal/atomicfile"
 	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/nn"
@@ -149,7 +147,7 @@ func (s Source) tensor(p nn.Param, typ elem.Type) (*torch.Tensor, error) {
 	var t *torch.Tensor
 	switch typ {
 	case elem.Float16:
-		t, err = torch.NewTensor(p.Shape, convert(v, toHalf))
+		t, err = torch.NewTensor(p.Shape, convert(v, elem.ToHalf))
 	case elem.BFloat16:
 		t, err = torch.NewTensor(p.Shape, convert(v, toBFloat))
 	case elem.Float64:
@@ -171,9 +169,6 @@ func convert[T any](v []float32, f func(float32) T) []T {
 	}
 	return out
 }
-
-// toHalf is IEEE 754's binary16, rounded to the nearest, ties to even.
-func toHalf(x float32) uint16 { return float16.Fromfloat32(x).Bits() }
 
 // toBFloat rounds to the nearest, ties to even.
 func toBFloat(x float32) uint16 {

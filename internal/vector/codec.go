@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/internal/elem"
 )
 
 // MaxDim is the largest dimension of a vector. It keeps every integer sum of
@@ -70,7 +71,7 @@ func EncodeRow(c Codec, dst []byte, v, centre []float32) (scale float32) {
 		return 1
 	case F16:
 		for i, x := range v {
-			binary.LittleEndian.PutUint16(dst[2*i:], F16FromFloat32(finite(x, maxF16)))
+			binary.LittleEndian.PutUint16(dst[2*i:], elem.ToHalf(finite(x, elem.MaxHalf)))
 		}
 		clear(dst[2*len(v):])
 		return 1
@@ -94,7 +95,7 @@ func DecodeRow(c Codec, dst []float32, code []byte, scale float32) {
 		}
 	case F16:
 		for i := range dst {
-			dst[i] = F16ToFloat32(binary.LittleEndian.Uint16(code[2*i:]))
+			dst[i] = elem.FromHalf(binary.LittleEndian.Uint16(code[2*i:]))
 		}
 	case Int8:
 		for i := range dst {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/x448/float16"
 )
 
 func TestRowBytes(t *testing.T) {
@@ -17,41 +16,6 @@ func TestRowBytes(t *testing.T) {
 		want  int
 	}{{F32, 1, 256}, {F16, 64, 128}, {Int8, 65, 128}, {Bits, 768, 96}, {Residual4, 768, 384}, {Residual2, 768, 192}, {Codec(0), 768, 0}} {
 		assert.Equal(t, c.want, RowBytes(c.codec, c.dim), "%v of %d", c.codec, c.dim)
-	}
-}
-
-func TestF16AgainstFloat16(t *testing.T) {
-	for i := range 1 << 16 {
-		h := uint16(i)
-		want := float16.Frombits(h).Float32()
-		got := F16ToFloat32(h)
-		if math.Float32bits(want) != math.Float32bits(got) && (want == want || got == got) {
-			t.Fatalf("F16ToFloat32(%04x) = %v, want %v", h, got, want)
-		}
-	}
-	r := rand.New(rand.NewPCG(5, 5))
-	check := func(b uint32) {
-		x := math.Float32frombits(b)
-		if x != x {
-			if F16ToFloat32(F16FromFloat32(x)) == F16ToFloat32(F16FromFloat32(x)) {
-				t.Fatalf("F16FromFloat32(NaN %08x) is a number", b)
-			}
-			return
-		}
-		if want, got := uint16(float16.Fromfloat32(x)), F16FromFloat32(x); want != got {
-			t.Fatalf("F16FromFloat32(%v) = %04x, want %04x", x, got, want)
-		}
-	}
-	for range 1 << 18 {
-		check(r.Uint32())
-	}
-	for i := range uint32(1 << 16) { // every half and what lies just beside and between
-		b := math.Float32bits(F16ToFloat32(uint16(i)))
-		check(b)
-		check(b + 1)
-		check(b - 1)
-		check(b + 0x1000)
-		check(b + 0x0fff)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+
+	"github.com/aladin-go/aladin/internal/elem"
 )
 
 // generic is the reference: what the other sets must equal, bit for bit.
@@ -115,7 +117,7 @@ func dotF16Go(q []float32, rows []byte, out []float32) {
 		var l [64]float32
 		row := rows[i*2*len(q):][:2*len(q)]
 		for d, x := range q {
-			l[d%64] += float32(x * F16ToFloat32(binary.LittleEndian.Uint16(row[2*d:])))
+			l[d%64] += float32(x * elem.FromHalf(binary.LittleEndian.Uint16(row[2*d:])))
 		}
 		out[i] = sum64(&l)
 	}
@@ -209,7 +211,7 @@ func expand4Go(codes []byte, levels *[16]byte, out []byte) {
 
 func expandF16Go(rows []byte, out []float32) {
 	for i := range out {
-		out[i] = F16ToFloat32(binary.LittleEndian.Uint16(rows[2*i:]))
+		out[i] = elem.FromHalf(binary.LittleEndian.Uint16(rows[2*i:]))
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/aladin-go/aladin/internal/elem"
 )
 
 // canary surrounds what kernels write, and everything they read lies at the very
@@ -103,7 +105,7 @@ func (r inputs) floats(n int, tame bool) []float32 {
 func f16Bytes(v []float32) []byte {
 	b := make([]byte, 0, 2*len(v))
 	for _, x := range v {
-		b = binary.LittleEndian.AppendUint16(b, F16FromFloat32(x))
+		b = binary.LittleEndian.AppendUint16(b, elem.ToHalf(x))
 	}
 	return b
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/aladin-go/aladin/internal/elem"
 )
 
 // residual is the trained part of the Residual codecs. A token is a centroid plus
@@ -121,7 +123,7 @@ func (r *residual) encode(codes, heads []byte, tokens, weights []float32, t *Tok
 		}
 		s := r.fit(level, rest)
 		r.packLevels(code, level)
-		putResidualHead(head, centroid, F16FromFloat32(float32(math.Min(s/scaleUnit, maxF16))), weights, i)
+		putResidualHead(head, centroid, elem.ToHalf(float32(math.Min(s/scaleUnit, elem.MaxHalf))), weights, i)
 	}
 }
 
@@ -165,7 +167,7 @@ func putResidualHead(head []byte, centroid, scale uint16, weights []float32, i i
 }
 
 func (r *residual) head(head []byte) (centroid int, scale float32) {
-	return int(binary.LittleEndian.Uint16(head)), F16ToFloat32(binary.LittleEndian.Uint16(head[2:])) * scaleUnit
+	return int(binary.LittleEndian.Uint16(head)), elem.FromHalf(binary.LittleEndian.Uint16(head[2:])) * scaleUnit
 }
 
 // fit chooses levels and the scale of least squared error by turns, and then

@@ -1,13 +1,13 @@
-package vector
+package elem
 
 import "math"
 
-// maxF16 is the largest finite half-precision number.
-const maxF16 = 65504
+// MaxHalf is the largest finite half-precision number.
+const MaxHalf = 65504
 
-// F16FromFloat32 rounds x to half precision, halves to even. Values beyond the
-// range become infinite; a NaN stays a NaN.
-func F16FromFloat32(x float32) uint16 {
+// ToHalf rounds x to an IEEE 754 binary16 number, ties to even. Values beyond the range become infinite; a NaN
+// stays a NaN.
+func ToHalf(x float32) uint16 {
 	b := math.Float32bits(x)
 	sign := uint16(b >> 16 & 0x8000)
 	b &= 0x7fffffff
@@ -24,12 +24,12 @@ func F16FromFloat32(x float32) uint16 {
 	return sign | uint16(math.Float32bits(math.Float32frombits(b)+0.5)-0x3f000000)
 }
 
-// F16ToFloat32 is exact.
-func F16ToFloat32(h uint16) float32 {
+// FromHalf is the value of an IEEE 754 binary16 number.
+func FromHalf(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
 	e, m := uint32(h>>10&31), uint32(h&0x3ff)
 	switch e {
-	case 0: // zero or subnormal: m·2⁻²⁴
+	case 0: // zero or subnormal: m·2⁻²⁴, exact in float32
 		f := float32(m) * (1.0 / (1 << 24))
 		return math.Float32frombits(math.Float32bits(f) | sign)
 	case 31:
