@@ -37,7 +37,7 @@ func TestUnavailable(t *testing.T) {
 			assert.Contains(t, line, "available false; "+ErrUnavailable.Error())
 			if !strings.Contains(line, "without cgo") {
 				assert.Contains(t, line, path)
-				assert.Contains(t, line, "make setup")
+				assert.Contains(t, line, "scripts/setup@latest")
 			}
 		})
 	}
@@ -80,6 +80,6 @@ func TestLibraryNamesTheCommand(t *testing.T) {
 	t.Setenv(ortsetup.EnvLibrary, filepath.Join(t.TempDir(), "none"))
 	_, err := Library()
 	require.ErrorIs(t, err, ErrUnavailable)
-	assert.ErrorContains(t, err, "make setup")
+	assert.ErrorContains(t, err, "scripts/setup@latest")
 	assert.NotContains(t, err.Error(), "\n")
 }

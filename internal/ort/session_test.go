@@ -365,7 +365,7 @@ func TestCUDAMissing(t *testing.T) {
 	}
 	_, err = Load(addModel(), &Options{Device: "cuda"})
 	require.ErrorIs(t, err, ErrCUDA)
-	assert.ErrorContains(t, err, "make setup-cuda")
+	assert.ErrorContains(t, err, "scripts/setup@latest -cuda")
 	assert.NotContains(t, err.Error(), "\n")
 }
 
@@ -378,7 +378,7 @@ func TestCUDAErrors(t *testing.T) {
 		err := cudaError(fmt.Errorf("%s", raw))
 		require.ErrorIs(t, err, ErrCUDA)
 		assert.ErrorContains(t, err, want)
-		assert.ErrorContains(t, err, "make setup-cuda")
+		assert.ErrorContains(t, err, "scripts/setup@latest -cuda")
 		assert.NotContains(t, err.Error(), "\n")
 	}
 }

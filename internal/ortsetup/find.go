@@ -2,7 +2,7 @@
 //
 // [Find] looks in three places, in this order: the environment variable ALADIN_ONNXRUNTIME (a file or a
 // folder), the user's cache folder (where [Install] puts it), and the usual system folders. Install
-// fetches it once with npm, checks it against a pinned checksum and never runs an install script.
+// fetches it once with npm or pip, checks it against a pinned checksum and never runs an install script.
 //
 // The package is plain Go: commands that set a machine up must not need what they set up.
 package ortsetup
@@ -23,8 +23,9 @@ const (
 	MinVersion = "1.24"
 	// EnvLibrary names the environment variable that points at a library of the user's own.
 	EnvLibrary = "ALADIN_ONNXRUNTIME"
-	// SetupCommand is what a user runs to get the library; CUDACommand adds the CUDA provider.
-	SetupCommand, CUDACommand = "make setup", "make setup-cuda"
+	// SetupCommand is what a user runs to get the library, in any folder; CUDACommand adds the CUDA provider.
+	SetupCommand = "go run github.com/aladin-go/aladin/scripts/setup@latest"
+	CUDACommand  = SetupCommand + " -cuda"
 )
 
 // ErrNotFound is returned when no ONNX Runtime library is on the machine.
@@ -68,7 +69,7 @@ func Find() (string, error) {
 			return lib, nil
 		}
 	}
-	return "", fmt.Errorf("%w: run `%s` in the project's folder (it downloads ONNX Runtime %s to %s), or set %s to the library's path",
+	return "", fmt.Errorf("%w: run `%s` (it downloads ONNX Runtime %s to %s), or set %s to the library's path",
 		ErrNotFound, SetupCommand, Version, dir, EnvLibrary)
 }
 

@@ -26,7 +26,7 @@ func TestFind(t *testing.T) {
 	}
 	if lib, err := Find(); err != nil { // no error where the system has a library of its own
 		require.ErrorIs(t, err, ErrNotFound)
-		assert.ErrorContains(t, err, "run `make setup`")
+		assert.ErrorContains(t, err, "scripts/setup")
 		assert.ErrorContains(t, err, cache)
 	} else {
 		assert.FileExists(t, lib)

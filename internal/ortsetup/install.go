@@ -1,9 +1,7 @@
 package ortsetup
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,9 +17,9 @@ import (
 )
 
 var (
-	// ErrNoNPM is returned when npm is needed and not on the PATH.
-	ErrNoNPM = errors.New("npm not found")
-	// ErrChecksum is returned when what npm fetched is not the pinned package. Nothing is installed then.
+	// ErrNoClient is returned when no client of a package registry that could fetch ONNX Runtime is on the PATH.
+	ErrNoClient = errors.New("not found on the PATH")
+	// ErrChecksum is returned when what was fetched is not the pinned package. Nothing is installed then.
 	ErrChecksum = errors.New("checksum mismatch")
 )
 
@@ -74,29 +71,45 @@ func install(ctx context.Context, p pkg, dir string, report func(string)) error 
 		return err
 	}
 	removeStale(dir)
-	tmp, err := os.MkdirTemp(dir, ".setup-*") // beside the goal, so that the last step is a rename
+	var failed []error
+	for _, a := range p.archives {
+		err := a.install(ctx, dir, report)
+		if err == nil {
+			report(fmt.Sprintf("%s installed: %s", a.spec(), dir))
+			return nil
+		}
+		if ctx.Err() != nil || errors.Is(err, ErrChecksum) { // another source would only hide that
+			return err
+		}
+		failed = append(failed, err)
+	}
+	a := p.archives[0]
+	return fmt.Errorf("%w; by hand: unpack %s and set %s to the library in it", errors.Join(failed...), a.url(), EnvLibrary)
+}
+
+// install fetches and unpacks the archive in a folder beside the goal, so that the last step is a rename.
+func (a archive) install(ctx context.Context, dir string, report func(string)) error {
+	tmp, err := os.MkdirTemp(dir, ".setup-*")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	tarball, err := p.fetch(ctx, tmp, report)
+	file, err := a.fetch(ctx, tmp, report)
 	if err != nil {
 		return err
 	}
 	report("checking and unpacking")
-	if err := p.verify(tarball); err != nil {
+	if err := a.verify(file); err != nil {
 		return err
 	}
-	if err := p.unpack(ctx, tarball, tmp); err != nil {
+	if err := a.unpack(ctx, file, tmp); err != nil {
 		return err
 	}
-	for _, f := range p.files {
-		name := path.Base(f)
-		if err := os.Rename(filepath.Join(tmp, name), filepath.Join(dir, name)); err != nil {
+	for _, f := range a.files {
+		if err := os.Rename(filepath.Join(tmp, f.name), filepath.Join(dir, f.name)); err != nil {
 			return err
 		}
 	}
-	report(fmt.Sprintf("%s installed: %s", p.spec(), dir))
 	return nil
 }
 
@@ -112,25 +125,23 @@ func removeStale(dir string) {
 
 // installed says whether all files are in dir.
 func (p pkg) installed(dir string) bool {
-	for _, f := range p.files {
-		if info, err := os.Stat(filepath.Join(dir, path.Base(f))); err != nil || !info.Mode().IsRegular() {
+	for _, f := range p.archives[0].files {
+		if info, err := os.Stat(filepath.Join(dir, f.name)); err != nil || !info.Mode().IsRegular() {
 			return false
 		}
 	}
 	return true
 }
 
-// fetch has npm write the package's tarball to dir. `npm pack` runs no script of the package.
-func (p pkg) fetch(ctx context.Context, dir string, report func(string)) (string, error) {
-	npm, err := exec.LookPath("npm")
+// fetch has the client write the archive to dir. Neither `npm pack` nor `pip download` of a wheel runs code of the package.
+func (a archive) fetch(ctx context.Context, dir string, report func(string)) (string, error) {
+	program, args, err := a.command(dir)
 	if err != nil {
-		return "", fmt.Errorf("%w on the PATH: install Node.js (https://nodejs.org, or your system's package npm) and run this again, or unpack %s yourself and set %s to the library in it",
-			ErrNoNPM, p.url(), EnvLibrary)
+		return "", err
 	}
-	report(fmt.Sprintf("fetching %s with npm, about %d MB", p.spec(), p.megabytes))
+	report(fmt.Sprintf("fetching %s with %s, about %d MB", a.spec(), a.client, a.megabytes))
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, npm, "pack", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier",
-		"--loglevel=error", "--pack-destination", dir, p.spec())
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = dir // no package.json and no .npmrc of the project's has a say
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.WaitDelay = 5 * time.Second
@@ -148,27 +159,27 @@ func (p pkg) fetch(ctx context.Context, dir string, report func(string)) (string
 				return "", ctx.Err()
 			}
 			if err != nil {
-				return "", fmt.Errorf("npm pack: %w: %s; is there a network? (The next run starts afresh. By hand: unpack %s and set %s to the library in it)",
-					err, lastLines(errs.String(), 3), p.url(), EnvLibrary)
+				return "", fmt.Errorf("%s: %w: %s; is there a network? The next run starts afresh", a.client, err, lastLines(errs.String(), 3))
 			}
-			return tarballIn(dir)
+			return a.fetched(dir)
 		}
 	}
 }
 
-func tarballIn(dir string) (string, error) {
-	found, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
+// fetched is the one file that the client has left in dir.
+func (a archive) fetched(dir string) (string, error) {
+	found, err := filepath.Glob(filepath.Join(dir, "*"+a.client.suffix()))
 	if err != nil {
 		return "", err
 	}
 	if len(found) != 1 {
-		return "", fmt.Errorf("npm pack left %d tarballs where one was expected", len(found))
+		return "", fmt.Errorf("%s left %d archives where one was expected", a.client, len(found))
 	}
 	return found[0], nil
 }
 
-func (p pkg) verify(tarball string) error {
-	f, err := os.Open(tarball)
+func (a archive) verify(file string) error {
+	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
@@ -177,46 +188,31 @@ func (p pkg) verify(tarball string) error {
 	if _, err := io.Copy(h, f); err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != p.sha256 {
-		return fmt.Errorf("%w: sha256 of %s is %s, not %s; nothing was installed (does npm use a mirror that alters packages?)",
-			ErrChecksum, filepath.Base(tarball), got, p.sha256)
+	if got := hex.EncodeToString(h.Sum(nil)); got != a.sha256 {
+		return fmt.Errorf("%w: sha256 of %s is %s, not %s; nothing was installed (does %s use a mirror that alters packages?)",
+			ErrChecksum, filepath.Base(file), got, a.sha256, a.client)
 	}
 	return nil
 }
 
-// unpack writes the package's files, without their folders, to dir.
-func (p pkg) unpack(ctx context.Context, tarball, dir string) error {
-	f, err := os.Open(tarball)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	gz, err := gzip.NewReader(f)
-	if err != nil {
-		return err
-	}
-	left := slices.Clone(p.files)
-	for tr := tar.NewReader(gz); len(left) > 0; {
-		head, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("%s lacks %s", filepath.Base(tarball), strings.Join(left, ", "))
+// unpack writes the wanted files to dir, under their new names.
+func (a archive) unpack(ctx context.Context, file, dir string) error {
+	left := slices.Clone(a.files)
+	err := a.client.walk(file, func(name string, r io.Reader) (more bool, err error) {
+		i := slices.IndexFunc(left, func(m member) bool { return m.path == name })
+		if i < 0 {
+			return true, ctx.Err()
 		}
-		if err != nil {
-			return err
-		}
-		i := slices.Index(left, head.Name)
-		if i < 0 || head.Typeflag != tar.TypeReg {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := writeFile(filepath.Join(dir, path.Base(head.Name)), tr); err != nil {
-			return err
+		if err := writeFile(filepath.Join(dir, left[i].name), r); err != nil {
+			return false, err
 		}
 		left = slices.Delete(left, i, i+1)
+		return len(left) > 0, ctx.Err()
+	})
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s lacks %s", filepath.Base(file), left[0].path)
 	}
-	return nil
+	return err
 }
 
 func writeFile(name string, r io.Reader) (err error) {

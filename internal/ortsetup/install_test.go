@@ -2,6 +2,7 @@ package ortsetup
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -9,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -57,7 +59,11 @@ func tarball(t *testing.T, files map[string]string) []byte {
 
 func testPackage(tgz []byte, files ...string) pkg {
 	sum := sha256.Sum256(tgz)
-	return pkg{name: "some-runtime", version: "1.2.3", sha256: hex.EncodeToString(sum[:]), megabytes: 1, files: files}
+	a := archive{client: npm, name: "some-runtime", version: "1.2.3", sha256: hex.EncodeToString(sum[:]), megabytes: 1}
+	for _, f := range files {
+		a.files = append(a.files, member{f, path.Base(f)})
+	}
+	return pkg{[]archive{a}}
 }
 
 func quiet(string) {}
@@ -100,7 +106,7 @@ func TestInstallRefuses(t *testing.T) {
 		dir := t.TempDir()
 		err := install(t.Context(), p, dir, quiet)
 		require.ErrorIs(t, err, ErrChecksum)
-		assert.ErrorContains(t, err, p.sha256)
+		assert.ErrorContains(t, err, p.archives[0].sha256)
 		empty(t, dir)
 	})
 	t.Run("lacking file", func(t *testing.T) {
@@ -114,7 +120,7 @@ func TestInstallRefuses(t *testing.T) {
 		t.Setenv("PATH", t.TempDir())
 		dir := t.TempDir()
 		err := install(t.Context(), testPackage(tgz, "package/lib.so"), dir, quiet)
-		require.ErrorIs(t, err, ErrNoNPM)
+		require.ErrorIs(t, err, ErrNoClient)
 		assert.ErrorContains(t, err, "https://nodejs.org")
 		assert.ErrorContains(t, err, "some-runtime-1.2.3.tgz")
 		empty(t, dir)
@@ -136,12 +142,60 @@ func TestInstallRefuses(t *testing.T) {
 	})
 }
 
+// Without npm, or where it fails, the library comes from the wheel for Python.
+func TestInstallWithPip(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs a POSIX shell")
+	}
+	var wheel bytes.Buffer
+	zw := zip.NewWriter(&wheel)
+	for name, text := range map[string]string{"capi/lib.so.1.2.3": "the library", "capi/other.so": "another"} {
+		w, err := zw.Create(name)
+		require.NoError(t, err)
+		_, err = w.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	require.NoError(t, zw.Close())
+	sum := sha256.Sum256(wheel.Bytes())
+	p := testPackage(nil, "package/lib.so")
+	p.archives = append(p.archives, archive{client: pip, name: "some", version: "1.2.3", platform: "manylinux_2_28_x86_64",
+		sha256: hex.EncodeToString(sum[:]), files: []member{{"capi/lib.so.1.2.3", "lib.so"}}})
+
+	for _, program := range []string{"pip3", "pip", "python3"} {
+		bin := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(bin, "ball"), wheel.Bytes(), 0o600))
+		script := fmt.Sprintf("#!/bin/sh\nwhile [ \"$1\" != --dest ]; do shift; done\n/bin/cp %s/ball \"$2/some-1.2.3.whl\"\n", bin)
+		require.NoError(t, os.WriteFile(filepath.Join(bin, program), []byte(script), 0o755))
+		t.Setenv("PATH", bin)
+		dir := t.TempDir()
+		require.NoError(t, install(t.Context(), p, dir, quiet), program)
+		b, err := os.ReadFile(filepath.Join(dir, "lib.so"))
+		require.NoError(t, err)
+		assert.Equal(t, "the library", string(b))
+	}
+
+	// A wheel that is not the pinned one is an error and not a reason to look further.
+	p.archives[1].sha256 = p.archives[0].sha256
+	require.ErrorIs(t, install(t.Context(), p, t.TempDir(), quiet), ErrChecksum)
+	t.Setenv("PATH", t.TempDir())
+	err := install(t.Context(), p, t.TempDir(), quiet)
+	require.ErrorIs(t, err, ErrNoClient)
+	assert.ErrorContains(t, err, "npm")
+	assert.ErrorContains(t, err, "pip")
+}
+
 func TestPackages(t *testing.T) {
 	for _, platform := range []string{"linux-x64", "linux-arm64", "darwin-arm64", "win32-x64", "win32-arm64"} {
 		p, err := runtimePackage(platform)
 		require.NoError(t, err)
-		for _, f := range p.files {
-			assert.Regexp(t, `^package/bin/napi-v6/(linux|darwin|win32)/(x64|arm64)/[\w.]+$`, f)
+		for _, f := range p.archives[0].files {
+			assert.Regexp(t, `^package/bin/napi-v6/(linux|darwin|win32)/(x64|arm64)/[\w.]+$`, f.path)
+		}
+		for _, a := range p.archives {
+			assert.Len(t, a.sha256, 64)
+			for i, f := range a.files {
+				assert.Equal(t, p.archives[0].files[i].name, f.name, "%s and npm leave the same names", a.client)
+			}
 		}
 	}
 	_, err := runtimePackage("linux-riscv64")
@@ -150,6 +204,6 @@ func TestPackages(t *testing.T) {
 	assert.ErrorContains(t, err, "linux/amd64")
 	p, err := cudaPackage("linux-x64")
 	require.NoError(t, err)
-	assert.Len(t, p.files, 2)
+	assert.Len(t, p.archives[0].files, 2)
 	assert.Equal(t, "win32-x64", platformName("windows", "amd64"))
 }
