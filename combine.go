@@ -74,6 +74,7 @@ func Sum(terms ...Term) (*Encoding, error) {
 		if e.Kind == index.Caption {
 			out.Kind = index.Caption
 		}
+		out.Untrained = out.Untrained || e.Untrained
 	}
 	if len(terms) == 0 {
 		return nil, fmt.Errorf("aladin: %w: nothing to add up", index.ErrInvalid)

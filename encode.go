@@ -128,9 +128,16 @@ type prepared struct {
 	in      Input
 	caption input.Caption // of a text; the text itself, as it is read, is in.text
 	set     *region.Set   // of an image
-	enc     *Encoding
-	err     error
+
+	sequence tokenizer.Sequence // in place of caption where the model has towers
+	sight    *sight             // in place of set
+
+	enc *Encoding
+	err error
 }
+
+// tokens is how long a text is to the network.
+func (p *prepared) tokens() int { return max(len(p.caption.IDs), len(p.sequence.Tokens)) }
 
 func (p *prepared) result() (*Encoding, error) {
 	if p.err != nil {
@@ -179,8 +186,13 @@ func (m *Model) prepare(ctx context.Context, w []prepared) error {
 			p.err = errNoInput
 		case textInput:
 			var text string
-			if text, p.err = checkText(p.in.text); p.err == nil {
-				p.in.text, p.caption = text, m.text.Caption(text)
+			if text, p.err = checkText(p.in.text); p.err != nil {
+				continue
+			}
+			if p.in.text = text; m.towers != nil {
+				p.sequence = tokenizer.Encode(m.towers.words, text, m.towers.length)
+			} else {
+				p.caption = m.text.Caption(text)
 			}
 		default:
 			images = append(images, p)
@@ -201,7 +213,7 @@ func (m *Model) encodeWindow(ctx context.Context, w []prepared) error {
 			images = append(images, p)
 		}
 	}
-	slices.SortStableFunc(texts, func(a, b *prepared) int { return len(a.caption.IDs) - len(b.caption.IDs) })
+	slices.SortStableFunc(texts, func(a, b *prepared) int { return a.tokens() - b.tokens() })
 	for part := range slices.Chunk(texts, textBatch) {
 		if err := m.encodeTexts(ctx, part); err != nil {
 			return err
@@ -226,6 +238,9 @@ func (m *Model) encodeTexts(ctx context.Context, part []*prepared) error {
 }
 
 func (m *Model) runTexts(ctx context.Context, part []*prepared) error {
+	if m.towers != nil {
+		return m.runTowerTexts(ctx, part)
+	}
 	session, err := m.texts.get()
 	if err != nil {
 		return err

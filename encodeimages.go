@@ -41,11 +41,22 @@ func (m *Model) prepareGroup(ctx context.Context, part []*prepared) error {
 				return nil
 			}
 			imgs[k], p.err = p.in.picture(&vision.Limits{MaxPixels: m.opts.MaxPixels})
+			if m.towers != nil && p.err == nil {
+				p.sight, imgs[k] = m.towers.see(imgs[k]), nil
+			}
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
+	}
+	if m.towers != nil {
+		for _, p := range part {
+			if p.err == nil && p.sight == nil {
+				p.err = errReadsPixels
+			}
+		}
+		return nil
 	}
 	var good []image.Image
 	var of []*prepared
@@ -142,6 +153,9 @@ func (m *Model) encodeImages(ctx context.Context, part []*prepared) error {
 }
 
 func (m *Model) runImages(ctx context.Context, part []*prepared) error {
+	if m.towers != nil {
+		return m.runTowerImages(ctx, part)
+	}
 	session, err := m.images.get()
 	if err != nil {
 		return err

@@ -48,7 +48,10 @@ func (e *InputError) Error() string { return ErrInput.Error() + " " + e.Input + 
 // Unwrap gives ErrInput and the reason.
 func (e *InputError) Unwrap() []error { return []error{ErrInput, e.Err} }
 
-var errNoRegions = errors.New("there are no regions")
+var (
+	errNoRegions   = errors.New("there are no regions")
+	errReadsPixels = errors.New("this model reads pictures, not regions")
+)
 
 // dimError says that regions are not what the model was trained with.
 type dimError struct{ got, want int }

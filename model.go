@@ -23,6 +23,7 @@ type Model struct {
 	text    input.Text
 	cache   *textCache
 	regions *vision.Config // nil: precomputed
+	towers  *towers        // nil: the encoders read word pieces and regions
 
 	texts, images, aligner lazy[*ort.Session]
 	textQueue, imageQueue  *batch.Queue[*prepared]
@@ -46,16 +47,13 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{bundle: b, opts: o, cache: newTextCache(o.CacheTexts)}
-	if m.text, err = openText(b); err != nil {
+	if b.Manifest.Towers != nil {
+		m.towers, err = openTowers(b)
+	} else {
+		err = m.openEncoders()
+	}
+	if err != nil {
 		return nil, err
-	}
-	if m.text.CLIP != nil {
-		m.text.CLIP.Tower.Options = *o.runtime()
-	}
-	if b.Manifest.Regions.Kind != bundle.Precomputed {
-		if m.regions, err = vision.ParseConfig(b.Manifest.Regions.Config); err != nil {
-			return nil, fmt.Errorf("%s: model.json: regions: %w", dir, err)
-		}
 	}
 	session := func(name string) func() (*ort.Session, error) {
 		return func() (*ort.Session, error) {
@@ -74,6 +72,23 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 	m.textQueue, m.imageQueue = batch.NewQueue(m.runTexts), batch.NewQueue(m.runImages)
 	m.extractQueue, m.alignQueue = batch.NewQueue(m.runExtract), batch.NewQueue(m.runAligns)
 	return m, nil
+}
+
+// openEncoders reads what the encoders of regions need, but for their graphs.
+func (m *Model) openEncoders() (err error) {
+	b := m.bundle
+	if m.text, err = openText(b); err != nil {
+		return err
+	}
+	if m.text.CLIP != nil {
+		m.text.CLIP.Tower.Options = *m.opts.runtime()
+	}
+	if b.Manifest.Regions.Kind != bundle.Precomputed {
+		if m.regions, err = vision.ParseConfig(b.Manifest.Regions.Config); err != nil {
+			return fmt.Errorf("%s: model.json: regions: %w", b.Dir(), err)
+		}
+	}
+	return nil
 }
 
 func openText(b *bundle.Bundle) (t input.Text, err error) {
@@ -178,14 +193,22 @@ func (m *Model) Fingerprint() string { return m.bundle.Fingerprint() }
 // Dim is the number of values of a vector.
 func (m *Model) Dim() int { return m.bundle.Manifest.Dims.Embed }
 
-// RegionDim is the number of features of a region.
+// RegionDim is the number of features of a region; 0 if the model reads pictures as they are.
 func (m *Model) RegionDim() int { return m.bundle.Manifest.Dims.Region }
 
 // MaxRegions is how many regions of a picture are read; 0 is all.
 func (m *Model) MaxRegions() int { return m.bundle.Manifest.Lengths.Regions }
 
 // ReadsPixels says whether the model encodes pictures, not only precomputed regions.
-func (m *Model) ReadsPixels() bool { return m.regions != nil }
+func (m *Model) ReadsPixels() bool { return m.regions != nil || m.towers != nil }
+
+// Aligns says whether the model compares words with regions. One that does not has a single vector for a text
+// or a picture: it finds, but its hits are not explained.
+func (m *Model) Aligns() bool { return m.bundle.Manifest.Aligns() }
+
+// Untrained says that nobody trained the model's vectors of words and regions to be compared, as in a model
+// of the CLIP family as it is imported: they show where something might be, but do not rank.
+func (m *Model) Untrained() bool { return m.towers != nil && m.towers.Untrained }
 
 // Device is where the model runs, "cpu" or "cuda:N": what "auto" came to. It loads the text encoder.
 func (m *Model) Device() (string, error) {

@@ -1,8 +1,10 @@
 package aladin
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/aladin-go/aladin/index"
@@ -35,6 +37,9 @@ type SearchOptions struct {
 // Two images cannot be aligned word by word: an image as query for images is answered by the vectors alone,
 // as is any query where the index, or the query, has no tokens. Then Align is 0 and Words is nil.
 //
+// Where nobody trained the tokens to be compared (see [Model.Untrained]), hits are ranked by the vectors, too,
+// and explained as well as it goes.
+//
 // The model that encoded the query may be given, to be sure that it made the index too, or nil.
 func Search(ctx context.Context, m *Model, ix *index.Index, q *Encoding, o SearchOptions) ([]Hit, error) {
 	if m != nil {
@@ -48,7 +53,7 @@ func Search(ctx context.Context, m *Model, ix *index.Index, q *Encoding, o Searc
 	if o.Candidates <= 0 {
 		o.Candidates = 200
 	}
-	if o.MatchOnly || q.N() == 0 {
+	if o.MatchOnly || q.N() == 0 || q.Untrained {
 		o.Candidates = o.K
 	}
 	watch := startWatch(o.Timing)
@@ -69,12 +74,18 @@ func Search(ctx context.Context, m *Model, ix *index.Index, q *Encoding, o Searc
 	if err != nil {
 		return nil, err
 	}
+	if q.Untrained {
+		slices.SortStableFunc(aligned, func(a, b Hit) int { return cmp.Compare(b.Match, a.Match) })
+	}
 	watch.lap(StageAlign)
 	hits, err = explained(ctx, ix, q, aligned[:min(len(aligned), o.K)])
 	if err != nil {
 		return nil, err
 	}
 	watch.lap(StageExplain)
+	if q.Untrained {
+		return hits, nil
+	}
 	return o.Relevance.Cut(hits), nil
 }
 

@@ -6,7 +6,7 @@ import "github.com/aladin-go/aladin/internal/tokenizer"
 // script, as a rule. To the model they are all the same word, so what they find means nothing. All says that
 // the text has no other words. (A word in known letters that training never showed is not among them.)
 func (m *Model) Unknown(text string) (words []string, all bool) {
-	if m.text.CLIP != nil && m.text.CLIP.Captions > 0 {
+	if m.towers != nil || m.text.CLIP != nil && m.text.CLIP.Captions > 0 {
 		return nil, false // its pieces are bytes
 	}
 	pieces := m.text.Tokenizer.Tokenize(text)

@@ -60,6 +60,10 @@ type Encoding struct {
 	Boxes  []Box    // images: where each region is
 	Labels []string // images: what a detector called each region, or ""
 	Text   string
+
+	// Untrained says that nobody trained the model's tokens to be compared: an alignment with this query
+	// shows where something might be, but should not rank. It is not stored.
+	Untrained bool
 }
 
 // Item is an entry of an index.

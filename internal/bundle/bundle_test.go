@@ -88,7 +88,7 @@ func TestGoldenManifest(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, cmp.Diff(string(want), string(got)), "(-want +got)")
 	assert.Equal(t, "tiny@83e54edfd63b83b9d2019ae9c4c6ffc9", b.Fingerprint())
-	assert.Equal(t, [2]int{1, 1}, [2]int{MinVersion, Version})
+	assert.Equal(t, [2]int{1, 2}, [2]int{MinVersion, Version})
 }
 
 func TestFingerprint(t *testing.T) {
@@ -142,7 +142,7 @@ func TestCorruption(t *testing.T) {
 		}, ErrCorrupt, "unexpected end"},
 		"wrong type":    {edit(`"embed": 32`, `"embed": "32"`), ErrCorrupt, "embed"},
 		"unknown field": {edit(`"embed": 32`, `"embed": 32, "embde": 32`), ErrCorrupt, "embde"},
-		"newer version": {edit(`"format": 1`, `"format": 2`), ErrVersion, "version 2, this program reads 1 to 1"},
+		"newer version": {edit(`"format": 1`, `"format": 3`), ErrVersion, "version 3, this program reads 1 to 2"},
 		"no version":    {edit(`"format": 1,`, ``), ErrVersion, "version 0"},
 		"bad name":      {edit(`"name": "tiny"`, `"name": "ti ny"`), ErrCorrupt, "ti ny"},
 		"zero dim":      {edit(`"embed": 32`, `"embed": 0`), ErrCorrupt, "dims.embed is 0"},

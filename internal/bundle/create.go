@@ -101,7 +101,7 @@ func fill(tmp string, m Manifest, files map[string]func(io.Writer) error) error 
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	m.Format, m.Files = Version, make(map[string]File, len(files))
+	m.Format, m.Files = m.needs(), make(map[string]File, len(files))
 	for _, name := range names {
 		m.Files[name] = File{SHA256: hex.EncodeToString(make([]byte, sha256.Size))}
 	}

@@ -13,11 +13,13 @@ import (
 	"strings"
 )
 
-// Version is the format version that Create writes, MinVersion the oldest that Open reads.
+// Version is the newest format version, MinVersion the oldest that Open reads. Create writes the oldest that
+// has what the model needs, so that programs of then read all the models that they can.
 //
 //	1  the first
+//	2  models of two towers, which read pictures in place of regions and may have no alignment
 const (
-	Version    = 1
+	Version    = 2
 	MinVersion = 1
 )
 
@@ -34,7 +36,9 @@ const (
 // Kinds of tokenizer.
 const (
 	WordPiece = "wordpiece"
-	CLIP      = "clip"
+	CLIP      = "clip"    // CLIP's byte pairs
+	Unigram   = "unigram" // SentencePiece's
+	BPE       = "bpe"     // of a tokenizer.json
 )
 
 // Sources of regions.
@@ -42,6 +46,7 @@ const (
 	Precomputed = "precomputed"
 	ONNX        = "onnx"
 	Patches     = "patches"
+	Pixels      = "pixels" // there are none: the image encoder reads the picture
 )
 
 // AlignmentModes are the ways of making one score of word-region similarities, by their published names, and
@@ -65,6 +70,9 @@ type Manifest struct {
 	Quirks    Quirks `json:"quirks"`
 	// CLIP is the text tower whose vectors the encoders read in place of word pieces, if they do.
 	CLIP *TextTower `json:"clip,omitempty"`
+	// Towers says that the encoders are two towers which share nothing but the space of their vectors, as
+	// those of CLIP and SigLIP.
+	Towers *Towers `json:"towers,omitempty"`
 	// Network describes the encoder for those who continue its training; the graphs do not need it.
 	Network json.RawMessage `json:"network,omitempty"`
 	// Training records how the model came about.
@@ -88,15 +96,17 @@ type Lengths struct {
 
 // Tokenizer says how text becomes token ids.
 type Tokenizer struct {
-	Kind      string `json:"kind"` // WordPiece or CLIP
+	Kind      string `json:"kind"` // WordPiece, CLIP, Unigram or BPE
 	File      string `json:"file"` // vocabulary or merges
 	Lowercase bool   `json:"lowercase"`
+	// Options are what else the kind needs to know; bundle does not look into them.
+	Options json.RawMessage `json:"options,omitempty"`
 }
 
 // Regions says where an image's regions come from.
 type Regions struct {
-	Kind string `json:"kind"` // Precomputed, ONNX or Patches
-	// Config is the region source's own (vision.Config); bundle does not look into it.
+	Kind string `json:"kind"` // Precomputed, ONNX, Patches or Pixels
+	// Config is the region source's own, or says how a picture becomes Pixels; bundle does not look into it.
 	Config json.RawMessage `json:"config,omitempty"`
 }
 
@@ -110,6 +120,22 @@ type TextTower struct {
 	Labels   int `json:"labels,omitempty"`
 	// Aggregate makes one sentence of labels that repeat.
 	Aggregate bool `json:"aggregate,omitempty"`
+}
+
+// Towers describe a model of two towers.
+type Towers struct {
+	Family string `json:"family"` // for people: "clip", "siglip"
+	// FillUp: texts are filled up to Lengths.Caption, padding being part of what the text tower reads.
+	FillUp bool `json:"fill_up,omitempty"`
+	// Grid is the rows and columns of the cells of a picture whose vectors image.onnx gives, [0, 0] if it gives
+	// none: then the model has no alignment.
+	Grid [2]int `json:"grid"`
+	// Untrained: nobody trained the vectors of words and cells to be compared. They show where something might
+	// be, but rank nothing.
+	Untrained bool `json:"untrained,omitempty"`
+	// LogitScale and LogitBias make a logit of a cosine: scale·cosine + bias. A scale of 0 is not known.
+	LogitScale float64 `json:"logit_scale,omitempty"`
+	LogitBias  float64 `json:"logit_bias,omitempty"`
 }
 
 // Quirks are deviations that published checkpoints were trained with. The zero value is how our own
@@ -160,7 +186,7 @@ func (m *Manifest) Fingerprint() (string, error) {
 // encode writes m in its one canonical form.
 func (m *Manifest) encode() ([]byte, error) {
 	c := *m
-	for _, raw := range []*json.RawMessage{&c.Regions.Config, &c.Network, &c.Training} {
+	for _, raw := range []*json.RawMessage{&c.Regions.Config, &c.Network, &c.Training, &c.Tokenizer.Options} {
 		if len(*raw) == 0 {
 			*raw = nil
 			continue
@@ -227,6 +253,9 @@ func parse(r io.Reader) (*Manifest, error) {
 	if err := dec.Decode(&m); err != nil {
 		return nil, fmt.Errorf("%w: %w%s", ErrCorrupt, err, place(b, err))
 	}
+	if n := m.needs(); m.Format < n {
+		return nil, fmt.Errorf("%w: format is %d, but what it says needs %d", ErrCorrupt, m.Format, n)
+	}
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
@@ -265,6 +294,9 @@ func (m *Manifest) check() error {
 	if err := m.checkFiles(); err != nil {
 		return err
 	}
+	if m.Towers != nil {
+		return m.checkTowers()
+	}
 	if err := within("dims.region", m.Dims.Region, 1, maxDim); err != nil {
 		return err
 	}
@@ -279,6 +311,58 @@ func (m *Manifest) check() error {
 	}
 	if m.Encodes() {
 		return m.checkEncoders()
+	}
+	return nil
+}
+
+// needs is the oldest format version that has what the model needs.
+func (m *Manifest) needs() int {
+	if m.Towers != nil {
+		return 2
+	}
+	return 1
+}
+
+// Aligns says whether the model compares words with regions.
+func (m *Manifest) Aligns() bool { return m.Towers == nil || m.Towers.Grid != [2]int{} }
+
+func (m *Manifest) checkTowers() error {
+	t := m.Towers
+	for _, name := range []string{TextFile, ImageFile, m.Tokenizer.File} {
+		if _, ok := m.Files[name]; !ok {
+			return fmt.Errorf("there is no file %q", name)
+		}
+	}
+	switch {
+	case m.Regions.Kind != Pixels:
+		return fmt.Errorf("regions.kind is %q; that of a model with towers is %s", m.Regions.Kind, Pixels)
+	case m.CLIP != nil:
+		return errors.New("clip and towers exclude each other")
+	case m.Aligns() && !slices.Contains(AlignmentModes, m.Alignment):
+		return fmt.Errorf("alignment is %q; it must be one of %v", m.Alignment, AlignmentModes)
+	case !m.Aligns() && m.Alignment != "":
+		return fmt.Errorf("alignment is %q, but towers.grid is [0, 0]", m.Alignment)
+	case t.LogitScale-t.LogitScale != 0 || t.LogitBias-t.LogitBias != 0:
+		return errors.New("towers.logit_scale and towers.logit_bias must be finite")
+	}
+	if m.Aligns() {
+		const most = 1 << 8
+		for _, n := range t.Grid {
+			if err := within("towers.grid", n, 1, most); err != nil {
+				return err
+			}
+		}
+	}
+	return errors.Join(
+		m.checkTokenizer(CLIP, Unigram, BPE),
+		within("dims.embed", m.Dims.Embed, 1, maxDim),
+		within("lengths.caption", m.Lengths.Caption, 3, maxLength),
+	)
+}
+
+func (m *Manifest) checkTokenizer(kinds ...string) error {
+	if !slices.Contains(kinds, m.Tokenizer.Kind) {
+		return fmt.Errorf("tokenizer.kind is %q; it must be one of %v", m.Tokenizer.Kind, kinds)
 	}
 	return nil
 }
@@ -319,8 +403,8 @@ func (m *Manifest) checkEncoders() error {
 			return fmt.Errorf("there is no file %q", name)
 		}
 	}
-	if m.Tokenizer.Kind != WordPiece && m.Tokenizer.Kind != CLIP {
-		return fmt.Errorf("tokenizer.kind is %q; it must be %s or %s", m.Tokenizer.Kind, WordPiece, CLIP)
+	if err := m.checkTokenizer(WordPiece, CLIP); err != nil {
+		return err
 	}
 	if !slices.Contains(AlignmentModes, m.Alignment) {
 		return fmt.Errorf("alignment is %q; it must be one of %v", m.Alignment, AlignmentModes)

@@ -301,3 +301,13 @@ func Product(shape []int, size int, limit int64) (int, bool) {
 	}
 	return int(n), n*size64 <= limit
 }
+
+// Halves is float32 values as the bytes of float16, rounded to the nearest, ties to even. What is beyond
+// their range becomes infinite.
+func Halves(v []float32) []byte {
+	out := make([]byte, 2*len(v))
+	for i, x := range v {
+		binary.LittleEndian.PutUint16(out[2*i:], ToHalf(x))
+	}
+	return out
+}

@@ -12,9 +12,15 @@ import (
 )
 
 var importVerb = cli.Verb{
-	Name: "import", Summary: "make a bundle of a published checkpoint, of VinVL's backbone or of BERT",
-	Args: "[--checkpoint FILE.pth.tar] --vinvl DIR --out BUNDLE [options]",
+	Name: "import", Summary: "make a bundle of a published model: CLIP and its like, ALADIN, VinVL or BERT",
+	Args: "(--clip FOLDER | [--checkpoint FILE.pth.tar] --vinvl DIR) --out BUNDLE [options]",
 	About: `
+With --clip, makes a bundle of a model of the CLIP family, ready for photos that have no captions: CLIP and
+SigLIP as Hugging Face has them, OpenCLIP, and pairs of ONNX files. What the folder is is told by what lies in it.
+
+  aladin-train import --clip clip-vit-base-patch32 --out clip.model
+  aladin-train import --clip siglip-base-patch16-224 --int8 --out siglip.model
+
 Makes a bundle of a published model. With --checkpoint it is ALADIN's, ready for aladin-index and
 aladin-eval, with everything that the released code does kept. Without, it is the encoder in DIR with
 heads that are yet to be trained: VinVL's folder (checkpoint-0132780), or a Hugging Face folder with BERT
@@ -46,12 +52,20 @@ that the network has no use for; the bundle keeps them for aladin-train export.
 		asJSON := f.Bool("json", false, "what was imported, as JSON")
 		var tower clipFlags
 		tower.register(f)
+		var clip clipImport
+		clip.register(f.FlagSet)
 		return func(ctx context.Context, env cli.Env, args []string) error {
 			switch {
 			case len(args) > 0:
 				return cli.Misuse("import takes no arguments, have %q", args)
-			case o.Backbone == "":
-				return cli.Misuse("--vinvl is missing: the folder with config.json and vocab.txt")
+			case clip.source != "" && (o.Backbone != "" || o.Checkpoint != "" || tower.given()):
+				return cli.Misuse("--clip is for a whole model, without --checkpoint, --vinvl, --clip-text and --clip-merges")
+			case clip.source != "" && *out != "":
+				return clip.run(ctx, env, *name, *out, *asJSON)
+			case clip.source == "" && clip != (clipImport{}):
+				return cli.Misuse("--int8, --f16 and --matching-only are for --clip")
+			case clip.source == "" && o.Backbone == "":
+				return cli.Misuse("--clip or --vinvl is missing: the folder of a model")
 			case *out == "":
 				return cli.Misuse("--out is missing: the bundle to write")
 			case o.Checkpoint != "" && (o.RegionDim != 0 || o.Released):

@@ -1,0 +1,112 @@
+package traincmd
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/models"
+	"github.com/aladin-go/aladin/internal/towers"
+)
+
+// clipImport is import --clip.
+type clipImport struct {
+	source       string
+	int8, f16    bool
+	matchingOnly bool
+}
+
+func (c *clipImport) register(f *flag.FlagSet) {
+	f.StringVar(&c.source, "clip", "", "model of the CLIP family: a `folder`, or a file of weights in one")
+	f.BoolVar(&c.int8, "int8", false, "with --clip: weights and products of bytes: a quarter of the size, and faster on a CPU")
+	f.BoolVar(&c.f16, "f16", false, "with --clip: weights of 16 bits: half the size on disk")
+	f.BoolVar(&c.matchingOnly, "matching-only", false, "with --clip: leave out the vectors of words and of a picture's parts: the index is much smaller, hits are not explained")
+}
+
+func (c *clipImport) precision() (towers.Precision, error) {
+	switch {
+	case c.int8 && c.f16:
+		return "", cli.Misuse("--int8 and --f16 exclude each other")
+	case c.int8:
+		return towers.Int8, nil
+	case c.f16:
+		return towers.F16, nil
+	}
+	return towers.F32, nil
+}
+
+// A clipReport says what came of import --clip.
+type clipReport struct {
+	Bundle    string           `json:"bundle"`
+	Model     string           `json:"model"`
+	Layout    string           `json:"layout"`
+	Licence   string           `json:"licence"`
+	Dim       int              `json:"dim"`
+	Tokens    int              `json:"text_tokens"`
+	Tokenizer string           `json:"tokenizer"`
+	Pixels    json.RawMessage  `json:"pixels"`
+	Grid      [2]int           `json:"grid"`
+	Precision towers.Precision `json:"precision"`
+	Bytes     int64            `json:"bytes"`
+	Used      []string         `json:"used"`
+	Ignored   []string         `json:"ignored"`
+	Notes     []string         `json:"notes"`
+	Seconds   float64          `json:"seconds"`
+}
+
+func (c *clipImport) run(ctx context.Context, env cli.Env, name, out string, asJSON bool) (err error) {
+	p, err := c.precision()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	s, err := models.Open(c.source)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	b, err := s.Save(ctx, out, models.SaveOptions{Name: name, Precision: p, MatchingOnly: c.matchingOnly})
+	if err != nil {
+		return err
+	}
+	r := clipReport{Bundle: b.Dir(), Model: b.Fingerprint(), Layout: s.Layout, Licence: s.Licence, Dim: b.Manifest.Dims.Embed,
+		Tokens: b.Manifest.Lengths.Caption, Tokenizer: b.Manifest.Tokenizer.Kind, Pixels: b.Manifest.Regions.Config, Grid: b.Manifest.Towers.Grid,
+		Precision: p, Used: s.Used, Ignored: append([]string{}, s.Ignored...), Notes: append([]string{}, s.Notes...), Seconds: time.Since(began).Seconds()}
+	for _, f := range b.Manifest.Files {
+		r.Bytes += f.Size
+	}
+	if asJSON {
+		return json.NewEncoder(env.Stdout).Encode(r)
+	}
+	r.print(env, b)
+	return nil
+}
+
+func (r *clipReport) print(env cli.Env, b *bundle.Bundle) {
+	w := env.Stdout
+	fmt.Fprintf(w, "%s: %s\n", r.Bundle, r.Model)
+	fmt.Fprintf(w, "  found: %s", r.Layout)
+	if r.Licence != "" {
+		fmt.Fprintf(w, ", licence %s\n", r.Licence)
+	} else {
+		fmt.Fprintf(w, "; nothing says what its licence is\n")
+	}
+	fmt.Fprintf(w, "  vectors of %d; texts of %d tokens (%s); %s, %.1f MB, %.1f s\n", r.Dim, r.Tokens, r.Tokenizer, r.Precision, float64(r.Bytes)/1e6, r.Seconds)
+	if b.Manifest.Aligns() {
+		fmt.Fprintf(w, "  explains with %d×%d parts of a picture, untrained: where a word is shown is a guess until heads are trained\n", r.Grid[0], r.Grid[1])
+	} else {
+		fmt.Fprintf(w, "  matching only: hits are not explained\n")
+	}
+	fmt.Fprintf(w, "  used: %s\n", strings.Join(r.Used, ", "))
+	if len(r.Ignored) > 0 {
+		fmt.Fprintf(w, "  ignored: %s\n", strings.Join(r.Ignored, ", "))
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "  note: %s\n", n)
+	}
+}

@@ -1,0 +1,226 @@
+package aladin
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"slices"
+
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/pixels"
+	"github.com/aladin-go/aladin/internal/tokenizer"
+)
+
+// towers encode with two networks that share nothing but the space of their vectors, as those of CLIP do: the
+// one reads a text's tokens, the other a picture's pixels.
+type towers struct {
+	*bundle.Towers
+	words  *tokenizer.Subword
+	length int // of the longest sequence
+	pixels *pixels.Config
+}
+
+// openTowers reads what a bundle's towers need, but for their graphs.
+func openTowers(b *bundle.Bundle) (*towers, error) {
+	man := &b.Manifest
+	path, err := b.Path(man.Tokenizer.File)
+	if err != nil {
+		return nil, err
+	}
+	t := &towers{Towers: man.Towers, length: man.Lengths.Caption}
+	if t.words, err = tokenizer.Load(path); err != nil {
+		return nil, err
+	}
+	if t.pixels, err = pixels.Parse(man.Regions.Config); err != nil {
+		return nil, fmt.Errorf("%w: %s: model.json: regions: %w", ErrCorrupt, b.Dir(), err)
+	}
+	return t, nil
+}
+
+// A sight is a picture as an image tower reads it.
+type sight struct {
+	pixels []float32
+	shown  Box // the part of the picture that they show
+}
+
+func (t *towers) see(img image.Image) *sight {
+	s := &sight{pixels: make([]float32, t.pixels.Len())}
+	s.shown = t.pixels.Prepare(s.pixels, img)
+	return s
+}
+
+// cells are the boxes of the cells of the grid, row by row.
+func (t *towers) cells(shown Box) []Box {
+	rows, cols := t.Grid[0], t.Grid[1]
+	w, h := shown[2]-shown[0], shown[3]-shown[1]
+	out := make([]Box, 0, rows*cols)
+	for r := range rows {
+		for c := range cols {
+			out = append(out, Box{
+				shown[0] + w*float32(c)/float32(cols), shown[1] + h*float32(r)/float32(rows),
+				shown[0] + w*float32(c+1)/float32(cols), shown[1] + h*float32(r+1)/float32(rows),
+			})
+		}
+	}
+	return out
+}
+
+// most is how many inputs one run of a network takes: what its first input says, or limit.
+func most(s *ort.Session, limit int) int {
+	if shape := s.Inputs()[0].Shape; len(shape) > 0 && shape[0] > 0 {
+		return int(shape[0])
+	}
+	return limit
+}
+
+// runTowerTexts encodes texts with the text tower.
+func (m *Model) runTowerTexts(ctx context.Context, part []*prepared) error {
+	session, err := m.texts.get()
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(part, most(session, len(part))) {
+		if err := m.runTowerSome(ctx, session, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*prepared) error {
+	t := m.towers
+	width, rows := 0, most(session, len(part))
+	for _, p := range part {
+		width = max(width, len(p.sequence.Tokens))
+	}
+	if shape := session.Inputs()[0].Shape; len(shape) == 2 && shape[1] > 0 {
+		width = int(shape[1])
+	} else if t.FillUp {
+		width = t.length
+	}
+	pad := int64(max(t.words.Frame().Pad, 0))
+	ids, mask := make([]int64, rows*width), make([]int64, rows*width)
+	for i := range ids {
+		ids[i] = pad
+	}
+	for k, p := range part {
+		for i, token := range p.sequence.Tokens[:min(len(p.sequence.Tokens), width)] {
+			ids[k*width+i], mask[k*width+i] = int64(token.ID), 1
+		}
+	}
+	in := map[string]*ort.Tensor{"ids": ort.Int64([]int64{int64(rows), int64(width)}, ids)}
+	if slices.ContainsFunc(session.Inputs(), func(i ort.Info) bool { return i.Name == "mask" }) {
+		if t.FillUp { // to the tower padding is part of the text
+			for i := range mask {
+				mask[i] = 1
+			}
+		}
+		in["mask"] = ort.Int64([]int64{int64(rows), int64(width)}, mask)
+	}
+	matching, tokens, err := m.runTower(ctx, session, in, rows, width)
+	if err != nil {
+		return err
+	}
+	dim := m.Dim()
+	for k, p := range part {
+		if p.enc, p.err = m.towerEncoding(index.Caption, matching[k*dim:(k+1)*dim]); p.err != nil || tokens == nil {
+			continue
+		}
+		from, to := p.sequence.Pieces[0], min(p.sequence.Pieces[1], width)
+		pieces := p.sequence.Tokens[from:max(from, to)]
+		words := make([]index.Word, len(pieces))
+		for _, w := range tokenizer.Words(p.in.text, pieces) {
+			for i := w.First; i < w.Last; i++ {
+				words[i] = index.Word{Text: w.Text, Start: w.Start, End: w.End}
+			}
+		}
+		for i, w := range words {
+			if w.Text != "" {
+				p.enc.Words = append(p.enc.Words, w)
+				p.enc.Tokens = append(p.enc.Tokens, tokens[(k*width+from+i)*dim:][:dim]...)
+			}
+		}
+		p.enc.Weights = make([]float32, len(p.enc.Words))
+		for i := range p.enc.Weights {
+			p.enc.Weights[i] = 1 / float32(len(p.enc.Words))
+		}
+	}
+	for _, p := range part {
+		if p.enc != nil {
+			p.enc.Text = p.in.text
+		}
+	}
+	return nil
+}
+
+// runTowerImages encodes pictures with the image tower.
+func (m *Model) runTowerImages(ctx context.Context, part []*prepared) error {
+	session, err := m.images.get()
+	if err != nil {
+		return err
+	}
+	t := m.towers
+	for some := range slices.Chunk(part, most(session, len(part))) {
+		rows := most(session, len(some))
+		all := make([]float32, rows*t.pixels.Len())
+		for k, p := range some {
+			copy(all[k*t.pixels.Len():], p.sight.pixels)
+			p.sight.pixels = nil
+		}
+		shape := []int64{int64(rows), 3, int64(t.pixels.Size[0]), int64(t.pixels.Size[1])}
+		cells := t.Grid[0] * t.Grid[1]
+		matching, tokens, err := m.runTower(ctx, session, map[string]*ort.Tensor{"pixels": ort.Float32(shape, all)}, rows, cells)
+		if err != nil {
+			return err
+		}
+		dim := m.Dim()
+		for k, p := range some {
+			if p.enc, p.err = m.towerEncoding(index.Image, matching[k*dim:(k+1)*dim]); p.err != nil || tokens == nil {
+				continue
+			}
+			p.enc.Tokens = slices.Clone(tokens[k*cells*dim : (k+1)*cells*dim])
+			p.enc.Boxes = t.cells(p.sight.shown)
+			p.enc.Weights = make([]float32, cells)
+			for i := range p.enc.Weights {
+				p.enc.Weights[i] = 1
+			}
+		}
+	}
+	return nil
+}
+
+// runTower runs a tower and checks that its outputs are what a bundle promises: rows vectors and, if the model
+// aligns, width tokens each.
+func (m *Model) runTower(ctx context.Context, s *ort.Session, in map[string]*ort.Tensor, rows, width int) (matching, tokens []float32, err error) {
+	wanted := []string{"matching"}
+	if m.Aligns() {
+		wanted = append(wanted, "tokens")
+	}
+	out, err := s.Run(ctx, in, wanted...)
+	if err != nil {
+		return nil, nil, err
+	}
+	dim := m.Dim()
+	matching = out["matching"].Float32()
+	if len(matching) != rows*dim {
+		return nil, nil, fmt.Errorf("%w: %s: a tower gives %v matching values, want [%d %d]", ErrCorrupt, m.bundle.Dir(), out["matching"].Shape(), rows, dim)
+	}
+	if t := out["tokens"]; t != nil {
+		if tokens = t.Float32(); len(tokens) != rows*width*dim {
+			return nil, nil, fmt.Errorf("%w: %s: a tower gives tokens %v, want [%d %d %d]", ErrCorrupt, m.bundle.Dir(), t.Shape(), rows, width, dim)
+		}
+	}
+	return matching, tokens, nil
+}
+
+// towerEncoding is an encoding without tokens.
+func (m *Model) towerEncoding(kind index.Kind, matching []float32) (*Encoding, error) {
+	for _, v := range matching {
+		if v-v != 0 {
+			return nil, errNotFinite
+		}
+	}
+	return &Encoding{Kind: kind, Model: m.Fingerprint(), Matching: slices.Clone(matching), Untrained: m.Untrained()}, nil
+}
