@@ -126,9 +126,7 @@ func retrieval(ranks *eval.Ranks) eval.Retrieval {
 }
 
 func (v *validator) rerank(ctx context.Context, match, align eval.Scores) (eval.Retrieval, error) {
-	n, m := match.Dims()
-	k := min(validationCandidates, n, m)
-	lists, err := eval.Top(ctx, match, k, v.opts)
+	lists, err := eval.Top(ctx, match, validationCandidates, v.opts)
 	if err != nil {
 		return eval.Retrieval{}, err
 	}
@@ -140,7 +138,7 @@ func (v *validator) rerank(ctx context.Context, match, align eval.Scores) (eval.
 	if err != nil {
 		return eval.Retrieval{}, err
 	}
-	ranks, err := again.Ranks(first, v.rel, k)
+	ranks, err := again.Ranks(first, v.rel, validationCandidates)
 	if err != nil {
 		return eval.Retrieval{}, err
 	}

@@ -59,7 +59,7 @@ func (r *Resampling) defaults() Resampling {
 func Bootstrap(ctx context.Context, s *Statistic, r *Resampling) ([]Interval, error) {
 	o := r.defaults()
 	values := newSamples(s.Figures, o.Resamples)
-	err := parallel(ctx, &Options{o.Threads, o.Progress}, o.Resamples, 8, func() func(int, int) error {
+	err := parallel(ctx, &Options{Threads: o.Threads, Progress: o.Progress}, o.Resamples, 8, func() func(int, int) error {
 		draw, eval := newDrawer(s.Split), s.New()
 		out := make([]float64, s.Figures)
 		return func(from, to int) error {

@@ -37,7 +37,7 @@ func Compare(ctx context.Context, p *Pair, r *Resampling) ([]Difference, error) 
 	p.both.New()(w, other)
 
 	drawn, swapped := newSamples(figures, o.Resamples), newSamples(figures, o.Resamples)
-	err := parallel(ctx, &Options{o.Threads, o.Progress}, o.Resamples, 8, func() func(int, int) error {
+	err := parallel(ctx, &Options{Threads: o.Threads, Progress: o.Progress}, o.Resamples, 8, func() func(int, int) error {
 		draw, eval := newDrawer(p.split), p.both.New()
 		w := make([]int32, 2*n)
 		a, b := make([]float64, figures), make([]float64, figures)

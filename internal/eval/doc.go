@@ -15,7 +15,7 @@
 // first. The rank of a query is the 0-based place of its first right answer in that ranking. Equal
 // scores are thus neither forgiven (a model that gives every pair the same score is at chance) nor
 // dependent on the sorting algorithm, and [Ranks] counts the queries whose rank a tie with a wrong
-// answer could move. NaN is an error.
+// answer could move. [Options].Optimistic decides them in the model's favour. NaN is an error.
 //
 // # Figures
 //

@@ -12,7 +12,12 @@ import (
 type Options struct {
 	Threads  int                   // 0 means GOMAXPROCS; the results do not depend on it
 	Progress func(done, total int) // called now and then with the rows or queries done; may be nil
+	// Optimistic counts only answers with a higher score before the first right one, so that a tie is decided in
+	// the model's favour. Without it, of equal scores the lower index comes first.
+	Optimistic bool
 }
+
+func (o *Options) optimistic() bool { return o != nil && o.Optimistic }
 
 func (o *Options) threads() int {
 	if o == nil || o.Threads <= 0 {

@@ -40,6 +40,7 @@ func Rank(ctx context.Context, s Scores, rel *Relation, o *Options) (*Ranks, err
 		return &Options{Threads: o.threads(), Progress: func(done, total int) { o.progress(half*total+done, 2*total) }}
 	}
 
+	strict := !o.optimistic() // equal scores count by their index
 	first := make([]best, m)
 	for c := range first {
 		first[c].index = -1
@@ -68,7 +69,7 @@ func Rank(ctx context.Context, s Scores, rel *Relation, o *Options) (*Ranks, err
 					mine[c] = best{v, int32(i)}
 				}
 			}
-			out.I2T[i] = rankRow(row, own, t)
+			out.I2T[i] = rankRow(row, own, strict, t)
 			return nil
 		}
 	})
@@ -98,7 +99,7 @@ func Rank(ctx context.Context, s Scores, rel *Relation, o *Options) (*Ranks, err
 				if v < f.score || f.index < 0 || f.index == int32(i) {
 					continue
 				}
-				if v > f.score || int32(i) < f.index {
+				if v > f.score || strict && int32(i) < f.index {
 					t.before[c]++
 				}
 				if v == f.score && !rel.Right(c, i) {
@@ -135,7 +136,7 @@ type tally struct {
 	ties   []bool
 }
 
-func rankRow(row []float32, own []int32, t *tally) int32 {
+func rankRow(row []float32, own []int32, strict bool, t *tally) int32 {
 	if len(own) == 0 {
 		return -1
 	}
@@ -148,7 +149,7 @@ func rankRow(row []float32, own []int32, t *tally) int32 {
 	var rank int32
 	equal := 0
 	for c, v := range row {
-		if v > b.score || v == b.score && int32(c) < b.index {
+		if v > b.score || strict && v == b.score && int32(c) < b.index {
 			rank++
 		}
 		if v == b.score {

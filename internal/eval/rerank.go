@@ -34,6 +34,8 @@ func (l lookup) Pairs(image int, captions []int32, dst []float32) error {
 type Rescored struct {
 	Pairs int    // scored
 	again *Lists // in the recall's order, with the second scores
+
+	optimistic bool
 }
 
 // Rescore scores the answers of a recall again. Pairs are scored image by image, each once.
@@ -91,7 +93,7 @@ func Rescore(ctx context.Context, recall *Lists, second PairScorer, o *Options) 
 	if err != nil {
 		return nil, err
 	}
-	r := &Rescored{again: out}
+	r := &Rescored{again: out, optimistic: o.optimistic()}
 	for _, c := range counts {
 		r.Pairs += c
 	}
@@ -101,7 +103,7 @@ func Rescore(ctx context.Context, recall *Lists, second PairScorer, o *Options) 
 // Ranks are those when the first k answers of the recall are put in order by the second score and the others
 // stay as they are; k must not exceed the length of the lists that were rescored. recall are the
 // ranks of the recall: a query whose right answers the recall puts at k or beyond keeps its rank.
-// Ties stand in the order of their index.
+// Ties count as the options of Rescore say.
 func (r *Rescored) Ranks(recall *Ranks, rel *Relation, k int) (*Ranks, error) {
 	n, m := rel.Dims()
 	if len(r.again.I2T) != n || len(r.again.T2I) != m || len(recall.I2T) != n || len(recall.T2I) != m {
@@ -110,13 +112,13 @@ func (r *Rescored) Ranks(recall *Ranks, rel *Relation, k int) (*Ranks, error) {
 	out := &Ranks{I2T: make([]int32, n), T2I: make([]int32, m)}
 	for i := range n {
 		var tied bool
-		if out.I2T[i], tied = rerank(r.again.I2T[i], k, recall.I2T[i], rel.Captions(i)); tied {
+		if out.I2T[i], tied = r.rerank(r.again.I2T[i], k, recall.I2T[i], rel.Captions(i)); tied {
 			out.TiedI2T++
 		}
 	}
 	for c := range m {
 		var tied bool
-		if out.T2I[c], tied = rerank(r.again.T2I[c], k, recall.T2I[c], rel.Images(c)); tied {
+		if out.T2I[c], tied = r.rerank(r.again.T2I[c], k, recall.T2I[c], rel.Images(c)); tied {
 			out.TiedT2I++
 		}
 	}
@@ -136,7 +138,7 @@ func (r *Rescored) Lists(k int) *Lists {
 	return &Lists{side(r.again.I2T), side(r.again.T2I)}
 }
 
-func rerank(list []Hit, k int, before int32, right []int32) (rank int32, tied bool) {
+func (r *Rescored) rerank(list []Hit, k int, before int32, right []int32) (rank int32, tied bool) {
 	list = list[:min(k, len(list))]
 	if before < 0 || int(before) >= len(list) {
 		return before, false
@@ -147,8 +149,11 @@ func rerank(list []Hit, k int, before int32, right []int32) (rank int32, tied bo
 			first = h
 		}
 	}
+	if first.Index < 0 { // the recall's rank is an optimistic one
+		return before, true
+	}
 	for _, h := range list {
-		if order(h, first) < 0 {
+		if h.Score > first.Score || !r.optimistic && order(h, first) < 0 {
 			rank++
 		}
 		if h.Score == first.Score && !tied {

@@ -10,12 +10,13 @@ import (
 	"github.com/viterin/vek/vek32"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/align"
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/vector"
 )
 
-// An aligner computes alignment scores, Σ_w weight_w · max_r ⟨word_w, region_r⟩ over the regions that
-// take part, of any pairs as they are asked for.
+// An aligner computes alignment scores, in the model's mode, of any pairs as they are asked for.
 type aligner interface {
 	eval.Scores
 	eval.PairScorer
@@ -23,14 +24,18 @@ type aligner interface {
 	block(images []int, captions []int32, dst []float32) error
 	// atOnce is how many images are best scored together.
 	atOnce() int
-	// fingerprint identifies the tokens and the precision.
+	// fingerprint identifies the tokens, the mode and the precision.
 	fingerprint() [32]byte
 }
 
-// newAligner scores in full precision ("f32") or as an index of a region codec ("f16", "int8") would.
-func newAligner(images, captions *tokens, precision string) (aligner, error) {
+// newAligner scores in full precision ("f32") or as an index of a region codec ("f16", "int8") would, which knows
+// but one kind of mode.
+func newAligner(images, captions *tokens, mode align.Mode, precision string) (aligner, error) {
 	if precision == "f32" {
-		return &plainAligner{images, captions}, nil
+		return &plainAligner{images, captions, mode}, nil
+	}
+	if !mode.MaxSim() {
+		return nil, cli.Misuse("--align-codec %s: the model aligns by %s, which is computed in full precision only (f32)", precision, mode)
 	}
 	codec, err := index.ParseCodec(precision)
 	if err != nil {
@@ -44,7 +49,10 @@ func newAligner(images, captions *tokens, precision string) (aligner, error) {
 }
 
 // plainAligner multiplies float32 by float32; the reference for the others.
-type plainAligner struct{ images, captions *tokens }
+type plainAligner struct {
+	images, captions *tokens
+	mode             align.Mode
+}
 
 // Dims implements eval.Scores.
 func (a *plainAligner) Dims() (images, captions int) { return a.images.items(), a.captions.items() }
@@ -58,7 +66,7 @@ func (a *plainAligner) block(images []int, captions []int32, dst []float32) erro
 	for from := 0; from < m; from += captionTile {
 		for k, i := range images {
 			for c := from; c < min(m, from+captionTile); c++ {
-				dst[k*m+c] = a.pair(i, int(captions[c]), nil)
+				dst[k*m+c] = a.score(i, int(captions[c]))
 			}
 		}
 	}
@@ -83,6 +91,13 @@ func numbered(n int) []int32 {
 	return out
 }
 
+func (a *plainAligner) score(image, caption int) float32 {
+	if a.mode.MaxSim() {
+		return a.pair(image, caption, nil)
+	}
+	return a.mode.Score(a.images.dim, a.captions.side(caption), a.images.side(image))
+}
+
 // best is the region that a word matches best; region −1: the word takes no part or there is no region.
 type best struct {
 	region     int
@@ -90,7 +105,7 @@ type best struct {
 	weight     float32
 }
 
-// pair is the score of one pair; best, if not nil, receives an entry for each word.
+// pair is the sum of what the words find in the image; bests, if not nil, receives an entry for each word.
 func (a *plainAligner) pair(image, caption int, bests *[]best) float32 {
 	dim := a.images.dim
 	words, regions := a.captions.rows(caption), a.images.rows(image)
@@ -123,7 +138,9 @@ func (a *plainAligner) pair(image, caption int, bests *[]best) float32 {
 
 func (a *plainAligner) atOnce() int { return 8 }
 
-func (a *plainAligner) fingerprint() [32]byte { return fingerprint("f32", a.images, a.captions) }
+func (a *plainAligner) fingerprint() [32]byte {
+	return fingerprint("f32 "+a.mode.String()+fmt.Sprint(a.mode.Released()), a.images, a.captions)
+}
 
 // codedAligner scores with the kernels of an index. For whole rows the words of a caption are prepared
 // once for a block of images; for chosen pairs the regions of an image are, for all its captions.

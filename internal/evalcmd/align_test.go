@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/eval"
 )
 
@@ -14,7 +15,7 @@ func TestAlignByHand(t *testing.T) {
 	// Two regions and a null region; three words, of which the last takes no part and the second counts half.
 	images := &tokens{dim: 2, start: []int{0, 3, 3}, data: []float32{1, 0, 0, 1, 0, 0}}
 	captions := &tokens{dim: 2, start: []int{0, 3, 4}, data: []float32{.6, .8, -1, -1, 1, 0, 0, 1}, weights: []float32{1, .5, 0, 1}}
-	a, err := newAligner(images, captions, "f32")
+	a, err := newAligner(images, captions, align.Mode{}, "f32")
 	require.NoError(t, err)
 	dst := make([]float32, 4)
 	require.NoError(t, a.Rows([]int{0, 1}, dst))
@@ -33,7 +34,7 @@ func TestAlignPrecisions(t *testing.T) {
 	d := synthetic(30, 3, .4)
 	n, m := len(d.images), len(d.captions)
 	exact := make([]float32, n*m)
-	reference, err := newAligner(d.imageTokens, d.captionTokens, "f32")
+	reference, err := newAligner(d.imageTokens, d.captionTokens, align.Mode{}, "f32")
 	require.NoError(t, err)
 	all := make([]int, n)
 	for i := range all {
@@ -41,7 +42,7 @@ func TestAlignPrecisions(t *testing.T) {
 	}
 	require.NoError(t, reference.Rows(all, exact))
 	for precision, tolerance := range map[string]float64{"f32": 0, "f16": .003, "int8": .06} {
-		a, err := newAligner(d.imageTokens, d.captionTokens, precision)
+		a, err := newAligner(d.imageTokens, d.captionTokens, align.Mode{}, precision)
 		require.NoError(t, err)
 		rows := make([]float32, n*m)
 		require.NoError(t, a.Rows(all, rows))
@@ -68,7 +69,7 @@ func TestAlignPrecisions(t *testing.T) {
 			}
 		}
 	}
-	_, err = newAligner(d.imageTokens, d.captionTokens, "4bit")
+	_, err = newAligner(d.imageTokens, d.captionTokens, align.Mode{}, "4bit")
 	require.Error(t, err)
 }
 
@@ -93,7 +94,7 @@ func BenchmarkAlign(b *testing.B) {
 	dst := make([]float32, 64*captions)
 	for _, precision := range []string{"f32", "f16", "int8"} {
 		b.Run(precision, func(b *testing.B) {
-			a, err := newAligner(im, ca, precision)
+			a, err := newAligner(im, ca, align.Mode{}, precision)
 			require.NoError(b, err)
 			for b.Loop() {
 				require.NoError(b, a.Rows(images, dst))

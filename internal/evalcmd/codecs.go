@@ -57,7 +57,9 @@ func (e *evaluation) compareCodecs(ctx context.Context) error {
 			p.Add(1)
 		}
 	}
-	if e.matching != nil && e.d.imageTokens != nil && len(e.candidates) > 0 {
+	if !e.d.mode.MaxSim() {
+		e.warn("no codec of regions is tried: an index aligns each word with its best region, and this model aligns by %s", e.d.mode)
+	} else if e.matching != nil && e.d.imageTokens != nil && len(e.candidates) > 0 {
 		for _, name := range wanted(regionCodecs) {
 			row, err := e.regionCodec(ctx, name)
 			if err != nil {
@@ -92,7 +94,7 @@ func (e *evaluation) matchCodec(ctx context.Context, name string) (*codecRow, er
 			return nil, err
 		}
 	}
-	o, err := eval.RankSplit(ctx, s, e.owners, e.d.owner, e.split, &eval.Options{Threads: e.threads})
+	o, err := eval.RankSplit(ctx, s, e.owners, e.d.owner, e.split, e.ranking(nil))
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +177,7 @@ func (e *evaluation) regionCodec(ctx context.Context, name string) (*codecRow, e
 	}
 	k := e.candidates[len(e.candidates)-1]
 	out := eval.NewOutcome(e.d.owner, e.split)
-	o := &eval.Options{Threads: e.threads}
+	o := e.ranking(nil)
 	for _, g := range e.galleries {
 		own, err := e.owners.Select(g.Images, g.Captions)
 		if err != nil {

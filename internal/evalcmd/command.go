@@ -5,6 +5,7 @@ package evalcmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +13,8 @@ import (
 
 	aladin "github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/align"
+	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/progress"
@@ -105,6 +108,7 @@ func (o *options) register(f *cli.Flags) {
 	f.StringVar(&o.relevance, "relevance", "", "`.npy` matrix captions × images of graded relevance for nDCG, instead of ROUGE-L")
 	f.StringVar(&o.relevant, "relevant", "", "`file` of right pairs for mAP@R and R-Precision: lines of caption id, tab, image id; or .json {caption: [images]}; or .npy")
 	f.StringVar(&o.judgments, "judgments", "", "`.tsv` of image, caption (id or text), score by people: rank correlation")
+	f.StringVar(&o.ties, "ties", "index", "`rule` for a wrong answer with the very score of the right one: index (the lower index comes first) or optimistic (it does not count)")
 	f.IntVar(&o.resamples, "bootstrap", defaultResamples, "`resamples` for the 95 % intervals; 0 for none")
 	f.Uint64Var(&o.seed, "bootstrap-seed", 1, "`seed` of the resampling")
 	f.IntVar(&o.latency, "latency", 100, "`queries` to time; 0 for none")
@@ -150,6 +154,7 @@ func (o *options) check() error {
 	for _, err := range []error{
 		one("protocol", o.protocol, "full", "1k", "5fold", "5k"),
 		one("alignment", o.alignment, "exhaustive", "candidates", "none"),
+		one("ties", o.ties, "index", optimistic),
 		one("align-codec", o.precision, "f32", "f16", "int8"),
 	} {
 		if err != nil {
@@ -212,6 +217,9 @@ func (o *options) checkSource() error {
 
 func (o *options) evaluate(ctx context.Context, env cli.Env) (err error) {
 	tell := teller(func(what string, total int) *progress.Task { return o.output.Task(env, what, total) })
+	if err := o.checkFiles(); err != nil {
+		return err
+	}
 	if o.galleryFile != "" {
 		if o.gallery, err = readList(o.galleryFile); err != nil {
 			return err
@@ -244,6 +252,23 @@ func (o *options) evaluate(ctx context.Context, env cli.Env) (err error) {
 	return nil
 }
 
+// checkFiles finds out before the work whether its results can be written, and compared.
+func (o *options) checkFiles() error {
+	for _, path := range []string{o.out, o.perQuery, o.plot, o.report, o.dump, o.state} {
+		if path == "" {
+			continue
+		}
+		if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
+			return fmt.Errorf("%s: there is no folder %s", path, filepath.Dir(path))
+		}
+	}
+	if o.compare != "" {
+		_, err := readQueries(o.compare)
+		return err
+	}
+	return nil
+}
+
 // open reads or makes what is to be evaluated.
 func (o *options) open(ctx context.Context, env cli.Env, tell teller) (*data, error) {
 	switch {
@@ -264,6 +289,13 @@ func (o *options) open(ctx context.Context, env cli.Env, tell teller) (*data, er
 	if err != nil {
 		return nil, err
 	}
+	mode, err := alignmentMode(modelflags.Find(o.model.Dir))
+	if err == nil && o.index != "" && !mode.MaxSim() && o.alignment != "none" {
+		err = cli.Misuse("--index %s: an index aligns each word with its best region, and this model aligns by %s: evaluate it without --index, or with --alignment none", o.index, mode)
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
 	src, err := o.source.Open(ctx, &source.Options{Split: "test", MaxRegions: m.MaxRegions(), Dim: m.RegionDim()})
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -278,11 +310,30 @@ func (o *options) open(ctx context.Context, env cli.Env, tell teller) (*data, er
 		}
 		defer ix.Close()
 	}
+	names, err := named(ctx, src, ix)
+	if err == nil {
+		_, err = o.readTruths(names)
+	}
+	if err != nil {
+		return nil, errors.Join(err, src.Close(), m.Close())
+	}
 	d, err := encode(ctx, m, src, ix, o.latency, tell)
-	if err == nil && ix != nil {
+	if err != nil {
+		return nil, err
+	}
+	if d.mode = mode; ix != nil {
 		err = d.measureIndex(ctx, ix)
 	}
 	return d, err
+}
+
+// alignmentMode is how a model was trained to align.
+func alignmentMode(dir string) (align.Mode, error) {
+	b, err := bundle.Open(dir)
+	if err != nil {
+		return align.Mode{}, err
+	}
+	return align.ParseMode(b.Manifest.Alignment, b.Manifest.Quirks.NullRegion)
 }
 
 // addPhotos lets the report show the photos of --images.

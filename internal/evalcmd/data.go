@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/region"
 )
@@ -24,6 +25,7 @@ type data struct {
 	captionVectors eval.Vectors
 	imageTokens    *tokens // nil if there are none
 	captionTokens  *tokens
+	mode           align.Mode  // how tokens become a score
 	alignment      eval.Scores // computed elsewhere; nil if not
 
 	imageKeys []string           // equal for equal pictures; nil: compare vectors
@@ -33,6 +35,8 @@ type data struct {
 	photo     func(i int) ([]byte, error) // an encoded picture; nil if there are none
 	mentions  [][]mention                 // of every caption; nil if unknown
 	unique    *float64                    // share of captions that fit one image only
+
+	lost map[string]bool // ids and texts of images that could not be encoded, and of their captions
 
 	indexBytes float64  // an item, of the index read; 0 if none was
 	notes      []string // for the document
@@ -69,6 +73,10 @@ func (t *tokens) weightsOf(k int) []float32 {
 		return nil
 	}
 	return t.weights[t.start[k]:t.start[k+1]]
+}
+
+func (t *tokens) side(k int) align.Side {
+	return align.Side{Tokens: t.rows(k), Weights: t.weightsOf(k)}
 }
 
 // validate checks that all parts fit together, and what could make figures meaningless.

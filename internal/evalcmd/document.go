@@ -17,6 +17,7 @@ type document struct {
 	Images     int       `json:"images"`
 	Captions   int       `json:"captions"`
 	Protocol   string    `json:"protocol"`
+	TieRule    string    `json:"tie_rule"`
 	Galleries  []gallery `json:"galleries"`
 	Source     string    `json:"source,omitempty"`
 	Model      string    `json:"model,omitempty"`
@@ -236,6 +237,7 @@ func (d *document) table(w io.Writer) {
 	for k := range d.RerankAll {
 		row(fmt.Sprintf("rerank @%d", d.RerankAll[k].Candidates), &d.RerankAll[k])
 	}
+	d.tieTable(w)
 	fmt.Fprintln(w)
 	both := func(name string, f *bothWays, scale float64) {
 		if f != nil {
@@ -290,6 +292,18 @@ func (d *document) table(w io.Writer) {
 	d.Compare.table(w)
 	for _, warning := range d.Warnings {
 		fmt.Fprintf(w, "note: %s\n", warning)
+	}
+}
+
+// tieTable says how many queries a tie decides, where there are any.
+func (d *document) tieTable(w io.Writer) {
+	for _, h := range []struct {
+		name string
+		f    *figures
+	}{{"matching", d.Matching}, {"alignment", d.Alignment}, {"rerank", d.Rerank}} {
+		if h.f != nil && h.f.Ties != nil && h.f.Ties.I2T+h.f.Ties.T2I > 0 {
+			fmt.Fprintf(w, "%s: ties with a wrong answer decide the rank of %d images and %d captions (rule: %s)\n", h.name, h.f.Ties.I2T, h.f.Ties.T2I, d.TieRule)
+		}
 	}
 }
 

@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/viterin/vek/vek32"
+
+	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/atomicfile"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/npy"
@@ -23,16 +27,21 @@ import (
 //	caption_ids      [M] text or integers; of the form "IMAGE#n" unless caption_image is there
 //	caption_image    [M] integers: the image (0…N−1) of every caption
 //	caption_texts    [M] text (optional: nDCG by ROUGE-L and duplicates need it)
-//	image_matching   [N,D], caption_matching [M,D] floats (optional: cosines are taken)
+//	image_matching   [N,D], caption_matching [M,D] floats (optional; taken as they are where none is
+//	                 longer than 1, as models that shorten hubs leave them, else by their cosines)
 //	alignment        [N,M] floats (optional)
 //	image_tokens     [ΣR,D], image_counts [N]: region vectors, ones after the other (optional)
 //	caption_tokens   [ΣW,D], caption_counts [M]: word vectors
 //	image_boxes      [ΣR,4] x1,y1,x2,y2 in 0…1 of width and height; caption_spans [ΣW,2] byte offsets of
 //	                 every word vector in its caption's text (optional: the report's explanations)
 //	image_weights    [ΣR], caption_weights [ΣW] floats (optional: 0 takes no part)
+//	alignment_mode   [1] or [2] text (optional): how tokens become a score; without it each word takes its
+//	                 best region (MrSw). A second text "released": padding takes part, as in the released code
 //
 // Without caption_image and with M a multiple of N, caption ids that are integers belong to the
 // image of the same place, M/N a picture.
+
+const releasedMode = "released"
 
 func readDump(path string) (*data, error) {
 	z, err := npy.OpenZ(path)
@@ -88,11 +97,24 @@ func (r *dumpReader) data() (*data, error) {
 	if d.captionVectors, err = r.vectors("caption_matching", d.captions); err != nil {
 		return nil, err
 	}
+	d.asDumped()
 	if d.imageTokens, err = r.tokens("image", d.images); err != nil {
 		return nil, err
 	}
 	if d.captionTokens, err = r.tokens("caption", d.captions); err != nil {
 		return nil, err
+	}
+	if r.z.Has("alignment_mode") {
+		mode, err := r.text("alignment_mode")
+		if err == nil && len(mode) == 0 {
+			err = fmt.Errorf("%w: alignment_mode is empty", errData)
+		}
+		if err == nil {
+			d.mode, err = align.ParseMode(mode[0], slices.Contains(mode[1:], releasedMode))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: alignment_mode: %w", errData, err)
+		}
 	}
 	if err := r.explanations(d); err != nil {
 		return nil, err
@@ -229,7 +251,30 @@ func (r *dumpReader) vectors(name string, ids []string) (eval.Vectors, error) {
 	if err != nil {
 		return eval.Vectors{}, err
 	}
-	return out.Normalised(), nil
+	return out, nil
+}
+
+// asDumped gives matching vectors the lengths by which they were compared. Models that shorten the vectors of
+// hubs leave none longer than 1, and their dumps are taken as they are; any others are scaled to length 1, so
+// that cosines are compared.
+func (d *data) asDumped() {
+	const rounding = 2e-3 // of half precision
+	shorter := false
+	for _, side := range []eval.Vectors{d.imageVectors, d.captionVectors} {
+		for k := range side.Len() {
+			length := float64(vek32.Norm(side.Row(k)))
+			if length > 1+rounding {
+				d.imageVectors, d.captionVectors = d.imageVectors.Normalised(), d.captionVectors.Normalised()
+				return
+			}
+			shorter = shorter || length < 1-rounding
+		}
+	}
+	if !shorter {
+		d.imageVectors, d.captionVectors = d.imageVectors.Normalised(), d.captionVectors.Normalised()
+		return
+	}
+	d.notes = append(d.notes, "some matching vectors are shorter than 1 and none is longer: their inner products are taken, not cosines")
 }
 
 func (r *dumpReader) tokens(side string, ids []string) (*tokens, error) {
@@ -332,6 +377,11 @@ func writeDump(path string, d *data, alignment eval.Scores, withTokens bool) err
 			w.tokens("image", d.imageTokens)
 			w.tokens("caption", d.captionTokens)
 			w.explanations(d)
+			mode := []string{d.mode.String()}
+			if d.mode.Released() {
+				mode = append(mode, releasedMode)
+			}
+			w.text("alignment_mode", mode)
 		}
 		if alignment != nil {
 			w.scores("alignment", alignment)

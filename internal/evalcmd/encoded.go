@@ -245,10 +245,53 @@ func (e *encoding) images(ctx context.Context, src *source.Source, ix *index.Ind
 	}
 	d.cost.images, d.cost.imageTime = len(d.images), time.Since(began)
 	if len(bad) > 0 {
+		d.lose(src, bad)
 		src = src.Without(bad)
 		d.notes = append(d.notes, fmt.Sprintf("could not be encoded: %v", bad))
 	}
 	return src, nil
+}
+
+// lose notes images that could not be encoded: what speaks of them is no error.
+func (d *data) lose(src *source.Source, bad source.Skips) {
+	d.lost = map[string]bool{}
+	for _, s := range bad {
+		d.lost[s.ID] = true
+	}
+	for _, c := range src.Captions {
+		if d.lost[src.Items[c.Image].ID] {
+			d.lost[c.ID], d.lost[c.Text] = true, true
+		}
+	}
+	for _, c := range src.Captions {
+		if !d.lost[src.Items[c.Image].ID] {
+			delete(d.lost, c.Text) // said of another image too
+		}
+	}
+}
+
+// named is the data of a source before it is encoded: ids, texts and owners. Images of ix belong to it.
+func named(ctx context.Context, src *source.Source, ix *index.Index) (*data, error) {
+	d := &data{}
+	known := map[string]bool{}
+	for _, item := range src.Items {
+		d.images, known[item.ID] = append(d.images, item.ID), true
+	}
+	for _, c := range src.Captions {
+		d.captions, d.texts, d.owner = append(d.captions, c.ID), append(d.texts, c.Text), append(d.owner, c.Image)
+	}
+	if ix == nil {
+		return d, nil
+	}
+	for id, err := range ix.IDs(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if !known[id] {
+			d.images = append(d.images, id)
+		}
+	}
+	return d, nil
 }
 
 // input is item i as the model reads it.
@@ -307,21 +350,11 @@ func (e *encoding) indexed(ctx context.Context, src *source.Source, ix *index.In
 	if ix.Model() != e.m.Fingerprint() {
 		return fmt.Errorf("%w: the index was made with %s, this is %s", aladin.ErrModelMismatch, ix.Model(), e.m.Fingerprint())
 	}
-	ids := make([]string, len(src.Items))
-	known := make(map[string]bool, len(ids))
-	for i, item := range src.Items {
-		ids[i] = item.ID
-		known[item.ID] = true
+	names, err := named(ctx, src, ix)
+	if err != nil {
+		return err
 	}
-	for id, err := range ix.IDs(ctx) {
-		if err != nil {
-			return err
-		}
-		if !known[id] {
-			ids = append(ids, id)
-		}
-	}
-	return e.d.readItems(ctx, ix, ids, index.Image, to, e.tell)
+	return e.d.readItems(ctx, ix, names.images, index.Image, to, e.tell)
 }
 
 // readItems gathers items of an index. Their encodings are what the index's codecs left of them.
@@ -423,7 +456,7 @@ func (d *data) measureIndex(ctx context.Context, ix *index.Index) error {
 // readIndexes makes the data of two indexes, of images and of captions, without any model. Caption ids
 // are "IMAGE#n".
 func readIndexes(ctx context.Context, images, captions string, tell teller) (_ *data, err error) {
-	d := &data{source: images + " and " + captions}
+	d := &data{source: images + " and " + captions, notes: []string{"alignment is what an index computes: each word with its best region"}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())

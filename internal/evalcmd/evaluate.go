@@ -31,7 +31,11 @@ type settings struct {
 	everyPair  bool // also those across galleries, for a dump
 	latency    int  // queries timed
 	codecs     []string
+	ties       string // index, optimistic
 }
+
+// optimistic is the rule by which ties are decided in the model's favour.
+const optimistic = "optimistic"
 
 // manyPairs take minutes in full precision.
 const manyPairs = 20e6
@@ -56,7 +60,7 @@ type evaluation struct {
 	split      *eval.Split
 	galleries  []eval.Gallery
 	owners     *eval.Relation
-	right      *eval.Relation // for mAP@R and R-Precision
+	truths     *truths
 	duplicates *eval.Duplicates
 	relevances eval.Relevance
 	aligner    aligner
@@ -109,7 +113,7 @@ func (e *evaluation) prepare() error {
 	d := e.d
 	e.doc = &document{
 		Images: len(d.images), Captions: len(d.captions), Protocol: e.protocol,
-		Source: d.source, Model: d.model, UniqueCaptions: d.unique, Speed: &speed{},
+		TieRule: e.ties, Source: d.source, Model: d.model, UniqueCaptions: d.unique, Speed: &speed{},
 	}
 	e.doc.Warnings = slices.Clone(d.notes)
 	var err error
@@ -117,11 +121,12 @@ func (e *evaluation) prepare() error {
 		return err
 	}
 	e.galleries = e.split.Galleries(d.owner)
-	smallest := math.MaxInt
+	smallest, most := math.MaxInt, 0
 	for f, g := range e.galleries {
 		if len(g.Captions) == 0 {
 			return fmt.Errorf("%w: gallery %d has %d images but no caption", errData, f+1, len(g.Images))
 		}
+		most = max(most, len(g.Images), len(g.Captions))
 		asks := map[int]bool{}
 		for _, c := range g.Captions {
 			asks[d.owner[c]] = true
@@ -132,17 +137,17 @@ func (e *evaluation) prepare() error {
 	if smallest < 10 {
 		e.warn("a gallery of %d images: R@10 of text → image is 100 whatever the model", smallest)
 	}
-	if err := e.checkCandidates(smallest); err != nil {
+	if err := e.checkCandidates(smallest, most); err != nil {
 		return err
 	}
 	if e.owners, err = eval.Owners(len(d.images), d.owner); err != nil {
 		return err
 	}
-	e.right = e.owners
-	if e.relevant != "" {
-		if e.right, err = readRelevant(e.relevant, d); err != nil {
-			return err
-		}
+	if e.truths, err = e.readTruths(d); err != nil {
+		return err
+	}
+	if e.truths.right == nil {
+		e.truths.right = e.owners
 	}
 	if e.duplicates, err = eval.FindDuplicates(d.texts, d.owner, d.keys(), len(d.images)); err != nil {
 		return err
@@ -200,8 +205,9 @@ func (e *evaluation) splitImages() (*eval.Split, error) {
 	return nil, cli.Misuse("protocol %q: want full, 1k, 5fold or 5k", e.protocol)
 }
 
-// checkCandidates brings the numbers of candidates into the gallery, and says so where they were chosen.
-func (e *evaluation) checkCandidates(smallest int) error {
+// checkCandidates brings the numbers of candidates down to the most images or captions of a gallery. Where there
+// are fewer images than captions, all of them are re-ranked for a caption, and so many captions for an image.
+func (e *evaluation) checkCandidates(smallest, most int) error {
 	e.candidates = slices.Compact(slices.Sorted(slices.Values(e.candidates)))
 	for k, c := range e.candidates {
 		if c < 1 {
@@ -209,9 +215,9 @@ func (e *evaluation) checkCandidates(smallest int) error {
 		}
 		if c > smallest {
 			if e.chosen {
-				e.warn("--candidates %d, but the gallery has %d images: all are re-ranked", c, smallest)
+				e.warn("--candidates %d, but a gallery has %d images: text → image re-ranks all of them", c, smallest)
 			}
-			e.candidates[k] = smallest
+			e.candidates[k] = min(c, most)
 		}
 	}
 	e.candidates = slices.Compact(e.candidates)
@@ -229,7 +235,7 @@ func (e *evaluation) score(ctx context.Context) error {
 		e.matching = dot
 		if int64(len(d.images))*int64(len(d.captions))*4 <= e.memory/2 && e.split.Folds == 1 {
 			p := e.tell("matching", len(d.images))
-			e.matching, err = eval.Hold(ctx, dot, &eval.Options{Threads: e.threads, Progress: p.Set})
+			e.matching, err = eval.Hold(ctx, dot, e.ranking(p.Set))
 			p.Done()
 			if err != nil {
 				return err
@@ -243,7 +249,7 @@ func (e *evaluation) score(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if e.aligner, err = newAligner(d.imageTokens, d.captionTokens, e.precision); err != nil {
+	if e.aligner, err = newAligner(d.imageTokens, d.captionTokens, d.mode, e.precision); err != nil {
 		return err
 	}
 	if e.alignment != "exhaustive" {
@@ -289,6 +295,11 @@ func (e *evaluation) score(ctx context.Context) error {
 	return nil
 }
 
+// ranking is the options of everything that goes over all scores.
+func (e *evaluation) ranking(progress func(done, total int)) *eval.Options {
+	return &eval.Options{Threads: e.threads, Progress: progress, Optimistic: e.ties == optimistic}
+}
+
 // rank fills the heads, gallery by gallery.
 func (e *evaluation) rank(ctx context.Context) error {
 	var matching, alignment *head
@@ -315,13 +326,13 @@ func (e *evaluation) rank(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		right, err := e.right.Select(g.Images, g.Captions)
+		right, err := e.truths.right.Select(g.Images, g.Captions)
 		if err != nil {
 			return err
 		}
 		answers := &answers{own, again, right}
 		depth := max(10, e.ndcgAt, right.MostRight())
-		o := &eval.Options{Threads: e.threads}
+		o := e.ranking(nil)
 		if alignment != nil {
 			if _, err := e.rankScores(ctx, alignment, g, answers, eval.Select(e.exact, g.Images, g.Captions), depth, o); err != nil {
 				return err

@@ -10,14 +10,12 @@ import (
 )
 
 // judge correlates the scores with those that people gave.
-func (e *evaluation) judge(ctx context.Context) error {
-	if e.judgments == "" {
+func (e *evaluation) judge(ctx context.Context) (err error) {
+	people := e.truths.judgments
+	if people == nil {
 		return nil
 	}
-	images, captions, human, err := readJudgments(e.judgments, e.d)
-	if err != nil {
-		return err
-	}
+	images, captions, human := people.images, people.captions, people.scores
 	e.doc.Judgments = &judged{Pairs: len(human)}
 	one := func(s eval.PairScorer) (*correlation, error) {
 		j := &eval.Judgments{Image: images, Human: human, Model: make([]float64, len(human))}
@@ -71,7 +69,7 @@ func (e *evaluation) ground(ctx context.Context) error {
 	if d.mentions == nil || d.boxes == nil || d.words == nil || d.imageTokens == nil {
 		return nil
 	}
-	plain := &plainAligner{d.imageTokens, d.captionTokens}
+	plain := &plainAligner{images: d.imageTokens, captions: d.captionTokens}
 	var g eval.Grounding
 	for c, list := range d.mentions {
 		if c%256 == 0 && ctx.Err() != nil {

@@ -83,7 +83,7 @@ func (e *evaluation) measure(ctx context.Context) error {
 	var layout *vector.Tokens
 	var blocks [][]byte
 	bytes := float64(vector.RowBytes(vector.Int8, d.imageVectors.Dim) + 4)
-	if d.imageTokens != nil && e.alignment != "none" {
+	if d.imageTokens != nil && e.alignment != "none" && d.mode.MaxSim() {
 		if layout, err = vector.NewTokens(vector.Int8, d.imageTokens.dim); err != nil {
 			return err
 		}

@@ -14,6 +14,27 @@ import (
 	"github.com/aladin-go/aladin/internal/npy"
 )
 
+// truths are what people say of pairs, in files of their own. Parts are nil where there is no file.
+type truths struct {
+	right     *eval.Relation // for mAP@R and R-Precision
+	judgments *judgments
+}
+
+// readTruths reads the files that name images and captions. Of d it needs the ids and texts alone, so that a file
+// which names others is found out before any work is done.
+func (s *settings) readTruths(d *data) (t *truths, err error) {
+	t = &truths{}
+	if s.relevant != "" {
+		if t.right, err = readRelevant(s.relevant, d); err != nil {
+			return nil, err
+		}
+	}
+	if s.judgments != "" {
+		t.judgments, err = readJudgments(s.judgments, d)
+	}
+	return t, err
+}
+
 // readRelevance reads a captions × images matrix: an .npy file, or bare float32 values, which is what
 // the files of TERN and ALADIN are in spite of their name (numpy memory maps have no header).
 func readRelevance(path string, images, captions int) (eval.Relevance, error) {
@@ -70,6 +91,9 @@ func readRelevant(path string, d *data) (*eval.Relation, error) {
 	var pairs [][2]int
 	image, caption := places(d.images), places(d.captions)
 	add := func(where, c, i string) error {
+		if d.lost[c] || d.lost[i] {
+			return nil
+		}
 		ci, ok := caption[c]
 		if !ok {
 			return fmt.Errorf("%w: %s: there is no caption %q", errData, where, c)
@@ -124,9 +148,16 @@ func readRelevant(path string, d *data) (*eval.Relation, error) {
 	return eval.Pairs(n, m, pairs)
 }
 
+// judgments are scores that people gave to pairs, by index.
+type judgments struct {
+	images, captions []int
+	scores           []float64
+}
+
 // readJudgments reads lines of image, caption and score. The caption is an id or, where that is not
 // one, the text itself.
-func readJudgments(path string, d *data) (images, captions []int, scores []float64, err error) {
+func readJudgments(path string, d *data) (*judgments, error) {
+	j := &judgments{}
 	image, caption, text := places(d.images), places(d.captions), map[[2]string]int{}
 	for c, t := range d.texts {
 		text[[2]string{d.images[d.owner[c]], t}] = c
@@ -134,13 +165,16 @@ func readJudgments(path string, d *data) (images, captions []int, scores []float
 			text[[2]string{"", t}] = c
 		}
 	}
-	err = eachLine(path, 3, func(where string, f []string) error {
+	err := eachLine(path, 3, func(where string, f []string) error {
 		v, err := strconv.ParseFloat(f[2], 64)
 		if err != nil || v-v != 0 {
 			if strings.HasSuffix(where, ":1") {
 				return nil // a line of column names
 			}
 			return fmt.Errorf("%w: %s: %q is no score", errData, where, f[2])
+		}
+		if d.lost[f[0]] || d.lost[f[1]] {
+			return nil
 		}
 		i, ok := image[f[0]]
 		if !ok {
@@ -155,13 +189,13 @@ func readJudgments(path string, d *data) (images, captions []int, scores []float
 		if !ok {
 			return fmt.Errorf("%w: %s: there is no caption %q", errData, where, f[1])
 		}
-		images, captions, scores = append(images, i), append(captions, c), append(scores, v)
+		j.images, j.captions, j.scores = append(j.images, i), append(j.captions, c), append(j.scores, v)
 		return nil
 	})
-	if err == nil && len(scores) < 2 {
-		err = fmt.Errorf("%w: %s: %d judgments; a correlation needs two", errData, path, len(scores))
+	if err == nil && len(j.scores) < 2 {
+		err = fmt.Errorf("%w: %s: %d judgments; a correlation needs two", errData, path, len(j.scores))
 	}
-	return images, captions, scores, err
+	return j, err
 }
 
 // readList reads one id a line.

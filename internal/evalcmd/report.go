@@ -274,7 +274,7 @@ func (e *evaluation) explain(f *textFailure, c, right, first int) {
 	if d.words == nil || d.imageTokens == nil {
 		return
 	}
-	plain := &plainAligner{d.imageTokens, d.captionTokens}
+	plain := &plainAligner{images: d.imageTokens, captions: d.captionTokens}
 	var inRight, inFirst []best
 	plain.pair(right, c, &inRight)
 	plain.pair(first, c, &inFirst)

@@ -18,18 +18,12 @@ const maxLine = 1 << 16
 var (
 	errLong      = fmt.Errorf("longer than %d bytes", maxLine)
 	errNotUTF8   = errors.New("not UTF-8; save the file as UTF-8")
-	errRepeated  = errors.New("stands there twice")
 	errNoCaption = errors.New("empty caption")
 )
 
 // readCaptions reads a captions file and the photos that it names.
 func (s *Source) readCaptions(ctx context.Context, dir, file string) error {
-	type key struct {
-		image int
-		text  string
-	}
 	index := map[string]int{} // of items, −1: skipped
-	seen := map[key]bool{}
 	ids := map[string]bool{}
 	lost := map[string]int{} // captions of photos that are out
 	err := Lines(ctx, file, func(line int, text string, err error) {
@@ -57,11 +51,6 @@ func (s *Source) readCaptions(ctx context.Context, dir, file string) error {
 			lost[id]++
 			return
 		}
-		if seen[key{i, caption}] {
-			skip(fmt.Errorf("caption of %q %w", id, errRepeated))
-			return
-		}
-		seen[key{i, caption}] = true
 		name := id + "#" + strconv.Itoa(number)
 		for ; ids[name]; number++ { // a file that numbers all its captions 0 loses none
 			name = id + "#" + strconv.Itoa(number+1)
