@@ -1,3 +1,4 @@
+// Package align scores how well the words of a caption fit the regions of an image.
 package align
 
 import (
