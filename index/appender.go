@@ -239,7 +239,7 @@ func (w *writtenSegment) find(fw *container.Writer, h uint64, id string) (uint32
 	i, ok := slices.BinarySearch(w.hashes, h)
 	for ; ok && i < len(w.hashes) && w.hashes[i] == h; i++ {
 		var b [8]byte
-		if _, err := fw.ReadAt(b[:], w.ids.Offset+4*int64(w.rows[i])); err != nil {
+		if err := fw.ReadAt(b[:], w.ids.Offset+4*int64(w.rows[i])); err != nil {
 			return 0, false, err
 		}
 		from, to := binary.LittleEndian.Uint32(b[:]), binary.LittleEndian.Uint32(b[4:])
@@ -247,7 +247,7 @@ func (w *writtenSegment) find(fw *container.Writer, h uint64, id string) (uint32
 			continue
 		}
 		got := make([]byte, len(id))
-		if _, err := fw.ReadAt(got, w.ids.Offset+4*int64(w.items+1)+int64(from)); err != nil {
+		if err := fw.ReadAt(got, w.ids.Offset+4*int64(w.items+1)+int64(from)); err != nil {
 			return 0, false, err
 		}
 		if string(got) == id {

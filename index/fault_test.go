@@ -76,3 +76,21 @@ func childFault(t *testing.T) {
 		require.NoError(t, ix.Close())
 	}
 }
+
+func TestNoLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	b, err := NewBuilder(path, nil)
+	require.NoError(t, err)
+	require.NoError(t, b.Add(Item{ID: "a", Encoding: &Encoding{Matching: []float32{1, 0}}}))
+	require.NoError(t, b.Finish())
+	w, err := OpenWriter(path, nil)
+	require.NoError(t, err)
+	_, err = OpenWriter(path, nil)
+	require.ErrorIs(t, err, ErrLocked)
+	_, err = NewBuilder(path, nil)
+	require.ErrorIs(t, err, ErrLocked)
+	other, err := OpenWriter(path, &BuildOptions{NoLock: true})
+	require.NoError(t, err)
+	require.NoError(t, other.Close())
+	require.NoError(t, w.Close())
+}

@@ -113,6 +113,10 @@ type BuildOptions struct {
 	// of the first ones besides.
 	SegmentBytes int
 
+	// NoLock writes without the lock between writers, for file systems that have none. The caller
+	// sees to it that nothing else writes to the index.
+	NoLock bool
+
 	// FS is where the file is; nil is the operating system.
 	FS format.FS
 }
@@ -146,6 +150,9 @@ func (o *BuildOptions) withDefaults() (BuildOptions, error) {
 	}
 	if c.FS == nil {
 		c.FS = container.OS
+	}
+	if c.NoLock {
+		c.FS = container.Unlocked(c.FS)
 	}
 	return c, nil
 }

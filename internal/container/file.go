@@ -2,19 +2,17 @@ package container
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
-	"github.com/gofrs/flock"
-
 	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/internal/mapped"
 )
 
 // mapper is implemented by files that can be mapped into memory; others are
 // read whole.
 type mapper interface {
-	mapFile(size int64) (data []byte, unmap func() error, err error)
+	mapFile(size int64) (*mapped.File, error)
 }
 
 // OS is the operating system's file system, the default everywhere.
@@ -23,6 +21,8 @@ var OS format.FS = osFS{}
 type osFS struct{}
 
 type osFile struct{ *os.File }
+
+func (f osFile) mapFile(size int64) (*mapped.File, error) { return mapped.Of(f.File, size) }
 
 func (f osFile) Size() (int64, error) {
 	st, err := f.Stat()
@@ -62,19 +62,4 @@ func (osFS) Remove(name string) error { return os.Remove(name) }
 
 func (osFS) SyncDir(name string) error {
 	return syncDir(filepath.Dir(name))
-}
-
-// Lock uses a file of its own beside the index: the index itself is replaced by
-// rename when it is compacted, and a lock on the old file would guard nothing.
-// The lock file is empty and stays; removing it would race with the next writer.
-func (osFS) Lock(name string) (io.Closer, error) {
-	l := flock.New(name)
-	ok, err := l.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("locking %s: %w", name, err)
-	}
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", name, format.ErrLocked)
-	}
-	return l, nil
 }

@@ -115,8 +115,8 @@ func readMeta(f format.File) (Meta, error) {
 	}
 	var slots [2][metaSize]byte
 	for i := range slots {
-		if _, err := f.ReadAt(slots[i][:], int64(i)*format.MetaPage); err != nil {
-			return Meta{}, fmt.Errorf("reading meta slot %d: %w", i, err)
+		if err := readFull(f, slots[i][:], int64(i)*format.MetaPage); err != nil {
+			return Meta{}, fmt.Errorf("meta slot %d: %w", i, err)
 		}
 	}
 	// The size again, after the slots: a commit may have come in between, and

@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"github.com/aladin-go/aladin/format"
+	"github.com/aladin-go/aladin/internal/mapped"
 )
 
 // Reader is one commit of a file, mapped into memory. It is safe for concurrent
@@ -19,7 +20,7 @@ type Reader struct {
 	meta     Meta
 	manifest *Manifest
 	data     []byte
-	unmap    func() error
+	mapped   *mapped.File // nil where data was read
 }
 
 // Open opens the current commit of a file. It reads the meta slots and the
@@ -50,14 +51,26 @@ func newReader(f format.File, name string) (*Reader, error) {
 		return nil, fmt.Errorf("%d bytes cannot be mapped on a 32-bit machine: %w", meta.End, format.ErrTooLarge)
 	}
 	if m, ok := f.(mapper); ok {
-		r.data, r.unmap, err = m.mapFile(meta.End)
-		return r, err
+		if r.mapped, err = m.mapFile(meta.End); err != nil {
+			return nil, err
+		}
+		r.data = r.mapped.Bytes()
+		return r, nil
 	}
 	r.data = make([]byte, meta.End)
-	if _, err := f.ReadAt(r.data, 0); err != nil {
-		return nil, err
+	return r, readFull(f, r.data, 0)
+}
+
+// readFull fills b with the bytes at off, in as many reads as it takes.
+func readFull(f io.ReaderAt, b []byte, off int64) error {
+	n, err := io.ReadFull(io.NewSectionReader(f, off, int64(len(b))), b)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the file ends at %d, expected %d: %w", off+int64(n), off+int64(len(b)), format.ErrCorrupt)
 	}
-	return r, nil
+	if err != nil {
+		return fmt.Errorf("reading at %d: %w", off+int64(n), err)
+	}
+	return nil
 }
 
 // readCommit reads and checks the current commit's meta slot and manifest.
@@ -68,8 +81,8 @@ func readCommit(f format.File) (Meta, *Manifest, error) {
 	}
 	// The length is at most the file's size: decodeMeta has checked it.
 	buf := make([]byte, meta.Manifest.Length)
-	if _, err := f.ReadAt(buf, meta.Manifest.Offset); err != nil {
-		return Meta{}, nil, fmt.Errorf("reading the manifest at %d: %w", meta.Manifest.Offset, err)
+	if err := readFull(f, buf, meta.Manifest.Offset); err != nil {
+		return Meta{}, nil, fmt.Errorf("the manifest: %w", err)
 	}
 	m, err := decodeManifest(buf, meta)
 	return meta, m, err
@@ -124,10 +137,10 @@ func (r *Reader) CheckSize() error {
 // Close unmaps and closes the file. Bytes returned by the reader are gone.
 func (r *Reader) Close() error {
 	var err error
-	if r.unmap != nil {
-		err = r.unmap()
+	if r.mapped != nil {
+		err = r.mapped.Close()
 	}
-	r.data, r.unmap = nil, nil
+	r.data = nil
 	return errors.Join(err, r.file.Close())
 }
 
@@ -188,8 +201,8 @@ func (v *verifyPass) run() error {
 
 func (v *verifyPass) slot(slot int) error {
 	page := v.buf[:format.MetaPage]
-	if _, err := v.r.file.ReadAt(page, int64(slot)*format.MetaPage); err != nil {
-		return err
+	if err := readFull(v.r.file, page, int64(slot)*format.MetaPage); err != nil {
+		return fmt.Errorf("%s: meta slot %d: %w", v.r.name, slot, err)
 	}
 	// The slot may be newer than this reader's commit, so its end is held
 	// against the file as it is now.
@@ -230,16 +243,12 @@ func (v *verifyPass) read(from, to int64, each func([]byte)) error {
 			return err
 		}
 		b := v.buf[:min(int64(len(v.buf)), to-from)]
-		n, err := v.r.file.ReadAt(b, from)
-		if n < len(b) {
-			if errors.Is(err, io.EOF) {
-				return fmt.Errorf("%s ends at %d, expected %d: %w", v.r.name, from+int64(n), v.r.meta.End, format.ErrCorrupt)
-			}
-			return fmt.Errorf("reading %s at %d: %w", v.r.name, from, err)
+		if err := readFull(v.r.file, b, from); err != nil {
+			return fmt.Errorf("%s: %w", v.r.name, err)
 		}
 		each(b)
-		from += int64(n)
-		v.done += int64(n)
+		from += int64(len(b))
+		v.done += int64(len(b))
 		if v.progress != nil {
 			v.progress(v.done, v.r.meta.End)
 		}

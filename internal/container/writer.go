@@ -83,9 +83,6 @@ func OpenWriter(fs format.FS, name string) (*Writer, error) {
 	return w, nil
 }
 
-// LockName is the name of the lock that guards a file.
-func LockName(name string) string { return name + ".lock" }
-
 // Name is the path that the writer was opened with.
 func (w *Writer) Name() string { return w.name }
 
@@ -110,7 +107,7 @@ func (w *Writer) Append(kind format.Kind, codec format.Codec, b []byte) (Section
 }
 
 // ReadAt reads back what was appended, committed or not.
-func (w *Writer) ReadAt(b []byte, off int64) (int, error) { return w.file.ReadAt(b, off) }
+func (w *Writer) ReadAt(b []byte, off int64) error { return readFull(w.file, b, off) }
 
 // Begin starts a section that is written piece by piece. Only one can be open.
 func (w *Writer) Begin(kind format.Kind, codec format.Codec) (*SectionWriter, error) {

@@ -1,5 +1,5 @@
 // Package faultfs has a file system in memory that does to an index file what
-// crashes and full disks do. Every change is logged; [FS.Crash] gives the disk as
+// crashes, full disks and bad ones do. Every change is logged; [FS.Crash] gives the disk as
 // it may be found after a crash at any point of the log: what was synced is
 // there, of what was not any part may be, in any order.
 package faultfs
@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/aladin-go/aladin/format"
 )
@@ -22,6 +23,12 @@ type FS struct {
 	locks  map[string]bool
 	log    []op
 	failAt map[int]error
+
+	reads    int // so far
+	failRead int // the first read that fails
+	readErr  error
+	atMost   int // bytes of one read; 0 is no bound
+	readOnly bool
 }
 
 type inode struct {
@@ -74,6 +81,34 @@ func (f *FS) Heal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.failAt)
+}
+
+// FailReads makes all reads fail with err, from the n-th from now on; a nil err heals.
+func (f *FS) FailReads(n int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failRead, f.readErr = f.reads+n, err
+}
+
+// Reads is the number of reads so far.
+func (f *FS) Reads() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reads
+}
+
+// ShortReads makes every read return at most n bytes, without an error, as network file systems may.
+func (f *FS) ShortReads(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.atMost = n
+}
+
+// ReadOnly makes every change, and opening for one, fail as on a disk that is mounted read-only.
+func (f *FS) ReadOnly() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.readOnly = true
 }
 
 // ReadFile returns a copy of a file's bytes.
@@ -202,6 +237,9 @@ func (f *FS) node(name string) (*inode, error) {
 
 // change logs o unless it is to fail. It is called with the lock held.
 func (f *FS) change(o op) error {
+	if f.readOnly {
+		return &fs.PathError{Op: "write", Path: o.name, Err: syscall.EROFS}
+	}
 	for at, err := range f.failAt {
 		if len(f.log) >= at {
 			if o.kind == opWrite {
@@ -227,6 +265,9 @@ func (f *FS) open(name string, writable bool) (format.File, error) {
 	n, err := f.node(name)
 	if err != nil {
 		return nil, err
+	}
+	if writable && f.readOnly {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EROFS}
 	}
 	return &file{fs: f, node: n, writable: writable}, nil
 }
@@ -288,6 +329,9 @@ func (f *FS) SyncDir(name string) error {
 func (f *FS) Lock(name string) (io.Closer, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.readOnly {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EROFS}
+	}
 	if f.locks[name] {
 		return nil, fmt.Errorf("%s: %w", name, format.ErrLocked)
 	}
@@ -316,8 +360,15 @@ type file struct {
 func (f *file) ReadAt(b []byte, off int64) (int, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
+	f.fs.reads++
+	if f.fs.readErr != nil && f.fs.reads > f.fs.failRead {
+		return 0, f.fs.readErr
+	}
 	if off >= int64(len(f.node.data)) {
 		return 0, io.EOF
+	}
+	if most := f.fs.atMost; most > 0 && len(b) > most {
+		return copy(b[:most], f.node.data[off:]), nil
 	}
 	n := copy(b, f.node.data[off:])
 	if n < len(b) {

@@ -72,7 +72,8 @@ type building struct {
 	items      string
 	tags, meta string
 
-	cells int
+	cells  int
+	noLock bool
 
 	out, match, regions string // build
 	noRescore           bool
@@ -88,7 +89,7 @@ func (b *building) register(f *cli.Flags) {
 	f.StringVar(&b.meta, "meta", "", "`file` of JSON lines, each with an \"id\": stored with the items")
 	f.Group(cli.Advanced)
 	f.IntVar(&b.cells, "cells", 0, "`number` of cells to arrange the index in; 0 chooses by size, -1 makes none")
-	f.Group(cli.General)
+	noLockVar(f, &b.noLock)
 }
 
 // A job is an opened source, model and tables.
@@ -176,7 +177,7 @@ func (b *building) build(ctx context.Context, env cli.Env, args []string) (err e
 	if b.out == "" {
 		return cli.Misuse("--out which FILE?")
 	}
-	opts := &index.BuildOptions{Duplicates: index.SkipDuplicate, NoRescore: b.noRescore}
+	opts := &index.BuildOptions{Duplicates: index.SkipDuplicate, NoRescore: b.noRescore, NoLock: b.noLock}
 	for _, c := range []struct {
 		flag, value string
 		codec       *index.Codec
@@ -226,7 +227,7 @@ func (b *building) build(ctx context.Context, env cli.Env, args []string) (err e
 
 // arrangeFile is arrange for the index that was just built.
 func (b *building) arrangeFile(ctx context.Context, env cli.Env) (err error) {
-	w, err := index.OpenWriter(b.out, nil)
+	w, err := index.OpenWriter(b.out, &index.BuildOptions{NoLock: b.noLock})
 	if err != nil {
 		return err
 	}
@@ -268,7 +269,7 @@ func (b *building) add(ctx context.Context, env cli.Env, args []string) (err err
 		return err
 	}
 	total := len(j.entries)
-	opts := &index.BuildOptions{Model: j.m.Fingerprint(), Duplicates: index.SkipDuplicate}
+	opts := &index.BuildOptions{Model: j.m.Fingerprint(), Duplicates: index.SkipDuplicate, NoLock: b.noLock}
 	if b.replace {
 		opts.Duplicates = index.ReplaceDuplicate
 	} else {

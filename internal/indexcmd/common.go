@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/source"
 )
 
@@ -24,6 +25,13 @@ func skips(all source.Skips) []skipped {
 
 // shownSkips is how many skips are named on a terminal; --json names all.
 const shownSkips = 20
+
+// noLockVar registers --no-lock.
+func noLockVar(f *cli.Flags, v *bool) {
+	f.Group(cli.Advanced)
+	defer f.Group(cli.General)
+	f.BoolVar(v, "no-lock", false, "take no lock, on a disk that has none; see to it that nothing else writes to the index")
+}
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 

@@ -21,14 +21,18 @@ then nothing is deleted.
   aladin-index delete photos.aladin holidays/blurred.jpg
 `,
 	Setup: func(f *cli.Flags) cli.Body {
-		var t cli.Output
+		var (
+			t    cli.Output
+			opts index.BuildOptions
+		)
 		t.Register(f)
 		ignore := f.Bool("ignore-missing", false, "pass over ids that are not in the index")
+		noLockVar(f, &opts.NoLock)
 		return func(ctx context.Context, env cli.Env, args []string) (err error) {
 			if len(args) < 2 {
 				return cli.Misuse("want an index FILE and at least one ID")
 			}
-			w, err := index.OpenWriter(args[0], nil)
+			w, err := index.OpenWriter(args[0], &opts)
 			if err != nil {
 				return err
 			}
@@ -69,15 +73,19 @@ they refresh.
   aladin-index compact photos.aladin
 `,
 	Setup: func(f *cli.Flags) cli.Body {
-		var t cli.Output
+		var (
+			t    cli.Output
+			opts index.BuildOptions
+		)
 		t.Register(f)
 		cells := f.Int("cells", 0, "`number` of cells; 0 chooses by size, -1 makes none")
+		noLockVar(f, &opts.NoLock)
 		return func(ctx context.Context, env cli.Env, args []string) (err error) {
 			file, err := oneFile(args)
 			if err != nil {
 				return err
 			}
-			w, err := index.OpenWriter(file, nil)
+			w, err := index.OpenWriter(file, &opts)
 			if err != nil {
 				return err
 			}

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-func mapFile(f *os.File, size int) ([]byte, func() error, error) {
+func mapSystem(f *os.File, size int) ([]byte, func() error, error) {
 	h, err := windows.CreateFileMapping(windows.Handle(f.Fd()), nil, windows.PAGE_READONLY, 0, 0, nil)
 	if err != nil {
 		return nil, nil, err
