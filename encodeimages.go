@@ -42,7 +42,8 @@ func (m *Model) prepareGroup(ctx context.Context, part []*prepared) error {
 			}
 			imgs[k], p.err = p.in.picture(&vision.Limits{MaxPixels: m.opts.MaxPixels})
 			if m.towers != nil && p.err == nil {
-				p.sight, imgs[k] = m.towers.see(imgs[k]), nil
+				p.sight, p.err = m.towers.see(imgs[k])
+				imgs[k] = nil
 			}
 			return nil
 		})

@@ -2,6 +2,7 @@ package aladin
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"image"
 	"slices"
@@ -9,7 +10,7 @@ import (
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/ort"
-	"github.com/aladin-go/aladin/internal/pixels"
+	"github.com/aladin-go/aladin/internal/preprocess"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 )
 
@@ -17,9 +18,10 @@ import (
 // one reads a text's tokens, the other a picture's pixels.
 type towers struct {
 	*bundle.Towers
-	words  *tokenizer.Subword
-	length int // of the longest sequence
-	pixels *pixels.Config
+	words         *tokenizer.Subword
+	length        int // of the longest sequence
+	pixels        *preprocess.Config
+	width, height int // of what the image tower reads
 }
 
 // openTowers reads what a bundle's towers need, but for their graphs.
@@ -33,9 +35,14 @@ func openTowers(b *bundle.Bundle) (*towers, error) {
 	if t.words, err = tokenizer.Load(path); err != nil {
 		return nil, err
 	}
-	if t.pixels, err = pixels.Parse(man.Regions.Config); err != nil {
+	t.pixels = &preprocess.Config{}
+	if err = json.Unmarshal(man.Regions.Config, t.pixels); err == nil {
+		err = t.pixels.Check()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: %s: model.json: regions: %w", ErrCorrupt, b.Dir(), err)
 	}
+	t.width, t.height = t.pixels.Size()
 	return t, nil
 }
 
@@ -45,11 +52,17 @@ type sight struct {
 	shown  Box // the part of the picture that they show
 }
 
-func (t *towers) see(img image.Image) *sight {
-	s := &sight{pixels: make([]float32, t.pixels.Len())}
-	s.shown = t.pixels.Prepare(s.pixels, img)
-	return s
+func (t *towers) see(img image.Image) (*sight, error) {
+	s := &sight{pixels: make([]float32, t.values())}
+	if err := t.pixels.Tensor(s.pixels, img); err != nil {
+		return nil, err
+	}
+	s.shown = t.pixels.Shown(img.Bounds().Dx(), img.Bounds().Dy())
+	return s, nil
 }
+
+// values is how many numbers a picture becomes.
+func (t *towers) values() int { return 3 * t.width * t.height }
 
 // cells are the boxes of the cells of the grid, row by row.
 func (t *towers) cells(shown Box) []Box {
@@ -58,10 +71,14 @@ func (t *towers) cells(shown Box) []Box {
 	out := make([]Box, 0, rows*cols)
 	for r := range rows {
 		for c := range cols {
-			out = append(out, Box{
+			b := Box{
 				shown[0] + w*float32(c)/float32(cols), shown[1] + h*float32(r)/float32(rows),
 				shown[0] + w*float32(c+1)/float32(cols), shown[1] + h*float32(r+1)/float32(rows),
-			})
+			}
+			for i, v := range b {
+				b[i] = min(max(v, 0), 1)
+			}
+			out = append(out, b)
 		}
 	}
 	return out
@@ -164,12 +181,12 @@ func (m *Model) runTowerImages(ctx context.Context, part []*prepared) error {
 	t := m.towers
 	for some := range slices.Chunk(part, most(session, len(part))) {
 		rows := most(session, len(some))
-		all := make([]float32, rows*t.pixels.Len())
+		all := make([]float32, rows*t.values())
 		for k, p := range some {
-			copy(all[k*t.pixels.Len():], p.sight.pixels)
+			copy(all[k*t.values():], p.sight.pixels)
 			p.sight.pixels = nil
 		}
-		shape := []int64{int64(rows), 3, int64(t.pixels.Size[0]), int64(t.pixels.Size[1])}
+		shape := []int64{int64(rows), 3, int64(t.height), int64(t.width)}
 		cells := t.Grid[0] * t.Grid[1]
 		matching, tokens, err := m.runTower(ctx, session, map[string]*ort.Tensor{"pixels": ort.Float32(shape, all)}, rows, cells)
 		if err != nil {

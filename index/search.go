@@ -135,7 +135,8 @@ func (o *SearchOptions) withDefaults() (SearchOptions, error) {
 //
 // Words belong to the caption when exactly one side is a caption, else to the query; the other side's tokens are
 // the regions. An image as query for images is answered by the vectors alone, as is any query where it, or the
-// index, has no tokens.
+// index, has no tokens. Hits of an untrained query (see [Encoding]) are ranked by the vectors, too, and explained as
+// well as it goes.
 func (ix *Index) Search(ctx context.Context, q *Encoding, o *SearchOptions) ([]Hit, error) {
 	hits, err := ix.SearchBatch(ctx, []*Encoding{q}, o)
 	if err != nil {
@@ -185,7 +186,7 @@ func (s *search) run(ctx context.Context, qs []*Encoding) ([][]Hit, error) {
 		if err := s.sn.accepts(q); err != nil {
 			return nil, err
 		}
-		if s.ranks(q) {
+		if s.ranks(q) && !q.Untrained {
 			k = s.opts.Candidates
 		}
 	}
@@ -224,7 +225,7 @@ func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit
 		s.lap(&s.stats.Match)
 		return hits, s.addFields(hits)
 	}
-	s.stats.Aligned = true
+	s.stats.Aligned = s.stats.Aligned || !q.Untrained
 	a, err := s.sn.aligner(q)
 	if err != nil {
 		return nil, err
@@ -233,6 +234,9 @@ func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit
 		return nil, err
 	}
 	slices.SortFunc(hits, func(a, b Hit) int {
+		if q.Untrained {
+			return cmp.Compare(a.MatchRank, b.MatchRank)
+		}
 		return cmp.Or(cmp.Compare(b.Align, a.Align), cmp.Compare(b.Match, a.Match), strings.Compare(a.ID, b.ID))
 	})
 	hits = hits[:min(len(hits), s.opts.K)]
@@ -248,7 +252,9 @@ func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit
 			hits[i].Words = nil
 		}
 	}
-	hits = s.relevant(hits)
+	if !q.Untrained {
+		hits = s.relevant(hits)
+	}
 	err = s.addFields(hits)
 	s.lap(&s.stats.Explain)
 	return hits, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -252,7 +253,5 @@ func readHead(path string, n int) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b := make([]byte, n)
-	n, err = f.Read(b)
-	return b[:n], err
+	return io.ReadAll(io.LimitReader(f, int64(n)))
 }

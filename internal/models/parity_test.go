@@ -62,7 +62,7 @@ func within(t *testing.T, want, got []float32, tolerance float64, what string) {
 
 // Towers made of weights give what the original libraries give, from the same ids and pixels.
 func TestTowersOfWeights(t *testing.T) {
-	for _, kind := range []string{"hf-clip", "hf-clip-new", "siglip", "siglip2"} {
+	for _, kind := range []string{"hf-clip", "hf-clip-new", "siglip", "siglip2", "openclip", "openclip-custom", "openclip-siglip"} {
 		t.Run(kind, func(t *testing.T) {
 			e := openExpected(t, kind)
 			s, err := Open(shareddata.Dir(t, "clip-tiny", kind))

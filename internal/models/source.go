@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aladin-go/aladin/internal/pixels"
+	"github.com/aladin-go/aladin/internal/preprocess"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 	"github.com/aladin-go/aladin/internal/towers"
 )
@@ -36,7 +36,7 @@ type Source struct {
 	LogitScale, LogitBias float64 // of the training; the scale is 0 where it is not known
 
 	words  words
-	pixels *pixels.Config
+	pixels *preprocess.Config
 
 	// Towers as weights.
 	store                     *store
@@ -67,8 +67,7 @@ func Open(path string) (*Source, error) {
 // open finds out what the folder holds; file, if not "", is the file of weights in it that is wanted.
 func (s *Source) open(file string) error {
 	var config hfConfig
-	hf := s.exists("config.json")
-	if hf {
+	if s.exists("config.json") {
 		if err := readJSON(s.path("config.json"), &config); err != nil {
 			return err
 		}
@@ -86,24 +85,48 @@ func (s *Source) open(file string) error {
 			return s.hfExtras()
 		}
 	}
+	if s.exists("open_clip_config.json") {
+		weights := file
+		if weights == "" {
+			weights = s.first(openWeights...)
+		}
+		if weights != "" {
+			s.use(s.path("open_clip_config.json"))
+			return s.openOpenCLIP(s.path("open_clip_config.json"), weights)
+		}
+	}
 	return fmt.Errorf("%w: there is neither Hugging Face's config.json with weights, nor OpenCLIP's open_clip_config.json, nor a pair of ONNX files", ErrSource)
 }
 
 // hfExtras reads what lies beside the weights in a folder of Hugging Face's.
 func (s *Source) hfExtras() (err error) {
-	if path := s.first("preprocessor_config.json"); path != "" {
-		s.use(path)
-		if s.pixels, err = hfPixels(path, s.image.Size, s.Family); err != nil {
-			return err
-		}
-	} else {
-		return fmt.Errorf("%w: there is no preprocessor_config.json, which says how pictures become pixels", ErrConfig)
+	if err := s.readPixels(s.path("preprocessor_config.json"), preprocess.HuggingFace); err != nil {
+		return err
 	}
 	text, _, err := s.sizes()
 	if err != nil {
 		return err
 	}
 	return s.readTokenizer(".", tokenizer.ImportOptions{SigLIP: s.Family == SigLIP, Size: text.Vocabulary})
+}
+
+// readPixels reads how pictures become pixels from a file.
+func (s *Source) readPixels(path string, read func([]byte) (*preprocess.Config, error)) error {
+	b, err := readHead(path, maxJSON)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: there is no %s, which says how pictures become pixels", ErrConfig, filepath.Base(path))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if s.pixels, err = read(b); err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrConfig, path, err)
+	}
+	s.use(path)
+	if w, h := s.pixels.Size(); s.image != nil && s.image.Size != [2]int{h, w} {
+		return fmt.Errorf("%w: %s makes pictures of %d×%d, the image tower reads %d×%d", ErrConfig, path, h, w, s.image.Size[0], s.image.Size[1])
+	}
+	return nil
 }
 
 // Name is the folder's.

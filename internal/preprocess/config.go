@@ -152,6 +152,20 @@ func (c *Config) offset(size, n int) int {
 	return d / 2
 }
 
+// Shown is the part of a picture of w×h pixels that the tensor shows: x1, y1, x2, y2 as shares of its sides. It
+// lies partly outside, below 0 and above 1, where a crop is larger than the resized picture.
+func (c *Config) Shown(w, h int) [4]float32 {
+	if c.CropWidth == 0 || w < 1 || h < 1 {
+		return [4]float32{0, 0, 1, 1}
+	}
+	rw, rh := c.resized(w, h)
+	x, y := c.offset(rw, c.CropWidth), c.offset(rh, c.CropHeight)
+	return [4]float32{
+		float32(x) / float32(rw), float32(y) / float32(rh),
+		float32(x+c.CropWidth) / float32(rw), float32(y+c.CropHeight) / float32(rh),
+	}
+}
+
 // Tensor writes the picture to dst as three planes, red, green and blue, row by row: 3·w·h values of [Config.Size].
 func (c *Config) Tensor(dst []float32, m image.Image) error {
 	if err := c.Check(); err != nil {
