@@ -2,114 +2,85 @@ package aladin
 
 import (
 	"context"
-	"image"
-	"runtime"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
-	"github.com/aladin-go/aladin/internal/vision"
+	"github.com/aladin-go/aladin/internal/regions"
 )
 
-// prepareImages makes the regions of images. On a CPU only as many pictures are in memory as there are
-// cores: photos are large, and larger groups gain nothing there.
+// prepareImages makes the regions of images.
 func (m *Model) prepareImages(ctx context.Context, all []*prepared) error {
-	group := max(2, runtime.GOMAXPROCS(0))
-	if m.opts.onGPU() {
-		group = imageBatch
+	if len(all) == 0 {
+		return nil
 	}
-	for part := range slices.Chunk(all, group) {
-		if err := m.prepareGroup(ctx, part); err != nil {
+	if m.towers != nil {
+		return m.see(ctx, all)
+	}
+	in := make([]regions.Input, len(all))
+	var x regions.Extractor
+	for k, p := range all {
+		if p.in.kind == regionInput {
+			in[k].Set = p.in.regions
+			continue
+		}
+		in[k].Open = p.in.open
+		if x != nil {
+			continue
+		}
+		opened, err := m.extractor.get() // a model without pixels says so whatever the picture is
+		if err != nil {
 			return err
+		}
+		x = &sharedExtractor{opened, m}
+	}
+	made, err := regions.Make(ctx, x, in, nil, &picture.Options{MaxPixels: m.opts.MaxPixels})
+	if err != nil {
+		return err
+	}
+	for k, r := range made {
+		if all[k].err = r.Err; r.Err == nil {
+			all[k].set = r.Sets[0]
+			all[k].err = m.checkSet(all[k].set)
 		}
 	}
 	return nil
 }
 
-func (m *Model) prepareGroup(ctx context.Context, part []*prepared) error {
-	imgs := make([]image.Image, len(part))
-	g, gctx := errgroup.WithContext(ctx)
-	for k, p := range part {
-		g.Go(func() error {
-			if err := gctx.Err(); err != nil {
-				return err
-			}
-			if p.in.kind == regionInput {
-				p.set, p.err = p.in.regions()
-				return nil
-			}
-			imgs[k], p.err = p.in.picture(&vision.Limits{MaxPixels: m.opts.MaxPixels})
-			if m.towers != nil && p.err == nil {
-				p.sight, p.err = m.towers.see(imgs[k])
-				imgs[k] = nil
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	if m.towers != nil {
-		for _, p := range part {
-			if p.err == nil && p.sight == nil {
-				p.err = errReadsPixels
-			}
-		}
-		return nil
-	}
-	var good []image.Image
-	var of []*prepared
-	for k, p := range part {
-		if imgs[k] != nil && p.err == nil {
-			good, of = append(good, imgs[k]), append(of, p)
-		}
-	}
-	if len(good) > 0 || slices.ContainsFunc(part, func(p *prepared) bool { return p.in.kind == pictureInput }) {
-		if _, err := m.extractor.get(); err != nil { // also where no picture is good: a model without pixels is the first to know
-			return err
-		}
-		if err := m.extract(ctx, of, good); err != nil {
-			return err
-		}
-	}
-	for _, p := range part {
-		if p.err == nil {
-			p.err = m.checkSet(p.set)
-		}
-	}
-	return nil
+// A sharedExtractor extracts one call's pictures with those of others.
+type sharedExtractor struct {
+	regions.Extractor
+	m *Model
 }
 
 // An extraction is a picture on its way to its regions.
 type extraction struct {
-	img image.Image
+	pic *picture.Picture
 	set *region.Set
 }
 
-// extract makes the regions of one call's pictures, perhaps with those of others.
-func (m *Model) extract(ctx context.Context, of []*prepared, imgs []image.Image) error {
-	n, err := m.together(&m.images, imageBatch)
+// Extract implements regions.Extractor, of whole pictures.
+func (x *sharedExtractor) Extract(ctx context.Context, pics []*picture.Picture, _ ...regions.View) ([]*region.Set, error) {
+	n, err := x.m.together(&x.m.images, imageBatch)
 	if err != nil {
-		return err
-	}
-	all := make([]*extraction, len(imgs))
-	for i, img := range imgs {
-		all[i] = &extraction{img: img}
+		return nil, err
 	}
 	if n == 1 {
-		err = m.runExtract(ctx, all)
-	} else {
-		err = m.extractQueue.Do(ctx, n, all)
+		return x.Extractor.Extract(ctx, pics)
 	}
-	if err != nil {
-		return err
+	all := make([]*extraction, len(pics))
+	for i, p := range pics {
+		all[i] = &extraction{pic: p}
 	}
-	for i, x := range all {
-		of[i].set = x.set
+	if err := x.m.extractQueue.Do(ctx, n, all); err != nil {
+		return nil, err
 	}
-	return nil
+	sets := make([]*region.Set, len(all))
+	for i, e := range all {
+		sets[i] = e.set
+	}
+	return sets, nil
 }
 
 func (m *Model) runExtract(ctx context.Context, all []*extraction) error {
@@ -117,11 +88,11 @@ func (m *Model) runExtract(ctx context.Context, all []*extraction) error {
 	if err != nil {
 		return err
 	}
-	imgs := make([]image.Image, len(all))
+	pics := make([]*picture.Picture, len(all))
 	for i, e := range all {
-		imgs[i] = e.img
+		pics[i] = e.pic
 	}
-	sets, err := x.Extract(ctx, imgs)
+	sets, err := x.Extract(ctx, pics)
 	if err != nil {
 		return err
 	}
@@ -132,13 +103,10 @@ func (m *Model) runExtract(ctx context.Context, all []*extraction) error {
 }
 
 func (m *Model) checkSet(s *region.Set) error {
-	if s == nil || s.Len() == 0 {
-		return errNoRegions
-	}
 	if s.Dim != m.RegionDim() {
 		return &dimError{got: s.Dim, want: m.RegionDim()}
 	}
-	return s.Validate()
+	return nil
 }
 
 // encodeImages encodes a window's images, perhaps with those of other calls.
@@ -188,7 +156,7 @@ func (m *Model) runImages(ctx context.Context, part []*prepared) error {
 					box = Box{0, 0, 1, 1}
 				}
 			default:
-				box = Box(p.set.Boxes[i])
+				box = p.set.Boxes[i]
 				if p.set.Labels != nil {
 					label = p.set.Labels[i]
 				}

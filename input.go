@@ -1,21 +1,22 @@
 package aladin
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"image"
 	"strings"
 
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
-	"github.com/aladin-go/aladin/internal/vision"
 )
 
-// An Input is something that a model can encode. Make one with Text, ImageFile, Image, ImageFunc, Regions or
-// RegionsFunc.
+// An Input is something that a model can encode. Make one with Text, ImageFile, ImageBytes, Image, ImageFunc,
+// Regions or RegionsFunc.
 type Input struct {
 	kind inputKind
 	text string // of a text; path of a file; name of what a function loads
-	img  func() (image.Image, error)
+	open func(*picture.Options) (*picture.File, error)
 	set  func() (*RegionSet, error)
 }
 
@@ -32,7 +33,14 @@ const (
 func Text(s string) Input { return Input{kind: textInput, text: s} }
 
 // ImageFile is a photo on disk: JPEG, PNG, GIF or WebP. It is read when it is encoded.
-func ImageFile(path string) Input { return Input{kind: pictureInput, text: path} }
+func ImageFile(path string) Input {
+	return Input{kind: pictureInput, text: path, open: func(o *picture.Options) (*picture.File, error) { return picture.OpenFile(path, o) }}
+}
+
+// ImageBytes is a photo as the bytes of its file. name stands for it in errors.
+func ImageBytes(name string, data []byte) Input {
+	return Input{kind: pictureInput, text: name, open: func(o *picture.Options) (*picture.File, error) { return picture.Open(bytes.NewReader(data), o) }}
+}
 
 // Image is a picture in memory, upright.
 func Image(img image.Image) Input {
@@ -42,7 +50,13 @@ func Image(img image.Image) Input {
 // ImageFunc is a picture that load gives when it is encoded, perhaps on another goroutine. name stands for
 // it in errors.
 func ImageFunc(name string, load func() (image.Image, error)) Input {
-	return Input{kind: pictureInput, text: name, img: load}
+	return Input{kind: pictureInput, text: name, open: func(*picture.Options) (*picture.File, error) {
+		img, err := load()
+		if err != nil {
+			return nil, err
+		}
+		return picture.OpenImage(img)
+	}}
 }
 
 // Regions are what another program detected in a picture. The set must not be changed while it is encoded.
@@ -69,7 +83,6 @@ type RegionSet struct {
 
 var (
 	errNoInput   = errors.New("there is no input")
-	errNoPicture = errors.New("the picture has no pixels")
 	errNotFinite = errors.New("the model gives no finite vector for it")
 )
 
@@ -98,18 +111,6 @@ func checkText(s string) (string, error) {
 	return strings.ToValidUTF8(s, "\ufffd"), nil
 }
 
-// picture decodes an input of pixels.
-func (in *Input) picture(limits *vision.Limits) (image.Image, error) {
-	if in.img == nil {
-		return vision.DecodeFile(in.text, limits)
-	}
-	img, err := in.img()
-	if err == nil && (img == nil || img.Bounds().Empty()) {
-		err = errNoPicture
-	}
-	return img, err
-}
-
 // regions loads an input of regions.
 func (in *Input) regions() (*region.Set, error) {
 	r, err := in.set()
@@ -119,9 +120,5 @@ func (in *Input) regions() (*region.Set, error) {
 	if r == nil {
 		return nil, errNoRegions
 	}
-	s := &region.Set{Features: r.Features, Dim: r.Dim, Labels: r.Labels, Tags: r.Tags, Boxes: make([]region.Box, len(r.Boxes))}
-	for i, b := range r.Boxes {
-		s.Boxes[i] = region.Box(b)
-	}
-	return s, nil
+	return &region.Set{Features: r.Features, Dim: r.Dim, Labels: r.Labels, Tags: r.Tags, Boxes: r.Boxes}, nil
 }

@@ -11,25 +11,25 @@ import (
 	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/regions"
 	"github.com/aladin-go/aladin/internal/tokenizer"
-	"github.com/aladin-go/aladin/internal/vision"
 )
 
 // A Model encodes texts and images. It is safe for concurrent use. Its parts are loaded when they are first
 // needed, so that a program which only searches by text never loads the image encoder.
 type Model struct {
-	bundle  *bundle.Bundle
-	opts    Options
-	text    input.Text
-	cache   *textCache
-	regions *vision.Config // nil: precomputed
-	towers  *towers        // nil: the encoders read word pieces and regions
+	bundle *bundle.Bundle
+	opts   Options
+	text   input.Text
+	cache  *textCache
+	source *regions.Config // nil: precomputed
+	towers *towers         // nil: the encoders read word pieces and regions
 
 	texts, images, aligner lazy[*ort.Session]
 	textQueue, imageQueue  *batch.Queue[*prepared]
 	extractQueue           *batch.Queue[*extraction]
 	alignQueue             *batch.Queue[*alignRun]
-	extractor              lazy[vision.Extractor]
+	extractor              lazy[regions.Extractor]
 
 	mu     sync.Mutex
 	closed bool
@@ -84,7 +84,7 @@ func (m *Model) openEncoders() (err error) {
 		m.text.CLIP.Tower.Options = *m.opts.runtime()
 	}
 	if b.Manifest.Regions.Kind != bundle.Precomputed {
-		if m.regions, err = vision.ParseConfig(b.Manifest.Regions.Config); err != nil {
+		if m.source, err = regions.ParseConfig(b.Manifest.Regions.Config); err != nil {
 			return fmt.Errorf("%s: model.json: regions: %w", b.Dir(), err)
 		}
 	}
@@ -120,16 +120,16 @@ func openText(b *bundle.Bundle) (t input.Text, err error) {
 	return t, err
 }
 
-func (m *Model) openExtractor() (vision.Extractor, error) {
-	if m.regions == nil {
+func (m *Model) openExtractor() (regions.Extractor, error) {
+	if m.source == nil {
 		return nil, fmt.Errorf("%s: %w; give it regions (aladin.Regions, --features)", m.bundle.Manifest.Name, ErrNoPixels)
 	}
-	for _, name := range m.regions.Files() {
+	for _, name := range m.source.Files() {
 		if _, err := m.bundle.Path(name); err != nil { // checks the content
 			return nil, err
 		}
 	}
-	x, err := vision.Open(m.regions, m.bundle.Dir(), m.opts.runtime())
+	x, err := regions.Open(m.source, m.bundle.Dir(), m.opts.runtime())
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (m *Model) RegionDim() int { return m.bundle.Manifest.Dims.Region }
 func (m *Model) MaxRegions() int { return m.bundle.Manifest.Lengths.Regions }
 
 // ReadsPixels says whether the model encodes pictures, not only precomputed regions.
-func (m *Model) ReadsPixels() bool { return m.regions != nil || m.towers != nil }
+func (m *Model) ReadsPixels() bool { return m.source != nil || m.towers != nil }
 
 // Aligns says whether the model compares words with regions. One that does not has a single vector for a text
 // or a picture: it finds, but its hits are not explained.

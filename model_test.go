@@ -114,7 +114,7 @@ func TestEncodeReleased(t *testing.T) {
 	e, err := m.Encode(t.Context(), Text("a red ball ."))
 	require.NoError(t, err)
 	assert.Equal(t, "ball", e.Words[e.N()-1].Text, "the last piece takes no part")
-	x, err := m.Encode(t.Context(), Regions(regions(4, 12)))
+	x, err := m.Encode(t.Context(), Regions(someRegions(4, 12)))
 	require.NoError(t, err)
 	require.Equal(t, 4, x.N(), "regions 1, 2, 3 and a null region")
 	assert.Zero(t, norm(x.Tokens[3*m.Dim():]))
@@ -127,7 +127,7 @@ func TestEncodeReleased(t *testing.T) {
 	assert.False(t, m.ReadsPixels())
 }
 
-func regions(n, dim int) *RegionSet {
+func someRegions(n, dim int) *RegionSet {
 	r := &RegionSet{Dim: dim}
 	for i := range n {
 		for k := range dim {
@@ -173,13 +173,13 @@ func TestEncodeBatch(t *testing.T) {
 	for range 20 {
 		ins = append(ins, ImageFile(path))
 	}
-	ins = append(ins, Image(img), Text("  "), ImageFile("nowhere.jpg"), Input{}, Image(nil), Regions(regions(3, 192)), Regions(regions(3, 5)), Regions(nil), Regions(&RegionSet{Dim: 192}))
+	ins = append(ins, Image(img), Text("  "), ImageFile("nowhere.jpg"), Input{}, Image(nil), Regions(someRegions(3, 192)), Regions(someRegions(3, 5)), Regions(nil), Regions(&RegionSet{Dim: 192}))
 	out, err := m.EncodeBatch(t.Context(), ins)
 	require.ErrorIs(t, err, ErrInput)
 	var first *InputError
 	require.True(t, errors.As(err, &first))
 	assert.Equal(t, 91, first.Index)
-	for _, want := range []string{`text "  ": the text is empty`, "nowhere.jpg: ", "zero Input", "picture: the picture has no pixels", "regions of 5 features; the model reads 192", "there are no regions"} {
+	for _, want := range []string{`text "  ": the text is empty`, "nowhere.jpg: ", "zero Input", "picture: it has no pixels", "regions of 5 features; the model reads 192", "there are no regions"} {
 		assert.ErrorContains(t, err, want)
 	}
 	var bad []int
@@ -407,7 +407,7 @@ func TestAlignScores(t *testing.T) {
 			}
 		}
 		captions = append(captions, q)
-		x, err := m.Encode(t.Context(), Regions(regions(2+i%9, 12)))
+		x, err := m.Encode(t.Context(), Regions(someRegions(2+i%9, 12)))
 		require.NoError(t, err)
 		images = append(images, x)
 	}

@@ -33,7 +33,8 @@ type Options struct {
 	// CacheTexts is how many encodings of texts are remembered, because people repeat queries; 0 is 256,
 	// negative none.
 	CacheTexts int
-	// MaxPixels bounds the pictures that are decoded; 0 is 100 million.
+	// MaxPixels bounds the pictures that are decoded; 0 is 268 million, so that phones with 200
+	// megapixels fit. Memory for a picture is bounded whatever its size: see docs/troubleshooting.md.
 	MaxPixels int64
 }
 

@@ -24,7 +24,7 @@ func TestBatch(t *testing.T) {
 	require.NoError(t, err)
 	defer m.Close()
 	path, img := scene(t, 3)
-	ins := []Input{ImageFile(path), Image(img), Regions(regions(3, m.RegionDim())), Regions(regions(5, m.RegionDim()))}
+	ins := []Input{ImageFile(path), Image(img), Regions(someRegions(3, m.RegionDim())), Regions(someRegions(5, m.RegionDim()))}
 	for i := range 40 {
 		ins = append(ins, Text(strings.Repeat("a red ball and two cubes ", 1+i%4)+fmt.Sprint(i)))
 	}
@@ -101,7 +101,7 @@ func TestRunAligns(t *testing.T) {
 	var captions, images []*Encoding
 	for i := range 9 {
 		captions = append(captions, encode(Text(strings.Repeat("a red ball and two cubes ", 1+i%3))))
-		images = append(images, encode(Regions(regions(2+i, 12))))
+		images = append(images, encode(Regions(someRegions(2+i, 12))))
 	}
 	s, err := m.aligner.get()
 	require.NoError(t, err)

@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"image"
+	"runtime"
 	"slices"
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/preprocess"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 )
@@ -52,13 +53,33 @@ type sight struct {
 	shown  Box // the part of the picture that they show
 }
 
-func (t *towers) see(img image.Image) (*sight, error) {
-	s := &sight{pixels: make([]float32, t.values())}
-	if err := t.pixels.Tensor(s.pixels, img); err != nil {
-		return nil, err
+// see turns pictures into what the image tower reads.
+func (m *Model) see(ctx context.Context, all []*prepared) error {
+	t := m.towers
+	var open []func(*picture.Options) (*picture.File, error)
+	var of []*prepared
+	for _, p := range all {
+		if p.in.kind != pictureInput {
+			p.err = errReadsPixels
+			continue
+		}
+		open, of = append(open, p.in.open), append(of, p)
 	}
-	s.shown = t.pixels.Shown(img.Bounds().Dx(), img.Bounds().Dy())
-	return s, nil
+	load := picture.Load{Group: 1, Workers: runtime.GOMAXPROCS(0), Detail: max(t.width, t.height)}
+	failed, err := picture.Each(ctx, open, &picture.Options{MaxPixels: m.opts.MaxPixels}, load, func(_ context.Context, pics []*picture.Picture, at []int) error {
+		for k, pic := range pics {
+			s := &sight{pixels: make([]float32, t.values()), shown: t.pixels.Shown(pic.W, pic.H)}
+			p := of[at[k]]
+			p.sight, p.err = s, t.pixels.Tensor(s.pixels, pic.Image())
+		}
+		return nil
+	})
+	for i, err := range failed {
+		if err != nil {
+			of[i].err = err
+		}
+	}
+	return err
 }
 
 // values is how many numbers a picture becomes.

@@ -30,7 +30,7 @@ func (k Kind) String() string {
 }
 
 // Box is x1, y1, x2, y2 as shares of the image's width and height, 0…1.
-type Box [4]float32
+type Box = [4]float32
 
 // Word is a word of a text and the half-open range of its bytes there.
 type Word struct {

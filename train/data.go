@@ -19,7 +19,7 @@ var ErrData = errors.New("train: unusable data")
 type RegionSet = region.Set
 
 // A Box is x1, y1, x2, y2 as fractions (0…1) of the picture's width and height.
-type Box = region.Box
+type Box = [4]float32
 
 // Images are the regions of a data set's pictures. Views are ways to look at the same picture, for
 // augmentation; view 0 is the picture as it is. Load must be safe for concurrent use.

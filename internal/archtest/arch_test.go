@@ -248,7 +248,7 @@ func TestAllowed(t *testing.T) {
 		{"internal/eval", module + "/cmd/aladin-eval", false},
 		{"cmd/aladin-eval", module + "/cmd/internal/flags", true},
 		{"internal/bundle", module + "/internal/ort", false},
-		{"internal/vision/detect", "github.com/yalue/onnxruntime_go", false},
+		{"internal/regions/detect", "github.com/yalue/onnxruntime_go", false},
 		{"internal/ort", "github.com/yalue/onnxruntime_go", true},
 		{"scorer", "C", false},
 		{"internal/evalcmd", module, true},

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/internal/ort"
-	"github.com/aladin-go/aladin/internal/vision"
+	"github.com/aladin-go/aladin/internal/regions"
 	"github.com/aladin-go/aladin/train"
 )
 
@@ -139,7 +139,7 @@ func TestExtractors(t *testing.T) {
 	n := 0
 	for _, b := range blocks(page) {
 		if b.mark == "json" {
-			_, err := vision.ParseConfig([]byte(strings.Join(b.text, "\n")))
+			_, err := regions.ParseConfig([]byte(strings.Join(b.text, "\n")))
 			assert.NoError(t, err, "docs/extractors.md:%d", b.line)
 			n++
 		}
@@ -154,7 +154,7 @@ func TestExtractors(t *testing.T) {
 // keys are the JSON keys of vision's configuration, as its sources declare them.
 func keys(t *testing.T) map[string]bool {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(moduleRoot(t), "internal", "vision", "*config.go"))
+	files, err := filepath.Glob(filepath.Join(moduleRoot(t), "internal", "regions", "*config.go"))
 	require.NoError(t, err)
 	out := map[string]bool{}
 	for _, f := range files {

@@ -15,14 +15,14 @@ const Overlap = 0.5
 // of the criterion is for small regions, such as the cells of a grid, of which none can cover a large
 // object; it is the "pointing game" of Zhang et al. (ECCV 2016).
 func OnTarget(r, object region.Box) bool {
-	if r.Area() == 0 {
+	if region.Area(r) == 0 {
 		return false
 	}
 	x, y := (r[0]+r[2])/2, (r[1]+r[3])/2
 	if object[0] <= x && x <= object[2] && object[1] <= y && y <= object[3] {
 		return true
 	}
-	return r.IoU(object) >= Overlap
+	return region.IoU(r, object) >= Overlap
 }
 
 // Grounding collects, for every noun word of a caption whose object is known, whether the region that

@@ -11,12 +11,13 @@ import (
 	"strconv"
 	"strings"
 
-	aladin "github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/modelflags"
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/progress"
 	"github.com/aladin-go/aladin/internal/source"
 )
@@ -345,13 +346,23 @@ func (o *options) addPhotos(d *data) error {
 	if err != nil {
 		return err
 	}
-	d.photo = func(i int) ([]byte, error) { return root.ReadFile(filepath.FromSlash(d.images[i])) }
+	d.photo = func(i int) (*picture.File, error) {
+		f, err := root.Open(filepath.FromSlash(d.images[i]))
+		if err != nil {
+			return nil, err
+		}
+		p, err := picture.Open(f, nil)
+		if err != nil {
+			f.Close()
+		}
+		return p, err
+	}
 	d.close = append(d.close, root.Close)
 	return nil
 }
 
 // leave writes the files that were asked for.
-func (o *options) leave(_ context.Context, e *evaluation) error {
+func (o *options) leave(ctx context.Context, e *evaluation) error {
 	if o.dump != "" {
 		if err := writeDump(o.dump, e.d, e.exact, o.dumpTokens); err != nil {
 			return err
@@ -374,7 +385,7 @@ func (o *options) leave(_ context.Context, e *evaluation) error {
 		}
 	}
 	if o.report != "" {
-		if err := e.writeReport(o.report, o.title); err != nil {
+		if err := e.writeReport(ctx, o.report, o.title); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
 )
 
@@ -32,9 +33,9 @@ type data struct {
 	words     func(c int) []word // of caption c's tokens; nil if unknown
 	boxes     [][]region.Box     // of every image's region tokens; nil if unknown
 	labels    [][]string
-	photo     func(i int) ([]byte, error) // an encoded picture; nil if there are none
-	mentions  [][]mention                 // of every caption; nil if unknown
-	unique    *float64                    // share of captions that fit one image only
+	photo     func(i int) (*picture.File, error) // nil if there are none
+	mentions  [][]mention                        // of every caption; nil if unknown
+	unique    *float64                           // share of captions that fit one image only
 
 	lost map[string]bool // ids and texts of images that could not be encoded, and of their captions
 

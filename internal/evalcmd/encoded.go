@@ -11,10 +11,11 @@ import (
 	"strings"
 	"time"
 
-	aladin "github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/npy"
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/source"
 )
@@ -74,11 +75,7 @@ func (g *gathering) add(enc *index.Encoding) error {
 		words[k] = word{w.Text, w.Start, w.End}
 	}
 	g.words = append(g.words, words)
-	boxes := make([]region.Box, len(enc.Boxes))
-	for k, b := range enc.Boxes {
-		boxes[k] = region.Box(b)
-	}
-	g.boxes = append(g.boxes, boxes)
+	g.boxes = append(g.boxes, slices.Clone(enc.Boxes))
 	g.labels = append(g.labels, enc.Labels)
 	return nil
 }
@@ -167,7 +164,7 @@ func encode(ctx context.Context, m *aladin.Model, src *source.Source, ix *index.
 	if err := e.captions(ctx, captions, timed); err != nil {
 		return nil, err
 	}
-	d.source, d.photo = src.Name, src.Photo
+	d.source, d.photo = src.Name, func(i int) (*picture.File, error) { return src.Open(i, nil) }
 	if len(src.Skipped) > 0 {
 		d.notes = append(d.notes, fmt.Sprintf("left out of the source: %v", src.Skipped))
 	}
@@ -191,12 +188,8 @@ func (e *encoding) images(ctx context.Context, src *source.Source, ix *index.Ind
 		return src, e.indexed(ctx, src, ix, to)
 	}
 	for k := range min(timedImages+1, len(src.Items), timed) {
-		in, err := input(src, k)
-		if err != nil {
-			continue // counted below
-		}
 		began := time.Now()
-		if _, err := e.m.Encode(ctx, in); err == nil {
+		if _, err := e.m.Encode(ctx, src.Input(k)); err == nil {
 			d.cost.imageCalls = append(d.cost.imageCalls, time.Since(began))
 		} else if inputErr := (*aladin.InputError)(nil); !errors.As(err, &inputErr) {
 			return nil, err
@@ -208,25 +201,19 @@ func (e *encoding) images(ctx context.Context, src *source.Source, ix *index.Ind
 	var bad source.Skips
 	for from := 0; from < len(src.Items); from += imagesPerCall {
 		var ins []aladin.Input
-		var at []int
 		skip := func(i int, err error) {
 			bad = append(bad, source.Skip{What: "photo", ID: src.Items[i].ID, Name: fmt.Sprintf("%q", src.Items[i].ID), Err: err})
 			p.Note("left out %q: %v", src.Items[i].ID, err)
 		}
 		for i := from; i < min(from+imagesPerCall, len(src.Items)); i++ {
-			in, err := input(src, i)
-			if err != nil {
-				skip(i, err)
-				continue
-			}
-			ins, at = append(ins, in), append(at, i)
+			ins = append(ins, src.Input(i))
 		}
 		encs, err := e.m.EncodeBatch(ctx, ins)
 		if encs == nil && err != nil {
 			return nil, err
 		}
 		for k, enc := range encs {
-			i := at[k]
+			i := from + k
 			if enc == nil {
 				skip(i, reason(err, k))
 				continue
@@ -294,26 +281,6 @@ func named(ctx context.Context, src *source.Source, ix *index.Index) (*data, err
 	return d, nil
 }
 
-// input is item i as the model reads it.
-func input(src *source.Source, i int) (aladin.Input, error) {
-	if src.Precomputed() {
-		set, err := src.Set(i)
-		if err != nil {
-			return aladin.Input{}, err
-		}
-		r := &aladin.RegionSet{Features: set.Features, Dim: set.Dim, Labels: set.Labels, Tags: set.Tags}
-		for _, b := range set.Boxes {
-			r.Boxes = append(r.Boxes, aladin.Box(b))
-		}
-		return aladin.Regions(r), nil
-	}
-	if path := src.Items[i].Path; path != "" {
-		return aladin.ImageFile(path), nil
-	}
-	img, err := src.Image(i)
-	return aladin.Image(img), err
-}
-
 // reason is why input k of a batch failed.
 func reason(err error, k int) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -330,9 +297,9 @@ func reason(err error, k int) error {
 // differ in its last digits.
 func pictureKey(src *source.Source, i int, enc *index.Encoding) (string, error) {
 	if src.Items[i].Path != "" {
-		b, err := src.Photo(i)
-		sum := sha256.Sum256(b)
-		return string(sum[:]), err
+		h := sha256.New()
+		err := source.CopyFile(h, src.Items[i].Path)
+		return string(h.Sum(nil)), err
 	}
 	if src.Precomputed() {
 		set, err := src.Set(i)

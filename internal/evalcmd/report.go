@@ -1,24 +1,18 @@
 package evalcmd
 
 import (
-	"bytes"
 	"cmp"
+	"context"
 	_ "embed" // the page
-	"encoding/base64"
 	"fmt"
 	"html/template"
-	"image"
-	"image/jpeg"
 	"io"
 	"math"
 	"slices"
 	"strings"
 
-	"golang.org/x/image/draw"
-
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/region"
-	"github.com/aladin-go/aladin/internal/vision"
 )
 
 //go:embed report.html.tmpl
@@ -102,7 +96,7 @@ type shownWord struct {
 }
 
 // writeReport writes the page.
-func (e *evaluation) writeReport(path, title string) error {
+func (e *evaluation) writeReport(ctx context.Context, path, title string) error {
 	if title == "" {
 		title = "Image–text retrieval"
 	}
@@ -118,10 +112,7 @@ func (e *evaluation) writeReport(path, title string) error {
 	if len(e.heads) > 0 {
 		h := e.judgeHead()
 		r.Judge = h.name
-		thumbs := map[int]template.URL{}
-		if err := e.failures(r, h, thumbs); err != nil {
-			return err
-		}
+		e.failures(r, h, e.photos(ctx))
 	}
 	if c := e.doc.Compare; c != nil {
 		for _, h := range e.heads {
@@ -193,16 +184,16 @@ func worst(ranks []int32, k int, key func(q int) int) []int {
 	return out
 }
 
-func (e *evaluation) failures(r *reportData, h *head, thumbs map[int]template.URL) error {
+func (e *evaluation) failures(r *reportData, h *head, photo photos) {
 	d := e.d
 	for _, c := range worst(h.outcome.T2I, worstTexts, func(c int) int { return d.owner[c] }) {
 		f := textFailure{Text: e.textOf(c), Rank: int(h.outcome.T2I[c]) + 1}
 		right := d.owner[c]
 		first := -1
-		f.Right = e.show(right, nil, thumbs)
+		f.Right = e.show(right, nil, photo)
 		for k, hit := range h.lists.T2I[c][:min(1, len(h.lists.T2I[c]))] {
 			score := hit.Score
-			f.Found = append(f.Found, e.show(int(hit.Index), &score, thumbs))
+			f.Found = append(f.Found, e.show(int(hit.Index), &score, photo))
 			if k == 0 {
 				first = int(hit.Index)
 			}
@@ -213,7 +204,7 @@ func (e *evaluation) failures(r *reportData, h *head, thumbs map[int]template.UR
 		r.Texts = append(r.Texts, f)
 	}
 	for _, i := range worst(h.outcome.I2T, worstImages, func(i int) int { return i }) {
-		f := imageFailure{Image: e.show(i, nil, thumbs), Rank: int(h.outcome.I2T[i]) + 1}
+		f := imageFailure{Image: e.show(i, nil, photo), Rank: int(h.outcome.I2T[i]) + 1}
 		for _, c := range e.owners.Captions(i) {
 			f.Right = append(f.Right, e.textOf(int(c)))
 		}
@@ -222,7 +213,6 @@ func (e *evaluation) failures(r *reportData, h *head, thumbs map[int]template.UR
 		}
 		r.Images = append(r.Images, f)
 	}
-	return nil
 }
 
 func (e *evaluation) textOf(c int) string {
@@ -232,39 +222,29 @@ func (e *evaluation) textOf(c int) string {
 	return e.d.captions[c]
 }
 
-// show is an image with its photo, as far as it can be had: a page without one photo is better than
-// no page.
-func (e *evaluation) show(i int, score *float32, thumbs map[int]template.URL) shownImage {
-	s := shownImage{ID: e.d.images[i], Score: score}
-	if e.d.photo == nil {
-		return s
-	}
-	u, ok := thumbs[i]
-	if !ok {
-		if b, err := e.d.photo(i); err == nil {
-			u = thumbnailURL(b)
-		}
-		thumbs[i] = u
-	}
-	s.Photo = u
-	return s
+// show is an image with its photo.
+func (e *evaluation) show(i int, score *float32, photo photos) shownImage {
+	return shownImage{ID: e.d.images[i], Score: score, Photo: photo(i)}
 }
 
-// thumbnailURL is the photo made small, as a data URL; "" if it cannot be read.
-func thumbnailURL(photo []byte) template.URL {
-	img, err := vision.Decode(bytes.NewReader(photo), nil)
-	if err != nil {
-		return ""
+// photos gives an image's photo made small as a data URL, "" as far as it cannot be had: a page without one
+// photo is better than no page.
+type photos func(i int) template.URL
+
+func (e *evaluation) photos(ctx context.Context) photos {
+	made := map[int]template.URL{}
+	return func(i int) template.URL {
+		if u, ok := made[i]; ok || e.d.photo == nil {
+			return u
+		}
+		if f, err := e.d.photo(i); err == nil {
+			if t, err := f.Thumbnail(ctx, thumbnail, 78); err == nil {
+				made[i] = template.URL(t.DataURI())
+			}
+			f.Close()
+		}
+		return made[i]
 	}
-	b := img.Bounds()
-	scale := min(1, float64(thumbnail)/float64(max(b.Dx(), b.Dy())))
-	small := image.NewRGBA(image.Rect(0, 0, max(1, int(float64(b.Dx())*scale)), max(1, int(float64(b.Dy())*scale))))
-	draw.ApproxBiLinear.Scale(small, small.Bounds(), img, b, draw.Src, nil)
-	var buf bytes.Buffer
-	if jpeg.Encode(&buf, small, &jpeg.Options{Quality: 78}) != nil {
-		return ""
-	}
-	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(buf.Bytes()))
 }
 
 // explain adds the words of caption c with their similarities, and the boxes of their best regions in
@@ -358,7 +338,7 @@ func (e *evaluation) boxes(i int, words []wordBest) []shownBox {
 			continue
 		}
 		x := regions[w.region]
-		if x.Area() == 0 || x == (region.Box{0, 0, 1, 1}) {
+		if region.Area(x) == 0 || x == (region.Box{0, 0, 1, 1}) {
 			continue
 		}
 		if k, ok := at[w.region]; ok {
@@ -369,7 +349,7 @@ func (e *evaluation) boxes(i int, words []wordBest) []shownBox {
 			continue
 		}
 		at[w.region] = len(out)
-		out = append(out, shownBox{100 * x[0], 100 * x[1], 100 * x.Width(), 100 * x.Height(), w.word.Text, w.word.Colour})
+		out = append(out, shownBox{100 * x[0], 100 * x[1], 100 * region.Width(x), 100 * region.Height(x), w.word.Text, w.word.Colour})
 	}
 	return out
 }

@@ -193,11 +193,7 @@ func mkindex() {
 		var ids []string
 		var ins []aladin.Input
 		for i := range src.Items {
-			img, err := src.Image(i)
-			if err != nil {
-				return err
-			}
-			ids, ins = append(ids, src.Items[i].ID), append(ins, aladin.Image(img))
+			ids, ins = append(ids, src.Items[i].ID), append(ins, src.Input(i))
 		}
 		if err := build(os.Args[3], ids, ins); err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
 	"iter"
 
 	"github.com/aladin-go/aladin"
@@ -33,31 +32,9 @@ func entries(s *source.Source, captions bool) ([]entry, error) {
 		return out, nil
 	}
 	for i, item := range s.Items {
-		out = append(out, entry{item.ID, item.ID, picture(s, i)})
+		out = append(out, entry{item.ID, item.ID, s.Input(i)})
 	}
 	return out, nil
-}
-
-// picture is item i of a source as the model takes it.
-func picture(s *source.Source, i int) aladin.Input {
-	item := s.Items[i]
-	switch {
-	case item.Path != "":
-		return aladin.ImageFile(item.Path)
-	case s.Precomputed():
-		return aladin.RegionsFunc(item.ID, func() (*aladin.RegionSet, error) {
-			set, err := s.Set(i)
-			if err != nil {
-				return nil, err
-			}
-			out := &aladin.RegionSet{Features: set.Features, Dim: set.Dim, Labels: set.Labels, Tags: set.Tags, Boxes: make([]aladin.Box, len(set.Boxes))}
-			for k, b := range set.Boxes {
-				out.Boxes[k] = aladin.Box(b)
-			}
-			return out, nil
-		})
-	}
-	return aladin.ImageFunc(item.ID, func() (image.Image, error) { return s.Image(i) })
 }
 
 // items encodes entries. What cannot be encoded goes to skip.

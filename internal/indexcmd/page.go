@@ -107,7 +107,7 @@ func (p *paging) run(ctx context.Context, env cli.Env, args []string) (err error
 					return err
 				}
 				shown.Text = fields.Text
-			} else if err := photos.find(&shown); err != nil {
+			} else if err := photos.find(ctx, &shown); err != nil {
 				fmt.Fprintf(env.Stderr, "%s is shown without its picture: %v\n", h.ID, err)
 			}
 			if shown.Photo != nil {
@@ -150,7 +150,7 @@ func openPictures(ctx context.Context, flags *source.Flags) (*pictures, error) {
 }
 
 // find gives a hit its picture. No source, or one of features, has none, and that is no error.
-func (p *pictures) find(h *searchpage.Hit) error {
+func (p *pictures) find(ctx context.Context, h *searchpage.Hit) error {
 	if p == nil || p.src.Precomputed() {
 		return nil
 	}
@@ -158,7 +158,11 @@ func (p *pictures) find(h *searchpage.Hit) error {
 	if !ok {
 		return errors.New("the source does not have it")
 	}
-	img, err := p.src.Image(i)
-	h.Photo = img
+	f, err := p.src.Open(i, nil)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h.Photo, err = f.Thumbnail(ctx, searchpage.Thumbnail, searchpage.Quality)
 	return err
 }

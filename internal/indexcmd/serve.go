@@ -49,7 +49,6 @@ token, in a file or the environment variable ALADIN_TOKEN.
 		f.IntVar(&s.opts.Limits.K, "max-k", 500, "most `hits` of a search")
 		f.IntVar(&s.opts.Limits.Candidates, "max-candidates", 5000, "most `candidates` of a search")
 		f.Int64Var(&s.opts.Limits.BodyBytes, "max-body", 32<<20, "most `bytes` of a request")
-		f.Int64Var(&s.opts.Limits.Pixels, "max-pixels", 64_000_000, "most `pixels` of a photo")
 		f.IntVar(&s.opts.Limits.Searches, "searches", 0, "`number` of searches at a time; 0 is the number of cores")
 		f.IntVar(&s.opts.Limits.Queue, "queue", 64, "`number` of searches that may wait for their turn")
 		f.DurationVar(&s.opts.Limits.Timeout, "timeout", 0, "most `time` for a request; 0 is 15s")
@@ -91,6 +90,7 @@ func (s *serving) run(ctx context.Context, env cli.Env, args []string) (err erro
 	if err := s.complete(); err != nil {
 		return err
 	}
+	s.opts.Limits.Pixels = s.model.Pixels
 	m, err := s.model.Open(nil)
 	if err != nil {
 		return err

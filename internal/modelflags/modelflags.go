@@ -9,17 +9,19 @@ import (
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/picture"
 )
 
 // Hint says how somebody without a model gets one.
 const Hint = "aladin-train run trains a model on captioned photos, aladin-train import makes one of a published model, and make demo leaves one in build/demo/model"
 
-// Flags are the flags --model, --device, --threads and --int8-text.
+// Flags are the flags --model, --device, --threads, --int8-text and --max-pixels.
 type Flags struct {
 	Dir     string
 	Device  string
 	Threads int
 	Int8    bool
+	Pixels  int64
 }
 
 // Register defines the flags.
@@ -29,6 +31,7 @@ func (m *Flags) Register(f *cli.Flags) {
 	f.StringVar(&m.Device, "device", "cpu", "`where` to encode: cpu, cuda, cuda:N, or auto")
 	f.IntVar(&m.Threads, "threads", 0, "`number` of cores to use; 0 is all")
 	f.BoolVar(&m.Int8, "int8-text", false, "encode texts with products of bytes: on a CPU faster with large models, and hardly different")
+	f.Int64Var(&m.Pixels, "max-pixels", picture.DefaultMaxPixels, "most `pixels` of a photo; larger ones are left out")
 	f.Group(cli.General)
 }
 
@@ -40,11 +43,14 @@ func (m *Flags) Open(options *aladin.Options) (*aladin.Model, error) {
 	if m.Threads < 0 {
 		return nil, cli.Misuse("--threads %d", m.Threads)
 	}
+	if m.Pixels < 0 {
+		return nil, cli.Misuse("--max-pixels %d", m.Pixels)
+	}
 	var o aladin.Options
 	if options != nil {
 		o = *options
 	}
-	o.Device, o.Threads, o.Int8Text = m.Device, m.Threads, m.Int8
+	o.Device, o.Threads, o.Int8Text, o.MaxPixels = m.Device, m.Threads, m.Int8, m.Pixels
 	model, err := aladin.OpenModel(Find(m.Dir), &o)
 	if errors.Is(err, aladin.ErrNotModel) {
 		err = hinted{err}

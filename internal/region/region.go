@@ -1,7 +1,7 @@
 // Package region holds what a detector, a backbone or a grid of patches says about one picture:
 // a list of regions, each with a feature vector, a box and perhaps a class name.
 //
-// It is the common currency of the packages that make regions (vision, vinvl) and those that
+// It is the common currency of the packages that make regions (regions, vinvl) and those that
 // consume them (the encoder, the trainer), and depends on nothing.
 package region
 
@@ -15,16 +15,17 @@ import (
 // network can use (NaN or infinities).
 var ErrInvalid = errors.New("region: invalid set")
 
-// A Box is x1, y1, x2, y2 as fractions (0…1) of the picture's width and height.
-type Box [4]float32
+// A Box is x1, y1, x2, y2 as fractions (0…1) of the picture's width and height. It is the same type as
+// index.Box and train.Box: nothing is converted between them.
+type Box = [4]float32
 
 // Width and Height are fractions of the picture's.
-func (b Box) Width() float32  { return b[2] - b[0] }
-func (b Box) Height() float32 { return b[3] - b[1] }
+func Width(b Box) float32  { return b[2] - b[0] }
+func Height(b Box) float32 { return b[3] - b[1] }
 
 // Area is the share of the picture that the box covers; an inverted box has none.
-func (b Box) Area() float32 {
-	w, h := b.Width(), b.Height()
+func Area(b Box) float32 {
+	w, h := Width(b), Height(b)
 	if w <= 0 || h <= 0 {
 		return 0
 	}
@@ -32,12 +33,12 @@ func (b Box) Area() float32 {
 }
 
 // IoU is the intersection of two boxes over their union, 0…1.
-func (b Box) IoU(o Box) float32 {
-	in := Box{max(b[0], o[0]), max(b[1], o[1]), min(b[2], o[2]), min(b[3], o[3])}.Area()
+func IoU(a, b Box) float32 {
+	in := Area(Box{max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])})
 	if in == 0 {
 		return 0
 	}
-	return in / (b.Area() + o.Area() - in)
+	return in / (Area(a) + Area(b) - in)
 }
 
 // A Set is the regions of one picture: N = len(Boxes) of them.

@@ -9,10 +9,10 @@ import (
 
 func TestBox(t *testing.T) {
 	a, b := Box{0, 0, 0.5, 0.5}, Box{0.25, 0.25, 0.75, 0.75}
-	require.InDelta(t, 0.0625/(0.25+0.25-0.0625), a.IoU(b), 1e-6)
-	require.Zero(t, a.IoU(Box{0.6, 0.6, 1, 1}))
-	require.Zero(t, Box{0.5, 0.5, 0.1, 0.1}.Area(), "an inverted box covers nothing")
-	require.Zero(t, Box{}.IoU(Box{}))
+	require.InDelta(t, 0.0625/(0.25+0.25-0.0625), IoU(a, b), 1e-6)
+	require.Zero(t, IoU(a, Box{0.6, 0.6, 1, 1}))
+	require.Zero(t, Area(Box{0.5, 0.5, 0.1, 0.1}), "an inverted box covers nothing")
+	require.Zero(t, IoU(Box{}, Box{}))
 }
 
 func TestSetValidate(t *testing.T) {

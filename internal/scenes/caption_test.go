@@ -1,6 +1,7 @@
 package scenes
 
 import (
+	"github.com/aladin-go/aladin/internal/region"
 	"regexp"
 	"slices"
 	"strings"
@@ -127,7 +128,7 @@ func TestRelationsFitTheBoxes(t *testing.T) {
 			case Above:
 				ok = by-ay > 0.12
 			case InFront:
-				ok = a.base > b.base && a.Box.IoU(b.Box) > 0
+				ok = a.base > b.base && region.IoU(a.Box, b.Box) > 0
 			case Hides:
 				ok = a.base > b.base && b.Visible < 1
 			case NextTo:

@@ -2,6 +2,7 @@ package scenes
 
 import (
 	"fmt"
+	"github.com/aladin-go/aladin/internal/region"
 	"math/bits"
 	"strings"
 )
@@ -208,7 +209,7 @@ func (r *reading) read(objects []Object, m *margins) {
 			ob := &objects[b]
 			bx, by := centre(ob)
 			dx, dy := bx-ax, by-ay
-			meet := oa.Box.IoU(ob.Box) > 0
+			meet := region.IoU(oa.Box, ob.Box) > 0
 			gap := max(ob.Box[0]-oa.Box[2], oa.Box[0]-ob.Box[2])
 			nearer := float32(oa.base-ob.base) / unit
 			is := [kinds + 1]bool{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"github.com/aladin-go/aladin/internal/region"
 	"hash/fnv"
 	"math"
 	"os"
@@ -166,7 +167,7 @@ func TestDistribution(t *testing.T) {
 				count[w]++
 			}
 			if o.Visible == 1 {
-				assert.GreaterOrEqual(t, max(o.Box.Width(), o.Box.Height()), float32(0.14), "%s: %v is too small", s.ID, o)
+				assert.GreaterOrEqual(t, max(region.Width(o.Box), region.Height(o.Box)), float32(0.14), "%s: %v is too small", s.ID, o)
 			}
 		}
 		for _, c := range s.Captions {

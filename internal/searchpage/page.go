@@ -4,28 +4,23 @@
 package searchpage
 
 import (
-	"bytes"
 	_ "embed" // the page
-	"encoding/base64"
 	"fmt"
 	"html/template"
-	"image"
-	"image/jpeg"
 	"io"
 	"strings"
 
-	"golang.org/x/image/draw"
-
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/picture"
 )
 
 //go:embed page.html.tmpl
 var source string
 
 const (
-	thumbnail = 360 // pixels of the longer side
-	quality   = 82  // of the JPEG
-	colours   = 6   // that the style sheet has for regions
+	// Thumbnail and Quality are what photos on a page are made to: pixels of the longer side, and of JPEG.
+	Thumbnail, Quality = 360, 82
+	colours            = 6 // that the style sheet has for regions
 )
 
 // A Page is everything that is shown.
@@ -44,8 +39,8 @@ type Search struct {
 // A Hit is an item that was found.
 type Hit struct {
 	index.Hit
-	Text  string      // of a caption
-	Photo image.Image // of an image; nil if there is none to show
+	Text  string         // of a caption
+	Photo *picture.Thumb // of an image; nil if there is none to show
 }
 
 // Write writes the page.
@@ -116,12 +111,8 @@ func show(query string, rank int, h Hit) (viewHit, error) {
 		v.Align, v.Coverage = fmt.Sprintf("%.2f", h.Align), fmt.Sprintf("%.0f %%", 100*h.Coverage)
 	}
 	if h.Photo != nil {
-		data, size, err := shrink(h.Photo)
-		if err != nil {
-			return v, err
-		}
-		v.Photo = template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(data))
-		v.Shape = template.CSS(fmt.Sprintf("%d / %d", size.X, size.Y))
+		v.Photo = template.URL(h.Photo.DataURI())
+		v.Shape = template.CSS(fmt.Sprintf("%d / %d", h.Photo.W, h.Photo.H))
 	}
 	regions := group(h.Words)
 	if h.Kind == index.Image {
@@ -129,18 +120,6 @@ func show(query string, rank int, h Hit) (viewHit, error) {
 	}
 	v.Parts = parts(query, h.Words, regions)
 	return v, nil
-}
-
-// shrink makes a picture small.
-func shrink(img image.Image) ([]byte, image.Point, error) {
-	b := img.Bounds()
-	scale := min(1, thumbnail/float64(max(b.Dx(), b.Dy(), 1)))
-	size := image.Pt(max(1, int(float64(b.Dx())*scale+0.5)), max(1, int(float64(b.Dy())*scale+0.5)))
-	small := image.NewRGBA(image.Rectangle{Max: size})
-	draw.CatmullRom.Scale(small, small.Bounds(), img, b, draw.Src, nil)
-	var out bytes.Buffer
-	err := jpeg.Encode(&out, small, &jpeg.Options{Quality: quality})
-	return out.Bytes(), size, err
 }
 
 // parts cuts the query at the words of a hit. Words without a place in it (of another term of the query)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/picture"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -79,7 +80,11 @@ func TestSelfContained(t *testing.T) {
 		img.Pix[i] = 200
 	}
 	img.Set(20, 20, color.Black)
-	page := write(t, Page{Searches: []Search{{Query: "grey", Hits: []Hit{{Hit: index.Hit{ID: "grey.png"}, Photo: img}}}}})
+	f, err := picture.OpenImage(img)
+	require.NoError(t, err)
+	small, err := f.Thumbnail(t.Context(), Thumbnail, Quality)
+	require.NoError(t, err)
+	page := write(t, Page{Searches: []Search{{Query: "grey", Hits: []Hit{{Hit: index.Hit{ID: "grey.png"}, Photo: small}}}}})
 	for _, m := range regexp.MustCompile(`(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]*)`).FindAllStringSubmatch(page, -1) {
 		assert.True(t, strings.HasPrefix(m[1], "data:image/jpeg;base64,"), m[0])
 	}
@@ -89,9 +94,9 @@ func TestSelfContained(t *testing.T) {
 	data, _, _ = strings.Cut(data, `"`)
 	raw, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(data, "&#43;", "+"))
 	require.NoError(t, err)
-	small, err := jpeg.Decode(bytes.NewReader(raw))
+	shown, err := jpeg.Decode(bytes.NewReader(raw))
 	require.NoError(t, err)
-	assert.Equal(t, image.Pt(360, 120), small.Bounds().Size())
+	assert.Equal(t, image.Pt(360, 120), shown.Bounds().Size())
 	assert.Contains(t, page, "aspect-ratio: 360 / 120")
 }
 

@@ -10,7 +10,7 @@ import (
 	"strconv"
 
 	"github.com/aladin-go/aladin/index"
-	"github.com/aladin-go/aladin/internal/vision"
+	"github.com/aladin-go/aladin/internal/picture"
 )
 
 // ErrOptions is returned when the server cannot work as configured.
@@ -57,9 +57,9 @@ func problemOf(err error) *problem {
 		return failf(http.StatusNotFound, "not_found", "the index has no such item")
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrInvalid):
 		return failf(http.StatusNotFound, "no_photo", "there is no photo of this item")
-	case errors.Is(err, vision.ErrTooLarge):
+	case errors.Is(err, picture.ErrTooLarge):
 		return failf(http.StatusRequestEntityTooLarge, "photo_too_large", "%v", err)
-	case errors.Is(err, vision.ErrFormat), errors.Is(err, vision.ErrTruncated):
+	case errors.Is(err, picture.ErrFormat), errors.Is(err, picture.ErrTruncated):
 		return failf(http.StatusUnsupportedMediaType, "not_a_photo", "%v", err)
 	case errors.Is(err, ErrNoPhotoQueries):
 		return failf(http.StatusNotImplemented, "no_photo_queries", "%v", ErrNoPhotoQueries)

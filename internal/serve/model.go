@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"strings"
 
 	"github.com/aladin-go/aladin"
@@ -22,8 +21,8 @@ func (e encoder) EncodeText(ctx context.Context, text string) (*index.Encoding, 
 	return e.encode(ctx, aladin.Text(text))
 }
 
-func (e encoder) EncodeImage(ctx context.Context, img image.Image) (*index.Encoding, error) {
-	return e.encode(ctx, aladin.Image(img))
+func (e encoder) EncodePhoto(ctx context.Context, data []byte) (*index.Encoding, error) {
+	return e.encode(ctx, aladin.ImageBytes("photo", data))
 }
 
 // Unknown implements unknowner.

@@ -3,13 +3,13 @@ package serve
 import (
 	"context"
 	"fmt"
-	"image"
 	"io/fs"
 	"log/slog"
 	"runtime"
 	"time"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/picture"
 )
 
 // Model turns what a user asks with into encodings. It must be safe for
@@ -18,8 +18,9 @@ type Model interface {
 	// Fingerprint is what an index must have been built with.
 	Fingerprint() string
 	EncodeText(ctx context.Context, text string) (*index.Encoding, error)
-	// EncodeImage returns ErrNoPhotoQueries when the model reads text only.
-	EncodeImage(ctx context.Context, img image.Image) (*index.Encoding, error)
+	// EncodePhoto encodes the bytes of a photo's file. It returns ErrNoPhotoQueries when the model reads
+	// text only.
+	EncodePhoto(ctx context.Context, data []byte) (*index.Encoding, error)
 }
 
 // Options say how to serve. Nil and zero mean defaults.
@@ -69,7 +70,7 @@ type Options struct {
 // Limits bound what a request may ask for. Zero means the default.
 type Limits struct {
 	BodyBytes  int64         // of a request: 32 MiB
-	Pixels     int64         // of a photo, uploaded or below Images: 64 million
+	Pixels     int64         // of a photo, uploaded or below Images: picture.DefaultMaxPixels
 	TextBytes  int           // of all texts of a query: 2048
 	Parts      int           // of a query: 16
 	K          int           // hits: 500
@@ -103,7 +104,7 @@ func (o *Options) withDefaults() (Options, error) {
 	orDefault(&c.StopTimeout, 10*time.Second)
 	l := &c.Limits
 	orDefault(&l.BodyBytes, 32<<20)
-	orDefault(&l.Pixels, 64_000_000)
+	orDefault(&l.Pixels, picture.DefaultMaxPixels)
 	orDefault(&l.TextBytes, 2048)
 	orDefault(&l.Parts, 16)
 	orDefault(&l.K, 500)

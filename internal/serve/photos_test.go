@@ -32,7 +32,7 @@ func addItems(t testing.TB, w *world, ids ...string) {
 	require.NoError(t, b.Close())
 }
 
-func picture(t testing.TB, w, h int) []byte {
+func greyPNG(t testing.TB, w, h int) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	require.NoError(t, png.Encode(&buf, image.NewGray(image.Rect(0, 0, w, h))))
@@ -44,7 +44,7 @@ func picture(t testing.TB, w, h int) []byte {
 func TestOnlyPhotosInsideTheFolder(t *testing.T) {
 	w := newWorld(t, 2, 64, 0)
 	outside := filepath.Join(filepath.Dir(w.dir), "secret.png")
-	require.NoError(t, os.WriteFile(outside, picture(t, 8, 8), 0o644))
+	require.NoError(t, os.WriteFile(outside, greyPNG(t, 8, 8), 0o644))
 	write := func(name string, data []byte) {
 		require.NoError(t, os.WriteFile(filepath.Join(w.dir, name), data, 0o644))
 	}
@@ -52,8 +52,8 @@ func TestOnlyPhotosInsideTheFolder(t *testing.T) {
 	write("drawing.svg", []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`))
 	write("notes.txt", []byte("not for you"))
 	write("empty.png", nil)
-	write("unindexed.png", picture(t, 8, 8))
-	write("inside.png", picture(t, 8, 8))
+	write("unindexed.png", greyPNG(t, 8, 8))
+	write("inside.png", greyPNG(t, 8, 8))
 	require.NoError(t, os.Mkdir(filepath.Join(w.dir, "folder.png"), 0o755))
 	ids := []string{
 		"../secret.png", "sub folder/../../secret.png", outside, "/etc/passwd", "./inside.png", "..", ".", "a/../inside.png", "inside.png/",
@@ -105,7 +105,7 @@ func TestOnlyPhotosInsideTheFolder(t *testing.T) {
 
 func TestPixelLimit(t *testing.T) {
 	w := newWorld(t, 1, 64, 0)
-	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "large.png"), picture(t, 200, 200), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "large.png"), greyPNG(t, 200, 200), 0o644))
 	addItems(t, w, "large.png")
 	s := w.server(t, Options{Limits: Limits{Pixels: 100 * 100}})
 	rec := get(s, "/thumb/large.png")

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/aladin-go/aladin/index"
-	"github.com/aladin-go/aladin/internal/vision"
+	"github.com/aladin-go/aladin/internal/picture"
 )
 
 // searchResponse is the answer to a search.
@@ -266,11 +266,10 @@ func (s *Server) encodePhoto(ctx context.Context, ref string, uploads map[string
 	if data == nil {
 		return "", nil, failf(410, "photo_expired", "the photo that was sent before is no longer here; send it again")
 	}
-	img, err := vision.Decode(bytes.NewReader(data), &vision.Limits{MaxPixels: s.opts.Limits.Pixels})
-	if err != nil {
+	if _, err := picture.Open(bytes.NewReader(data), &picture.Options{MaxPixels: s.opts.Limits.Pixels}); err != nil {
 		return "", nil, err
 	}
-	e, err := s.model.EncodeImage(ctx, img)
+	e, err := s.model.EncodePhoto(ctx, data)
 	if err != nil {
 		return "", nil, err
 	}

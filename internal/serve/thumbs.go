@@ -1,22 +1,16 @@
 package serve
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"math"
-	"runtime"
 	"strconv"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/aladin-go/aladin/internal/vision"
-	"github.com/aladin-go/aladin/internal/vision/pixel"
+	"github.com/aladin-go/aladin/internal/picture"
 )
 
 // thumbWidths are the sides (of the longer edge) that thumbnails come in. Few, so
@@ -31,21 +25,19 @@ const (
 // thumbs makes small upright JPEGs of photos and keeps them.
 type thumbs struct {
 	photos *photos
-	limits vision.Limits
+	limits picture.Options
 	wait   time.Duration
 	memory *lru[[]byte]
 	disk   *diskCache // or nil
 	group  singleflight.Group
-	slots  chan struct{} // pictures that are in memory at a time
 }
 
 func newThumbs(p *photos, o *Options) (*thumbs, error) {
 	t := &thumbs{
 		photos: p,
-		limits: vision.Limits{MaxPixels: o.Limits.Pixels},
+		limits: picture.Options{MaxPixels: o.Limits.Pixels},
 		wait:   o.Limits.Timeout,
 		memory: newLRU[[]byte](o.ThumbBytes),
-		slots:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0))),
 	}
 	if o.ThumbDir != "" {
 		d, err := openDiskCache(o.ThumbDir, o.ThumbDirBytes)
@@ -77,20 +69,15 @@ func (t *thumbs) get(ctx context.Context, key string, ph *photo, side int) ([]by
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.wait)
 		defer cancel()
-		select {
-		case t.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		defer func() { <-t.slots }()
-		img, err := vision.Decode(ph.seek, &t.limits)
+		f, err := picture.Open(ph.seek, &t.limits)
 		if err != nil {
 			return nil, err
 		}
-		b, err := shrink(img, side)
+		small, err := f.Thumbnail(ctx, side, thumbQuality)
 		if err != nil {
 			return nil, err
 		}
+		b := small.JPEG
 		t.memory.put(key, b, int64(len(b)))
 		t.disk.put(key, b)
 		return b, nil
@@ -99,28 +86,4 @@ func (t *thumbs) get(ctx context.Context, key string, ph *photo, side int) ([]by
 		return nil, err
 	}
 	return v.([]byte), nil
-}
-
-// shrink writes a picture as a JPEG whose longer side is at most side.
-func shrink(img image.Image, side int) ([]byte, error) {
-	b := img.Bounds()
-	w, h := b.Dx(), b.Dy()
-	if scale := float64(side) / float64(max(w, h)); scale < 1 {
-		w = max(1, int(math.Round(float64(w)*scale)))
-		h = max(1, int(math.Round(float64(h)*scale)))
-		src := pixel.NewSource(img)
-		planes := make([]float32, 3*w*h)
-		src.Sample(planes, w, h, src.Bounds(), false, pixel.Bicubic)
-		out := image.NewRGBA(image.Rect(0, 0, w, h))
-		for i := range w * h {
-			for c := range 3 {
-				out.Pix[4*i+c] = uint8(min(max(planes[c*w*h+i]+0.5, 0), 255))
-			}
-			out.Pix[4*i+3] = 255
-		}
-		img = out
-	}
-	var buf bytes.Buffer
-	err := jpeg.Encode(&buf, img, &jpeg.Options{Quality: thumbQuality})
-	return buf.Bytes(), err
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -21,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/scenes"
 )
 
@@ -195,7 +197,14 @@ func wordsIn(text string) func(yield func(int, int) bool) {
 	}
 }
 
-func (o *oracle) EncodeImage(_ context.Context, img image.Image) (*index.Encoding, error) {
+func (o *oracle) EncodePhoto(ctx context.Context, data []byte) (*index.Encoding, error) {
+	if _, err := picture.Decode(ctx, bytes.NewReader(data), nil); err != nil {
+		return nil, err
+	}
+	img, _, err := image.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
 	if o.textOnly {
 		return nil, ErrNoPhotoQueries
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/vinvl"
 )
@@ -16,9 +16,11 @@ import (
 // featureOrigin is features in VinVL's layout.
 type featureOrigin struct{ data *vinvl.Dataset }
 
-func (o *featureOrigin) image(*Item) (image.Image, error) { return nil, ErrNoPixels }
-func (o *featureOrigin) dim() int                         { return o.data.Dim() }
-func (o *featureOrigin) close() error                     { return o.data.Close() }
+func (o *featureOrigin) open(*Item, *picture.Options) (*picture.File, error) {
+	return nil, ErrNoPixels
+}
+func (o *featureOrigin) dim() int     { return o.data.Dim() }
+func (o *featureOrigin) close() error { return o.data.Close() }
 
 func (o *featureOrigin) set(item *Item) (*region.Set, error) {
 	img, err := o.data.Image(item.ID)

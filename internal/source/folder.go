@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -14,15 +12,12 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
-	"github.com/aladin-go/aladin/internal/vision"
 )
 
 // extensions are those of files that a folder of photos is searched for.
 var extensions = []string{".jpg", ".jpeg", ".png", ".gif", ".webp"}
-
-// maxPhoto bounds the bytes of a photo's file, as vision.Limits does.
-const maxPhoto = 256 << 20
 
 var (
 	errNoPhoto = errors.New("no such photo in the folder")
@@ -33,10 +28,12 @@ var (
 // folderOrigin is photos on disk.
 type folderOrigin struct{}
 
-func (folderOrigin) image(item *Item) (image.Image, error) { return vision.DecodeFile(item.Path, nil) }
-func (folderOrigin) set(*Item) (*region.Set, error)        { return nil, ErrNoRegions }
-func (folderOrigin) dim() int                              { return 0 }
-func (folderOrigin) close() error                          { return nil }
+func (folderOrigin) open(item *Item, o *picture.Options) (*picture.File, error) {
+	return picture.OpenFile(item.Path, o)
+}
+func (folderOrigin) set(*Item) (*region.Set, error) { return nil, ErrNoRegions }
+func (folderOrigin) dim() int                       { return 0 }
+func (folderOrigin) close() error                   { return nil }
 
 // openFolder lists the photos below dir, or those that the captions file names.
 func openFolder(ctx context.Context, dir, captions string) (*Source, error) {
@@ -139,17 +136,4 @@ func cleanID(name string) (string, error) {
 		return "", fmt.Errorf("%q is not the name of a file in the folder", name)
 	}
 	return id, nil
-}
-
-func readFile(p string) ([]byte, error) {
-	f, err := os.Open(p)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxPhoto+1))
-	if err == nil && len(b) > maxPhoto {
-		err = fmt.Errorf("%s: %w", p, vision.ErrTooLarge)
-	}
-	return b, err
 }

@@ -6,6 +6,7 @@ import (
 	"image"
 	"strconv"
 
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/scenes"
 )
@@ -16,10 +17,13 @@ const MaxScenes = 1_000_000
 // sceneOrigin is generated pictures. Scenes are drawn when their picture is asked for.
 type sceneOrigin struct{ gen *scenes.Generator }
 
-func (o *sceneOrigin) image(item *Item) (image.Image, error) { return o.gen.Scene(item.at).Image, nil }
-func (o *sceneOrigin) set(*Item) (*region.Set, error)        { return nil, ErrNoRegions }
-func (o *sceneOrigin) dim() int                              { return 0 }
-func (o *sceneOrigin) close() error                          { return nil }
+func (o *sceneOrigin) open(item *Item, _ *picture.Options) (*picture.File, error) {
+	return picture.OpenImage(o.draw(item))
+}
+func (o *sceneOrigin) draw(item *Item) *image.RGBA    { return o.gen.Scene(item.at).Image }
+func (o *sceneOrigin) set(*Item) (*region.Set, error) { return nil, ErrNoRegions }
+func (o *sceneOrigin) dim() int                       { return 0 }
+func (o *sceneOrigin) close() error                   { return nil }
 
 func openScenes(ctx context.Context, n int, seed uint64, split string) (*Source, error) {
 	which := scenes.Train

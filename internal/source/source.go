@@ -14,13 +14,11 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"image"
-	"image/png"
 
+	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
 )
 
@@ -58,7 +56,7 @@ type Mention struct {
 
 // origin is where items come from.
 type origin interface {
-	image(item *Item) (image.Image, error)
+	open(item *Item, o *picture.Options) (*picture.File, error)
 	set(item *Item) (*region.Set, error)
 	dim() int // of sets; 0: none
 	close() error
@@ -87,26 +85,13 @@ func (s *Source) Precomputed() bool { return s.origin.dim() > 0 }
 // Dim is the number of features of a precomputed region, or 0.
 func (s *Source) Dim() int { return s.origin.dim() }
 
-// Image is the picture of item i, upright.
-func (s *Source) Image(i int) (image.Image, error) { return s.origin.image(&s.Items[i]) }
+// Open opens the picture of item i.
+func (s *Source) Open(i int, o *picture.Options) (*picture.File, error) {
+	return s.origin.open(&s.Items[i], o)
+}
 
 // Set is the regions of item i of a precomputed source.
 func (s *Source) Set(i int) (*region.Set, error) { return s.origin.set(&s.Items[i]) }
-
-// Photo is the picture of item i as a file's bytes that a browser can show: the photo as it is, or a PNG.
-func (s *Source) Photo(i int) ([]byte, error) {
-	item := &s.Items[i]
-	if item.Path != "" {
-		return readFile(item.Path)
-	}
-	img, err := s.origin.image(item)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	err = png.Encode(&b, img)
-	return b.Bytes(), err
-}
 
 // Texts are the captions' texts.
 func (s *Source) Texts() []string {

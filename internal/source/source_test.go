@@ -16,8 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/regions"
 	"github.com/aladin-go/aladin/internal/shareddata"
-	"github.com/aladin-go/aladin/internal/vision"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,7 +31,7 @@ func parse(t *testing.T, prefix string, args ...string) *Flags {
 	return &f
 }
 
-func picture(t *testing.T, w, h int) []byte {
+func greyPNG(t *testing.T, w, h int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	require.NoError(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, w, h))))
@@ -44,7 +44,7 @@ func folder(t *testing.T, files map[string][]byte) string {
 	dir := t.TempDir()
 	for name, b := range files {
 		if b == nil {
-			b = picture(t, 8, 6)
+			b = greyPNG(t, 8, 6)
 		}
 		p := filepath.Join(dir, filepath.FromSlash(name))
 		require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o755))
@@ -53,9 +53,9 @@ func folder(t *testing.T, files map[string][]byte) string {
 	return dir
 }
 
-func patches(t *testing.T) vision.Extractor {
+func patches(t *testing.T) regions.Extractor {
 	t.Helper()
-	x, err := vision.NewPatches(&vision.Config{Kind: "patches", Patches: &vision.PatchConfig{Size: 8, Patch: 4}}, "")
+	x, err := regions.NewPatches(&regions.Config{Kind: "patches", Patches: &regions.PatchConfig{Size: 8, Patch: 4}}, "")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, x.Close()) })
 	return x
@@ -99,14 +99,12 @@ func TestFolder(t *testing.T) {
 	assert.Equal(t, []string{"a-z.gif", "a/x.png", "a/ü.webp", "b.JPG"}, ids(s))
 	assert.Empty(t, s.Captions)
 	assert.Empty(t, s.Skipped)
-	img, err := s.Image(1)
+	f, err := s.Open(1, nil)
 	require.NoError(t, err)
-	assert.Equal(t, image.Rect(0, 0, 8, 6), img.Bounds())
+	assert.Equal(t, []int{8, 6}, []int{f.W, f.H})
+	require.NoError(t, f.Close())
 	_, err = s.Set(0)
 	assert.ErrorIs(t, err, ErrNoRegions)
-	b, err := s.Photo(1)
-	require.NoError(t, err)
-	assert.Equal(t, picture(t, 8, 6), b)
 	require.NoError(t, s.Close())
 
 	_, err = parse(t, "", "--images", folder(t, map[string][]byte{"a.txt": nil})).Open(t.Context(), nil)
@@ -189,9 +187,9 @@ func TestScenes(t *testing.T) {
 	unique, err := s.Unique(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, unique, 30)
-	b, err := s.Photo(3)
+	f, err := s.Open(3, nil)
 	require.NoError(t, err)
-	_, err = png.Decode(bytes.NewReader(b))
+	_, err = f.Decode(t.Context())
 	require.NoError(t, err)
 
 	without := s.Without(Skips{{ID: s.Items[1].ID}})
@@ -218,20 +216,20 @@ func TestFeatures(t *testing.T) {
 		n++
 	}
 	assert.Equal(t, len(s.Items), n)
-	_, err = s.Image(0)
+	_, err = s.Open(0, nil)
 	require.ErrorIs(t, err, ErrNoPixels)
 	set, err := Training(t.Context(), s, nil, nil)
 	require.NoError(t, err)
 	_, err = set.Load(t.Context(), 0, 0)
 	require.NoError(t, err)
-	_, err = Training(t.Context(), s, nil, &TrainingOptions{Views: make([]vision.View, 2)})
+	_, err = Training(t.Context(), s, nil, &TrainingOptions{Views: make([]regions.View, 2)})
 	require.ErrorIs(t, err, ErrNoPixels)
 }
 
 // badFolder has good photos between bad ones.
 func badFolder(t *testing.T) string {
-	whole := picture(t, 64, 64)
-	huge := append([]byte{}, picture(t, 8, 8)...)
+	whole := greyPNG(t, 64, 64)
+	huge := append([]byte{}, greyPNG(t, 8, 8)...)
 	copy(huge[16:], []byte{0, 0, 195, 80, 0, 0, 195, 80}) // 50,000 × 50,000; the header's checksum is wrong too
 	files := map[string][]byte{
 		"03-cut.png": whole[:len(whole)/2], "07-text.jpg": []byte("I am no photo"), "11-empty.png": {}, "12-huge.png": huge,
@@ -261,7 +259,7 @@ func TestRegions(t *testing.T) {
 	assert.Equal(t, 22, n)
 	assert.Equal(t, []string{"03-cut.png", "07-text.jpg", "11-empty.png", "12-huge.png"}, skipped)
 
-	for e, err := range Regions(t.Context(), s, patches(t), 2, []vision.View{{}, {Flip: true}}) { // break early, from the middle
+	for e, err := range Regions(t.Context(), s, patches(t), 2, []regions.View{{}, {Flip: true}}) { // break early, from the middle
 		require.NoError(t, err)
 		require.Equal(t, 2, e.Item)
 		require.Len(t, e.Sets, 2)
@@ -295,7 +293,7 @@ func TestTraining(t *testing.T) {
 		require.NoError(t, err)
 		return s
 	}
-	o := &TrainingOptions{Views: []vision.View{{}, {Flip: true}}, Cache: filepath.Join(t.TempDir(), "deep", "cache")}
+	o := &TrainingOptions{Views: []regions.View{{}, {Flip: true}}, Cache: filepath.Join(t.TempDir(), "deep", "cache")}
 	extracted := 0
 	o.Progress = func(done, total int) { extracted++; assert.Equal(t, 3, total) }
 	set, err := Training(t.Context(), open(), patches(t), o)
@@ -317,7 +315,7 @@ func TestTraining(t *testing.T) {
 	assert.Zero(t, extracted, "the cache was not used")
 	require.NoError(t, set.Close())
 
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "04.png"), picture(t, 9, 9), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "04.png"), greyPNG(t, 9, 9), 0o600))
 	set, err = Training(t.Context(), open(), patches(t), o)
 	require.NoError(t, err)
 	assert.Equal(t, 4, extracted, "a changed photo was not noticed")

@@ -14,7 +14,7 @@ import (
 
 	"github.com/aladin-go/aladin/internal/featurecache"
 	"github.com/aladin-go/aladin/internal/region"
-	"github.com/aladin-go/aladin/internal/vision"
+	"github.com/aladin-go/aladin/internal/regions"
 )
 
 // TrainingOptions say how Training prepares regions. Nil and zero values mean defaults.
@@ -22,7 +22,7 @@ type TrainingOptions struct {
 	// Dir is the folder of the extractor's model files, whose content belongs to the cache's key.
 	Dir string
 	// Views are what training sees of a picture, view 0 first; nil is the whole picture.
-	Views []vision.View
+	Views []regions.View
 	// Cache is the file that keeps the regions; "" is one in the user's cache folder, named by its key.
 	Cache string
 	// Exact keeps features as float32; otherwise they are halved, which rounds them to 11 bits.
@@ -37,7 +37,7 @@ type TrainingSet struct {
 	// Source has the usable items and their captions. Its Skipped holds everything that was left out.
 	*Source
 
-	views []vision.View
+	views []regions.View
 	cache *featurecache.Cache // nil: precomputed
 	at    []int               // record of every item in the cache
 }
@@ -46,13 +46,13 @@ type TrainingSet struct {
 // the same pictures, views and extractor finds them there, and a call after an interruption goes on where
 // the last one stopped. Precomputed sources are read where they lie. The TrainingSet takes the source over:
 // close only the set.
-func Training(ctx context.Context, s *Source, x vision.Extractor, o *TrainingOptions) (*TrainingSet, error) {
+func Training(ctx context.Context, s *Source, x regions.Extractor, o *TrainingOptions) (*TrainingSet, error) {
 	var opts TrainingOptions
 	if o != nil {
 		opts = *o
 	}
 	if len(opts.Views) == 0 {
-		opts.Views = []vision.View{{}}
+		opts.Views = []regions.View{{}}
 	}
 	if s.Precomputed() {
 		if len(opts.Views) > 1 {
@@ -84,7 +84,7 @@ func Training(ctx context.Context, s *Source, x vision.Extractor, o *TrainingOpt
 	return newTrainingSet(s, cache, opts.Views)
 }
 
-func newTrainingSet(s *Source, cache *featurecache.Cache, views []vision.View) (*TrainingSet, error) {
+func newTrainingSet(s *Source, cache *featurecache.Cache, views []regions.View) (*TrainingSet, error) {
 	if cache.Len() != len(s.Items) || cache.Views() != len(views) {
 		return nil, errors.Join(fmt.Errorf("%s: %d items of %d views, want %d of %d: remove it", cache.Path(), cache.Len(), cache.Views(), len(s.Items), len(views)), cache.Close())
 	}
@@ -106,7 +106,7 @@ func newTrainingSet(s *Source, cache *featurecache.Cache, views []vision.View) (
 }
 
 // fill extracts what the cache lacks.
-func fill(ctx context.Context, s *Source, x vision.Extractor, o *TrainingOptions, key featurecache.Key) (_ *featurecache.Cache, err error) {
+func fill(ctx context.Context, s *Source, x regions.Extractor, o *TrainingOptions, key featurecache.Key) (_ *featurecache.Cache, err error) {
 	if err := os.MkdirAll(filepath.Dir(o.Cache), 0o755); err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func fill(ctx context.Context, s *Source, x vision.Extractor, o *TrainingOptions
 	}
 	report()
 	views := o.Views
-	if len(views) == 1 && views[0] == (vision.View{}) {
+	if len(views) == 1 && views[0] == (regions.View{}) {
 		views = nil
 	}
 	for e, err := range Regions(ctx, s, x, w.Done(), views) {
@@ -146,7 +146,7 @@ func fill(ctx context.Context, s *Source, x vision.Extractor, o *TrainingOptions
 }
 
 // cacheKey identifies all that decides the regions.
-func cacheKey(s *Source, x vision.Extractor, o *TrainingOptions) (featurecache.Key, error) {
+func cacheKey(s *Source, x regions.Extractor, o *TrainingOptions) (featurecache.Key, error) {
 	h := sha256.New()
 	config, err := json.Marshal(x.Config())
 	if err != nil {
@@ -155,7 +155,7 @@ func cacheKey(s *Source, x vision.Extractor, o *TrainingOptions) (featurecache.K
 	fmt.Fprintf(h, "%s\n%v\n%d %t\n", config, o.Views, x.Dim(), o.Exact)
 	for _, name := range x.Config().Files() {
 		fmt.Fprintf(h, "%q ", name)
-		if err := copyFile(h, filepath.Join(o.Dir, name)); err != nil {
+		if err := CopyFile(h, filepath.Join(o.Dir, name)); err != nil {
 			return featurecache.Key{}, err
 		}
 	}
@@ -165,7 +165,8 @@ func cacheKey(s *Source, x vision.Extractor, o *TrainingOptions) (featurecache.K
 	return featurecache.Key(h.Sum(nil)), nil
 }
 
-func copyFile(w io.Writer, path string) error {
+// CopyFile writes the content of a file to w.
+func CopyFile(w io.Writer, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -220,7 +221,7 @@ func (t *TrainingSet) Dim() int {
 func (t *TrainingSet) ID(i int) string { return t.Items[i].ID }
 
 // Views are the views that Load knows; it must not be changed.
-func (t *TrainingSet) Views() []vision.View { return t.views }
+func (t *TrainingSet) Views() []regions.View { return t.views }
 
 // Load is the regions of a view of item i.
 func (t *TrainingSet) Load(ctx context.Context, i, view int) (*region.Set, error) {

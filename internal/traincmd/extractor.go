@@ -15,18 +15,18 @@ import (
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/region"
+	"github.com/aladin-go/aladin/internal/regions"
 	"github.com/aladin-go/aladin/internal/source"
-	"github.com/aladin-go/aladin/internal/vision"
 	"github.com/aladin-go/aladin/train"
 )
 
 // An extractor is where regions come from, and what the bundle must keep of it.
 type extractor struct {
-	x        vision.Extractor // nil: precomputed
-	single   vision.Extractor // nil: x; see openExtractor
-	dir      string           // of its files
-	views    []vision.View    // what training sees of a picture
-	tags     []string         // class names it can give
+	x        regions.Extractor // nil: precomputed
+	single   regions.Extractor // nil: x; see openExtractor
+	dir      string            // of its files
+	views    []regions.View    // what training sees of a picture
+	tags     []string          // class names it can give
 	manifest bundle.Regions
 	files    map[string]func(io.Writer) error
 }
@@ -48,7 +48,7 @@ func (e *extractor) plain() *extractor {
 }
 
 func (e *extractor) close() {
-	for _, x := range []vision.Extractor{e.x, e.single} {
+	for _, x := range []regions.Extractor{e.x, e.single} {
 		if x != nil {
 			x.Close()
 		}
@@ -72,7 +72,7 @@ func openExtractor(name string, start *train.Model, data *source.Flags, cfg *tra
 		return nil, err
 	}
 	opts := &ort.Options{Threads: threads, Device: device}
-	if e.x, err = vision.Open(vc, dir, opts); err != nil {
+	if e.x, err = regions.Open(vc, dir, opts); err != nil {
 		return nil, err
 	}
 	// Averaged with its mirror image, a picture has no second view. So training sees the one or the other,
@@ -80,7 +80,7 @@ func openExtractor(name string, start *train.Model, data *source.Flags, cfg *tra
 	if vc.Regions != nil && vc.Regions.Flip && slices.Contains(cfg.Training.Augment, "flip") {
 		once := vc.Clone()
 		once.Regions.Flip = false
-		if e.single, err = vision.Open(once, dir, opts); err != nil {
+		if e.single, err = regions.Open(once, dir, opts); err != nil {
 			e.close()
 			return nil, err
 		}
@@ -105,9 +105,9 @@ func openExtractor(name string, start *train.Model, data *source.Flags, cfg *tra
 
 // extractorConfig reads --regions: a JSON file, a bundle's folder, or a preset; "" is the teacher's own or
 // the preset of raw patches.
-func extractorConfig(name string, start *train.Model) (*vision.Config, string, error) {
+func extractorConfig(name string, start *train.Model) (*regions.Config, string, error) {
 	if name == "" && start != nil && start.Regions.Kind != bundle.Precomputed {
-		vc, err := vision.ParseConfig(start.Regions.Config)
+		vc, err := regions.ParseConfig(start.Regions.Config)
 		return vc, start.Dir, err
 	}
 	if name == "" {
@@ -127,32 +127,32 @@ func extractorConfig(name string, start *train.Model) (*vision.Config, string, e
 		if err != nil {
 			return nil, "", err
 		}
-		vc, err := vision.ParseConfig(b.Manifest.Regions.Config)
+		vc, err := regions.ParseConfig(b.Manifest.Regions.Config)
 		return vc, dir, err
 	case err == nil:
-		vc, err := vision.ReadConfig(name)
+		vc, err := regions.ReadConfig(name)
 		return vc, filepath.Dir(name), err
-	case errors.Is(err, fs.ErrNotExist) && slices.Contains(vision.Presets(), name):
-		vc, err := vision.Preset(name)
+	case errors.Is(err, fs.ErrNotExist) && slices.Contains(regions.Presets(), name):
+		vc, err := regions.Preset(name)
 		if err == nil && len(vc.Files()) > 0 {
 			err = cli.Misuse("the preset %s needs its model files beside it: aladin-train init --regions FILE.json makes a bundle of them", name)
 		}
 		return vc, "", err
 	}
-	return nil, "", fmt.Errorf("--regions %s: neither a file nor a preset (%s): %w", name, strings.Join(vision.Presets(), ", "), err)
+	return nil, "", fmt.Errorf("--regions %s: neither a file nor a preset (%s): %w", name, strings.Join(regions.Presets(), ", "), err)
 }
 
 // views are the ways in which training looks at a picture, by the names in training.augment. With both, one
 // of the parts is mirrored.
-func views(names []string) ([]vision.View, error) {
-	out := []vision.View{{}}
+func views(names []string) ([]regions.View, error) {
+	out := []regions.View{{}}
 	for _, n := range names {
 		switch n {
 		case "flip":
-			out = append(out, vision.View{Flip: true})
+			out = append(out, regions.View{Flip: true})
 		case "crop":
 			mirror := slices.Contains(names, "flip")
-			out = append(out, vision.View{Crop: region.Box{0, 0, 0.85, 0.85}}, vision.View{Crop: region.Box{0.15, 0.15, 1, 1}, Flip: mirror})
+			out = append(out, regions.View{Crop: region.Box{0, 0, 0.85, 0.85}}, regions.View{Crop: region.Box{0.15, 0.15, 1, 1}, Flip: mirror})
 		default:
 			return nil, cli.Misuse("training.augment names %q; known are crop and flip", n)
 		}

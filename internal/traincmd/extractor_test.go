@@ -12,8 +12,8 @@ import (
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/region"
+	"github.com/aladin-go/aladin/internal/regions"
 	"github.com/aladin-go/aladin/internal/source"
-	"github.com/aladin-go/aladin/internal/vision"
 	"github.com/aladin-go/aladin/train"
 )
 
@@ -48,7 +48,7 @@ func TestTrainingSeesOnePictureWhereTheModelAveragesTwo(t *testing.T) {
 		require.Equal(t, len(e.views), len(e.augmented().views))
 		require.True(t, e.plain().x.Config().Regions.Flip)
 		require.Empty(t, e.plain().views)
-		var kept vision.Config
+		var kept regions.Config
 		require.NoError(t, json.Unmarshal(e.manifest.Config, &kept))
 		require.True(t, kept.Regions.Flip, "the model goes on averaging")
 		e.close()
@@ -59,7 +59,7 @@ func TestViews(t *testing.T) {
 	both, err := views([]string{"flip", "crop"})
 	require.NoError(t, err)
 	require.Len(t, both, 4)
-	require.Equal(t, vision.View{}, both[0], "view 0 is the picture as it is")
+	require.Equal(t, regions.View{}, both[0], "view 0 is the picture as it is")
 	mirrored, parts := 0, map[region.Box]bool{}
 	for _, v := range both {
 		if v.Flip {

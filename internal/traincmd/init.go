@@ -13,7 +13,7 @@ import (
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/cli"
-	"github.com/aladin-go/aladin/internal/vision"
+	"github.com/aladin-go/aladin/internal/regions"
 )
 
 var initVerb = cli.Verb{
@@ -28,10 +28,10 @@ trained for with aladin-train run. --print shows a ready-made description as a s
   aladin-train init --regions mobilenet-yolox --print > mine.json
   aladin-train init --regions mine.json --models models --out mine.skeleton
 
-Ready-made: ` + strings.Join(vision.Presets(), ", ") + `.
+Ready-made: ` + strings.Join(regions.Presets(), ", ") + `.
 `,
 	Setup: func(f *cli.Flags) cli.Body {
-		regions := f.String("regions", "", "`description` of the extractor: a JSON file, or the name of a ready-made one")
+		source := f.String("regions", "", "`description` of the extractor: a JSON file, or the name of a ready-made one")
 		models := f.String("models", "", "`folder` of the models that the description names (default the description's own)")
 		out := f.String("out", "", "`bundle` to write")
 		name := f.String("name", "", "the model's `name`; the description's if not given")
@@ -41,12 +41,12 @@ Ready-made: ` + strings.Join(vision.Presets(), ", ") + `.
 			switch {
 			case len(args) > 0:
 				return cli.Misuse("init takes no arguments, have %q", args)
-			case *regions == "":
-				return cli.Misuse("--regions is missing: a JSON file, or one of %s", strings.Join(vision.Presets(), ", "))
+			case *source == "":
+				return cli.Misuse("--regions is missing: a JSON file, or one of %s", strings.Join(regions.Presets(), ", "))
 			case *out == "" && !*show:
 				return cli.Misuse("--out is missing: the bundle to write")
 			}
-			cfg, dir, err := readRegions(*regions, *models)
+			cfg, dir, err := readRegions(*source, *models)
 			if err != nil {
 				return err
 			}
@@ -68,11 +68,11 @@ Ready-made: ` + strings.Join(vision.Presets(), ", ") + `.
 }
 
 // readRegions reads a description and says where its models lie.
-func readRegions(what, models string) (cfg *vision.Config, dir string, err error) {
-	cfg, err = vision.ReadConfig(what)
+func readRegions(what, models string) (cfg *regions.Config, dir string, err error) {
+	cfg, err = regions.ReadConfig(what)
 	dir = filepath.Dir(what)
-	if errors.Is(err, fs.ErrNotExist) && slices.Contains(vision.Presets(), what) {
-		cfg, err = vision.Preset(what)
+	if errors.Is(err, fs.ErrNotExist) && slices.Contains(regions.Presets(), what) {
+		cfg, err = regions.Preset(what)
 	}
 	if models != "" {
 		dir = models
@@ -81,8 +81,8 @@ func readRegions(what, models string) (cfg *vision.Config, dir string, err error
 }
 
 // makeSkeleton tries the extractor and writes it as a bundle, in which all files lie side by side.
-func makeSkeleton(cfg *vision.Config, dir, name, out string) (*bundle.Bundle, error) {
-	x, err := vision.Open(cfg, dir, nil)
+func makeSkeleton(cfg *regions.Config, dir, name, out string) (*bundle.Bundle, error) {
+	x, err := regions.Open(cfg, dir, nil)
 	if err != nil {
 		return nil, err
 	}

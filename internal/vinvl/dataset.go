@@ -444,7 +444,7 @@ func pick(m Merged, fast, det *Objects) *Objects {
 func (d *Dataset) appendDetic(features []float32, o *Objects, t table, i int) []float32 {
 	b := o.box(i)
 	features = append(features, t.row(i)...)
-	features = append(features, b[0], b[1], b[2], b[3], b.Height(), b.Width())
+	features = append(features, b[0], b[1], b[2], b[3], region.Height(b), region.Width(b))
 	for n := t.dim + boxNumbers; n < d.pad; n++ {
 		features = append(features, 0)
 	}

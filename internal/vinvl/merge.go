@@ -84,7 +84,7 @@ func Merge(fast, det *Objects, s Stats) []Merged {
 next:
 	for _, c := range all {
 		for _, k := range kept {
-			if k.class == c.class && k.box.IoU(c.box) > mergeIoU {
+			if k.class == c.class && region.IoU(k.box, c.box) > mergeIoU {
 				continue next
 			}
 		}

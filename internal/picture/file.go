@@ -1,0 +1,207 @@
+package picture
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// DefaultMaxPixels is what Options.MaxPixels means where it is 0. It admits photos of 200 megapixels.
+const DefaultMaxPixels = 1 << 28
+
+// Options bound what is decoded. Nil and zero values are the defaults.
+type Options struct {
+	MaxPixels int64 // width × height; 0 is DefaultMaxPixels
+	MaxBytes  int64 // of the file; 0 is 1 GiB
+	// Detail is the longest side in pixels that the picture will be sampled at; 0 keeps as many pixels as
+	// the bounds allow. Pictures of many times as many pixels are then decoded to fewer, which is faster
+	// and takes less memory.
+	Detail int
+}
+
+func (o *Options) orDefault() Options {
+	var out Options
+	if o != nil {
+		out = *o
+	}
+	if out.MaxPixels <= 0 {
+		out.MaxPixels = DefaultMaxPixels
+	}
+	if out.MaxBytes <= 0 {
+		out.MaxBytes = 1 << 30
+	}
+	return out
+}
+
+// A File is a picture whose header has been read.
+type File struct {
+	Kind Kind
+	W, H int // upright
+
+	name   string
+	opts   Options
+	in     *input
+	header header
+	closer io.Closer
+	ready  *Picture // of an image in memory
+}
+
+// A header is what a format's first bytes say.
+type header struct {
+	w, h int   // as stored
+	cost int64 // bytes that decoding takes at most
+	turn turn
+}
+
+// A codec reads one format. Its functions return errors of this package or those of reading.
+type codec struct {
+	header func(f *File) (header, error)
+	decode func(ctx context.Context, f *File) (*Picture, error)
+}
+
+var codecs = map[Kind]*codec{
+	JPEG: jpegCodec,
+	PNG:  pngCodec,
+	GIF:  gifCodec,
+	WebP: webpCodec,
+}
+
+// OpenFile opens the picture at path; see [Open]. Errors, also those of its methods, name the file.
+func OpenFile(path string, o *Options) (*File, error) {
+	// Looked at before it is opened: opening a pipe would wait for its writer.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("picture: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fail(ErrFormat, "%s: is %s, not a file", path, kindOf(info.Mode()))
+	}
+	r, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("picture: %w", err)
+	}
+	f, err := open(path, r, o)
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	f.closer = r
+	return f, nil
+}
+
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a folder"
+	case m&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	default:
+		return "a special file"
+	}
+}
+
+// Open reads a picture's header. Files and readers of bytes in memory are read where they lie, as long as
+// the File is used; of others everything is read at once. Closing the File closes r, if r can be closed.
+func Open(r io.Reader, o *Options) (*File, error) {
+	f, err := open("", r, o)
+	if err == nil {
+		f.closer, _ = r.(io.Closer)
+	}
+	return f, err
+}
+
+// OpenImage wraps a picture in memory.
+func OpenImage(img image.Image) (*File, error) {
+	p, err := New(img)
+	if err != nil {
+		return nil, err
+	}
+	return &File{W: p.W, H: p.H, ready: p}, nil
+}
+
+func open(name string, r io.Reader, o *Options) (_ *File, err error) {
+	defer func() { err = named(name, err) }()
+	f := &File{name: name, opts: o.orDefault()}
+	if f.in, err = newInput(r, f.opts.MaxBytes); err != nil {
+		return nil, err
+	}
+	head, err := f.in.head(sniffed)
+	if err != nil {
+		return nil, err
+	}
+	f.Kind = Sniff(head)
+	c := codecs[f.Kind]
+	if c == nil {
+		return nil, fail(ErrFormat, "none of the formats that are read (begins with %q)", head[:min(len(head), 12)])
+	}
+	if f.header, err = c.header(f); err != nil {
+		return nil, err
+	}
+	h := f.header
+	if h.w <= 0 || h.h <= 0 {
+		return nil, fail(ErrFormat, "%s of %d×%d pixels", f.Kind, h.w, h.h)
+	}
+	if int64(h.w) > f.opts.MaxPixels/int64(h.h) {
+		return nil, fail(ErrTooLarge, "%s of %d×%d pixels (limit %d)", f.Kind, h.w, h.h, f.opts.MaxPixels)
+	}
+	f.W, f.H = h.turn.size(h.w, h.h)
+	return f, nil
+}
+
+// Close closes what the pixels are read from.
+func (f *File) Close() error {
+	if f.closer == nil {
+		return nil
+	}
+	return f.closer.Close()
+}
+
+// Decode reads the pixels. Callers that keep several pictures, or work on several at a time, [Reserve] the
+// memory first.
+func (f *File) Decode(ctx context.Context) (p *Picture, err error) {
+	if f.ready != nil {
+		return f.ready, ctx.Err()
+	}
+	// Some decoders are other people's code fed with anybody's bytes.
+	defer func() {
+		if r := recover(); r != nil {
+			p, err = nil, fail(ErrFormat, "%s decoder gave up: %v", f.Kind, r)
+		}
+		err = named(f.name, err)
+	}()
+	return codecs[f.Kind].decode(ctx, f)
+}
+
+// Decode opens and decodes one picture within the process's budget of memory.
+func Decode(ctx context.Context, r io.Reader, o *Options) (*Picture, error) {
+	f, err := Open(r, o)
+	if err != nil {
+		return nil, err
+	}
+	return f.decodeAlone(ctx)
+}
+
+// DecodeFile is Decode for the file at path.
+func DecodeFile(ctx context.Context, path string, o *Options) (*Picture, error) {
+	f, err := OpenFile(path, o)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.decodeAlone(ctx)
+}
+
+func (f *File) decodeAlone(ctx context.Context) (*Picture, error) {
+	release, err := Reserve(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return f.Decode(ctx)
+}
+
+// Cost is how many bytes decoding the file and keeping its picture take at most.
+func (f *File) Cost() int64 { return f.header.cost }

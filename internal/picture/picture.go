@@ -1,0 +1,139 @@
+package picture
+
+import (
+	"image"
+	"image/color"
+	"image/draw"
+	"sync"
+)
+
+// A Rect is a rectangle of a picture in pixels, X0,Y0 the upper left corner. Pixel (i, j) covers
+// i…i+1 and j…j+1.
+type Rect struct{ X0, Y0, X1, Y1 float64 }
+
+// W and H are the sides.
+func (r Rect) W() float64 { return r.X1 - r.X0 }
+func (r Rect) H() float64 { return r.Y1 - r.Y0 }
+
+// A Picture is the pixels of one picture, upright. It is safe for concurrent use.
+type Picture struct {
+	// W and H are the sides of the picture as it is shown. Decoding may have kept fewer pixels (see
+	// [Options.Detail]); coordinates are always those of the whole picture.
+	W, H int
+	// Note says what is missing of a damaged picture that is good enough to be used; "" is nothing.
+	Note string
+
+	colour colourSpace
+	planes []plane // as stored, which is not upright
+	turn   turn
+
+	mu     sync.Mutex
+	shrunk map[shrinkKey]plane
+}
+
+type colourSpace uint8
+
+const (
+	grey colourSpace = iota // one plane
+	rgb
+	ycc // JFIF's Y, Cb, Cr
+)
+
+type shrinkKey struct{ plane, fx, fy int }
+
+// New makes a Picture of an image, which must not be changed as long as the Picture is used. The planes of
+// *image.YCbCr and *image.Gray are used as they are.
+func New(img image.Image) (*Picture, error) {
+	if img == nil || img.Bounds().Empty() {
+		return nil, fail(ErrFormat, "it has no pixels")
+	}
+	return fromImage(img, upright), nil
+}
+
+// fromImage makes a picture of one that lies as o says.
+func fromImage(img image.Image, o turn) *Picture {
+	b := img.Bounds()
+	p := &Picture{turn: o}
+	p.W, p.H = o.size(b.Dx(), b.Dy())
+	switch m := img.(type) {
+	case *image.YCbCr:
+		if b.Min == (image.Point{}) {
+			p.colour = ycc
+			cw, ch, sx, sy := chroma(m)
+			p.planes = []plane{
+				{pix: m.Y, stride: m.YStride, w: b.Dx(), h: b.Dy(), sx: 1, sy: 1},
+				{pix: m.Cb, stride: m.CStride, w: cw, h: ch, sx: sx, sy: sy},
+				{pix: m.Cr, stride: m.CStride, w: cw, h: ch, sx: sx, sy: sy},
+			}
+			return p
+		}
+	case *image.Gray:
+		p.planes = []plane{{pix: m.Pix[m.PixOffset(b.Min.X, b.Min.Y):], stride: m.Stride, w: b.Dx(), h: b.Dy(), sx: 1, sy: 1}}
+		return p
+	}
+	p.colour, p.planes = rgb, apart(img)
+	return p
+}
+
+// apart copies the three colours to planes of their own, which are much faster to filter, a few rows at a
+// time. Transparent pixels are laid on white.
+func apart(img image.Image) []plane {
+	b := img.Bounds()
+	w, h := b.Dx(), b.Dy()
+	all := make([]uint8, 3*w*h)
+	red, green, blue := all[:w*h], all[w*h:2*w*h], all[2*w*h:]
+	split := func(pix []uint8, at int) { // opaque RGBA
+		r, g, b := red[at:], green[at:], blue[at:]
+		for i := range len(pix) / 4 {
+			p := pix[4*i : 4*i+3 : 4*i+3]
+			r[i], g[i], b[i] = p[0], p[1], p[2]
+		}
+	}
+	opaque := false
+	if o, ok := img.(interface{ Opaque() bool }); ok {
+		opaque = o.Opaque()
+	}
+	if m, ok := img.(*image.RGBA); ok && opaque {
+		for y := range h {
+			split(m.Pix[y*m.Stride:][:4*w], y*w)
+		}
+	} else {
+		band := image.NewRGBA(image.Rect(0, 0, w, min(h, 1+(1<<16)/w)))
+		for y := 0; y < h; y += band.Rect.Dy() {
+			r := image.Rect(0, 0, w, min(band.Rect.Dy(), h-y))
+			op := draw.Src
+			if !opaque {
+				draw.Draw(band, r, image.NewUniform(color.White), image.Point{}, draw.Src)
+				op = draw.Over
+			}
+			draw.Draw(band, r, img, image.Pt(b.Min.X, b.Min.Y+y), op)
+			split(band.Pix[:4*w*r.Dy()], y*w)
+		}
+	}
+	out := make([]plane, 3)
+	for i, pix := range [][]uint8{red, green, blue} {
+		out[i] = plane{pix: pix, stride: w, w: w, h: h, sx: 1, sy: 1}
+	}
+	return out
+}
+
+// chroma is the size of m's colour planes and their pixels per picture pixel.
+func chroma(m *image.YCbCr) (w, h int, sx, sy float64) {
+	rx, ry := 1, 1
+	switch m.SubsampleRatio {
+	case image.YCbCrSubsampleRatio422:
+		rx = 2
+	case image.YCbCrSubsampleRatio420:
+		rx, ry = 2, 2
+	case image.YCbCrSubsampleRatio440:
+		ry = 2
+	case image.YCbCrSubsampleRatio411:
+		rx = 4
+	case image.YCbCrSubsampleRatio410:
+		rx, ry = 4, 2
+	}
+	return (m.Rect.Dx() + rx - 1) / rx, (m.Rect.Dy() + ry - 1) / ry, 1 / float64(rx), 1 / float64(ry)
+}
+
+// Bounds is the whole picture.
+func (p *Picture) Bounds() Rect { return Rect{0, 0, float64(p.W), float64(p.H)} }

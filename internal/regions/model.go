@@ -1,0 +1,324 @@
+package regions
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/aladin-go/aladin/internal/onnx"
+	"github.com/aladin-go/aladin/internal/ort"
+)
+
+// A model is one opened ONNX file with what its ModelConfig says.
+type model struct {
+	cfg     *ModelConfig
+	session *ort.Session
+	input   ort.Info
+	outputs []string // those that are read
+	h, w    int
+	resized bool // to another size than the file states
+	batch   int  // pictures a run
+	fixed   bool // the batch is part of the model
+	gain    [3]float32
+	bias    [3]float32 // a value v of channel c is given as v·gain[c] + bias[c]
+	scratch sync.Pool  // *[]float32 of 3·h·w values
+}
+
+// openModel opens the file, with inner values that the configuration names made outputs.
+func openModel(cfg *ModelConfig, dir string, opts *ort.Options) (*model, error) {
+	path := filepath.Join(dir, cfg.File)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("regions: %w", err)
+	}
+	file, err := onnx.Unmarshal(data)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
+	}
+	m := &model{cfg: cfg}
+	if err := m.chooseOutputs(file); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var o ort.Options
+	if opts != nil {
+		o = *opts
+	}
+	o.Threads = 1 // pictures run side by side instead
+	o.Outputs = m.outputs
+	before := len(file.Graph.Outputs)
+	if err := file.Expose(m.outputs...); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
+	}
+	for _, o := range file.Graph.Outputs[before:] {
+		if o.Type == onnx.Undefined {
+			o.Type = onnx.Float // inner values rarely state their type, and features are floats
+		}
+	}
+	m.resized = m.resize(file)
+	if len(file.Graph.Outputs) == before && !m.resized {
+		m.session, err = ort.Open(path, &o) // so that weights in other files are found
+	} else {
+		m.session, err = ort.Load(file.Marshal(), &o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("regions: %s: %w", path, err)
+	}
+	if err := m.fitInput(); err != nil {
+		m.session.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for c := range 3 {
+		m.gain[c] = float32(cfg.Scale / cfg.Std[c])
+		m.bias[c] = float32(-cfg.Mean[c] / cfg.Std[c])
+	}
+	m.scratch.New = func() any {
+		b := make([]float32, 3*m.h*m.w)
+		return &b
+	}
+	return m, nil
+}
+
+// resize makes the model take pictures of the configured size where its file fixes another, if only a
+// feature maps are wanted of it: what leads to them is convolutions in most backbones, and they take any size.
+func (m *model) resize(file *onnx.Model) bool {
+	if m.cfg.Size == nil || m.cfg.FeatureMaps == nil || m.cfg.Boxes != nil {
+		return false
+	}
+	for _, in := range file.Graph.Inputs {
+		if len(in.Shape) != 4 || m.cfg.Input != "" && in.Name != m.cfg.Input {
+			continue
+		}
+		shape := append(onnx.Shape(nil), in.Shape...)
+		first := 2
+		if m.cfg.Layout == layoutNHWC {
+			first = 1
+		}
+		changed := false
+		for i, n := range m.cfg.Size {
+			d := &shape[first+i]
+			changed = changed || d.Fixed() && *d != onnx.D(n)
+			*d = onnx.D(n)
+		}
+		if !changed {
+			return false
+		}
+		file.Keep(m.outputs...)
+		return file.ResizeInput(in.Name, shape)
+	}
+	return false
+}
+
+// chooseOutputs lists the outputs to read and fills in the default one.
+func (m *model) chooseOutputs(file *onnx.Model) error {
+	for _, f := range m.cfg.FeatureMaps {
+		m.outputs = append(m.outputs, f.Output)
+	}
+	b := m.cfg.Boxes
+	if b == nil {
+		return nil
+	}
+	if b.Kind != boxesNMS && b.Output == "" {
+		var names []string
+		for _, o := range file.Graph.Outputs {
+			names = append(names, o.Name)
+		}
+		if len(names) != 1 {
+			return fmt.Errorf("%w: boxes.output is missing, and the model has the outputs %q", ErrConfig, names)
+		}
+		b.Output = names[0]
+	}
+	for _, name := range []string{b.Output, b.Boxes, b.Scores, b.Classes, b.Count} {
+		if name != "" && !slices.Contains(m.outputs, name) {
+			m.outputs = append(m.outputs, name)
+		}
+	}
+	return nil
+}
+
+// fitInput finds the picture's input and settles its size and batch.
+func (m *model) fitInput() error {
+	infos := m.session.Inputs()
+	at := slices.IndexFunc(infos, func(i ort.Info) bool { return i.Name == m.cfg.Input })
+	if m.cfg.Input == "" && len(infos) == 1 {
+		at = 0
+	}
+	if at < 0 || len(infos) != 1 {
+		return fmt.Errorf("%w: input %q: the model has the inputs %v, and only a picture can be given", ErrModel, m.cfg.Input, infos)
+	}
+	m.input = infos[at]
+	if t := m.input.Type; t != ort.TypeFloat32 && t != ort.TypeUint8 {
+		return fmt.Errorf("%w: input %s: only float32 and uint8 can be given", ErrModel, m.input)
+	}
+	shape := m.input.Shape
+	if shape == nil {
+		shape = []int64{-1, -1, -1, -1}
+	}
+	if len(shape) != 4 {
+		return fmt.Errorf("%w: input %s has not 4 dimensions", ErrModel, m.input)
+	}
+	channels, h, w := shape[1], shape[2], shape[3]
+	if m.cfg.Layout == layoutNHWC {
+		h, w, channels = shape[1], shape[2], shape[3]
+	}
+	if channels >= 0 && channels != 3 {
+		return fmt.Errorf("%w: input %s has %d channels where layout %q wants 3", ErrModel, m.input, channels, m.cfg.Layout)
+	}
+	if m.cfg.Size == nil {
+		if h <= 0 || w <= 0 {
+			return fmt.Errorf("%w: size is missing, and input %s leaves it open", ErrConfig, m.input)
+		}
+		m.cfg.Size = []int{int(h), int(w)}
+	}
+	m.h, m.w = m.cfg.Size[0], m.cfg.Size[1]
+	if h >= 0 && int(h) != m.h || w >= 0 && int(w) != m.w {
+		return fmt.Errorf("%w: input %s does not take size %v", ErrModel, m.input, m.cfg.Size)
+	}
+	m.batch = m.cfg.Batch
+	switch {
+	case shape[0] > 0:
+		m.batch, m.fixed = int(shape[0]), true
+	case m.batch == 0 && m.session.Device() == "cpu":
+		m.batch = 1
+	case m.batch == 0:
+		m.batch = 16
+	}
+	return nil
+}
+
+// A value is an output of a model for one picture.
+type value struct {
+	shape []int // the first is 1 where the model has a batch dimension
+	data  []float32
+}
+
+// A reply is what a model says of one view.
+type reply struct {
+	frame  frame
+	values map[string]value
+}
+
+// run gives the views to the model.
+func (m *model) run(ctx context.Context, views []view) ([]reply, error) {
+	replies := make([]reply, 0, len(views))
+	for part := range slices.Chunk(views, m.batch) {
+		n := len(part)
+		if m.fixed {
+			n = m.batch // the rest stays zero
+		}
+		frames := make([]frame, len(part))
+		input, err := m.prepare(part, n, frames)
+		if err != nil {
+			return nil, err
+		}
+		outputs, err := m.session.Run(ctx, map[string]*ort.Tensor{m.input.Name: input}, m.outputs...)
+		if err != nil {
+			return nil, fmt.Errorf("regions: model %q: %w", m.cfg.Name, err)
+		}
+		for i, f := range frames {
+			r := reply{f, make(map[string]value, len(m.outputs))}
+			for name, t := range outputs {
+				if r.values[name], err = slice(name, t, i, n); err != nil {
+					return nil, fmt.Errorf("%w: model %q: %w", ErrModel, m.cfg.Name, err)
+				}
+			}
+			replies = append(replies, r)
+		}
+	}
+	return replies, nil
+}
+
+// prepare makes the input for n pictures of which views are the first.
+func (m *model) prepare(views []view, n int, frames []frame) (*ort.Tensor, error) {
+	size := 3 * m.h * m.w
+	data := make([]float32, n*size)
+	planes := m.scratch.Get().(*[]float32)
+	defer m.scratch.Put(planes)
+	for i, v := range views {
+		frames[i] = m.cfg.Resize.frame(v.w(), v.h(), m.w, m.h)
+		m.cfg.Resize.draw(*planes, v, frames[i])
+		m.arrange(data[i*size:(i+1)*size], *planes)
+	}
+	shape := []int64{int64(n), 3, int64(m.h), int64(m.w)}
+	if m.cfg.Layout == layoutNHWC {
+		shape = []int64{int64(n), int64(m.h), int64(m.w), 3}
+	}
+	if m.input.Type == ort.TypeUint8 {
+		bytes := make([]uint8, len(data))
+		for i, v := range data {
+			bytes[i] = uint8(min(max(v+0.5, 0), 255))
+		}
+		return ort.Uint8(shape, bytes), nil
+	}
+	return ort.Float32(shape, data), nil
+}
+
+// arrange writes the planes of red, green and blue in the model's layout and numbers.
+func (m *model) arrange(dst, planes []float32) {
+	n := m.h * m.w
+	for c := range 3 {
+		plane := planes[c*n : (c+1)*n]
+		gain, bias := m.gain[c], m.bias[c]
+		at := c
+		if m.cfg.Channels == "BGR" {
+			at = 2 - c
+		}
+		if m.cfg.Layout == layoutNCHW {
+			out := dst[at*n : (at+1)*n]
+			for i, v := range plane {
+				out[i] = float32(v*gain) + bias
+			}
+			continue
+		}
+		for i, v := range plane {
+			dst[3*i+at] = float32(v*gain) + bias
+		}
+	}
+}
+
+// slice is picture i's share of an output for n pictures.
+func slice(name string, t *ort.Tensor, i, n int) (value, error) {
+	data, err := floats(t)
+	if err != nil {
+		return value{}, fmt.Errorf("output %q: %w", name, err)
+	}
+	v := value{shape: make([]int, len(t.Shape())), data: data}
+	for k, d := range t.Shape() {
+		v.shape[k] = int(d)
+	}
+	if n == 1 {
+		return v, nil
+	}
+	if len(v.shape) == 0 || v.shape[0] != n {
+		return value{}, fmt.Errorf("output %q has shape %v for a batch of %d pictures; set batch to 1", name, v.shape, n)
+	}
+	v.shape[0] = 1
+	each := len(data) / n
+	v.data = data[i*each : (i+1)*each]
+	return v, nil
+}
+
+// floats is the tensor's values as float32.
+func floats(t *ort.Tensor) ([]float32, error) {
+	switch t.Type() {
+	case ort.TypeFloat32:
+		return t.Float32(), nil
+	case ort.TypeInt64:
+		return converted(t.Int64()), nil
+	case ort.TypeInt32:
+		return converted(t.Int32()), nil
+	case ort.TypeFloat64:
+		return converted(t.Float64()), nil
+	}
+	return nil, fmt.Errorf("type %s cannot be read", t.Type())
+}
+
+func converted[T int32 | int64 | float64](in []T) []float32 {
+	out := make([]float32, len(in))
+	for i, v := range in {
+		out[i] = float32(v)
+	}
+	return out
+}
