@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aladin-go/aladin/internal/atomicfile"
+	"github.com/aladin-go/aladin/internal/picture"
 )
 
 // diskCache keeps small files in a folder, bounded in bytes; the least recently
@@ -90,7 +91,7 @@ func (c *diskCache) get(key string) ([]byte, bool) {
 	}
 	p := c.path(key)
 	b, err := os.ReadFile(p)
-	if err != nil || pictureType(b) != "image/jpeg" {
+	if err != nil || picture.Sniff(b) != picture.JPEG {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if e, ok := c.entries[key]; ok {

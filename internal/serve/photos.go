@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"image"
-	_ "image/gif" // for DecodeConfig, like the two below
-	_ "image/jpeg"
-	_ "image/png"
 	"io"
 	"io/fs"
 	"mime"
@@ -16,8 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rwcarlsen/goexif/exif"
-	_ "golang.org/x/image/webp"
+	"github.com/aladin-go/aladin/internal/picture"
 )
 
 // photos finds and opens the pictures of items.
@@ -102,12 +98,12 @@ func newPhoto(f fs.File) (*photo, error) {
 	if !ok || !info.Mode().IsRegular() {
 		return nil, fs.ErrNotExist
 	}
-	var head [512]byte
+	var head [32]byte
 	n, err := io.ReadFull(seek, head[:])
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return nil, err
 	}
-	kind := pictureType(head[:n])
+	kind := picture.Sniff(head[:n]).MIME()
 	if kind == "" {
 		return nil, fs.ErrNotExist // a text beside the photos is none of them
 	}
@@ -117,23 +113,6 @@ func newPhoto(f fs.File) (*photo, error) {
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.LittleEndian, [2]int64{info.ModTime().UnixNano(), info.Size()})
 	return &photo{File: f, seek: seek, info: info, mime: kind, version: strconv.FormatUint(h.Sum64(), 36)}, nil
-}
-
-// pictureType tells what browsers can show, by its first bytes; "" for anything
-// else, markup included.
-func pictureType(head []byte) string {
-	magic := func(at int, s string) bool { return len(head) >= at+len(s) && string(head[at:at+len(s)]) == s }
-	switch {
-	case magic(0, "\xff\xd8\xff"):
-		return "image/jpeg"
-	case magic(0, "\x89PNG\r\n\x1a\n"):
-		return "image/png"
-	case magic(0, "GIF87a"), magic(0, "GIF89a"):
-		return "image/gif"
-	case magic(0, "RIFF") && magic(8, "WEBP"):
-		return "image/webp"
-	}
-	return ""
 }
 
 // size is the width and height of an item's picture as it is shown, 0 where there
@@ -148,35 +127,13 @@ func (p *photos) size(id string) image.Point {
 	if pt, ok := p.sizes.get(key); ok {
 		return pt
 	}
-	c, _, err := image.DecodeConfig(ph.seek)
+	f, err := picture.Open(ph.seek, nil)
 	if err != nil {
 		return image.Point{}
 	}
-	pt := image.Pt(c.Width, c.Height)
-	if ph.mime == "image/jpeg" && lying(ph.seek) {
-		pt.X, pt.Y = pt.Y, pt.X
-	}
+	pt := image.Pt(f.W, f.H)
 	p.sizes.put(key, pt, 16)
 	return pt
-}
-
-// lying says that a JPEG is shown turned by a quarter.
-func lying(r io.ReadSeeker) (yes bool) {
-	const headBytes = 256 << 10                      // EXIF comes first
-	defer func() { yes = yes && recover() == nil }() // the decoder trusts its input
-	if _, err := r.Seek(0, io.SeekStart); err != nil {
-		return false
-	}
-	x, err := exif.Decode(io.LimitReader(r, headBytes))
-	if err != nil {
-		return false
-	}
-	tag, err := x.Get(exif.Orientation)
-	if err != nil {
-		return false
-	}
-	v, err := tag.Int(0)
-	return err == nil && v >= 5 && v <= 8
 }
 
 // fileName is the name under which a browser may save an item's picture.
