@@ -2,6 +2,7 @@ package evalcmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -75,47 +76,79 @@ func (e *evaluation) compareCodecs(ctx context.Context) error {
 // timedQueries is how many queries a codec's speed is taken from.
 const timedQueries = 30
 
-func (e *evaluation) matchCodec(ctx context.Context, name string) (*codecRow, error) {
+// matchCodec ranks by the codes alone, in an index.
+func (e *evaluation) matchCodec(ctx context.Context, name string) (_ *codecRow, err error) {
 	codec, err := index.ParseCodec(name)
 	if err != nil {
 		return nil, err
 	}
-	images, captions := e.d.imageVectors, e.d.captionVectors
-	var imageCentre, textCentre []float32
-	if codec == vector.Bits { // signs about each side's own mean: the two sides do not overlap
-		imageCentre, textCentre = mean(images), mean(captions)
+	o := index.BuildOptions{Match: codec, Regions: index.None}
+	if codec == index.Bits { // signs about each side's own mean: the two sides do not overlap
+		o.QueryMean, o.NoRescore = mean(e.d.captionVectors), true
 	}
-	s := &codedScores{queries: make([]*vector.Query, captions.Len())}
-	if s.rows, err = vector.NewRows(codec, images.Dim, images.Data, imageCentre); err != nil {
-		return nil, err
-	}
-	for c := range s.queries {
-		if s.queries[c], err = vector.NewQuery(codec, captions.Row(c), textCentre); err != nil {
-			return nil, err
-		}
-	}
-	o, err := eval.RankSplit(ctx, s, e.owners, e.d.owner, e.split, e.ranking(nil))
+	c, err := e.collect(o)
 	if err != nil {
 		return nil, err
 	}
-	most := 10
+	defer func() { err = errors.Join(err, c.close()) }()
+	scores, err := e.searchScores(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	out, err := eval.RankSplit(ctx, scores, e.owners, e.d.owner, e.split, e.ranking(nil))
+	if err != nil {
+		return nil, err
+	}
+	ms, err := e.timeSearch(ctx, c, func(s *index.SearchStats) time.Duration { return s.Match })
+	if err != nil {
+		return nil, err
+	}
+	bytes := float64(vector.RowBytes(codec, e.d.imageVectors.Dim))
+	if vector.HasScale(codec) {
+		bytes += 4
+	}
+	return &codecRow{"match", name, bytes, ms, out.Retrieval()}, nil
+}
+
+// searchScores are the scores of all images for every caption by searching.
+func (e *evaluation) searchScores(ctx context.Context, c *collection) (*eval.Matrix, error) {
+	n, m := len(e.d.images), len(e.d.captions)
+	out := &eval.Matrix{Images: n, Captions: m, Data: make([]float32, n*m)}
+	const atOnce = 64
+	for from := 0; from < m; from += atOnce {
+		var queries []*index.Encoding
+		for k := from; k < min(from+atOnce, m); k++ {
+			queries = append(queries, e.query(c, k))
+		}
+		lists, err := c.SearchBatch(ctx, queries, &index.SearchOptions{K: n, MatchOnly: true, NoExplain: true, Exact: true})
+		if err != nil {
+			return nil, err
+		}
+		for k, hits := range lists {
+			for at, i := range c.images(hits) {
+				out.Data[i*m+from+k] = hits[at].Match
+			}
+		}
+	}
+	return out, nil
+}
+
+// timeSearch is the median milliseconds that a stage of a search takes.
+func (e *evaluation) timeSearch(ctx context.Context, c *collection, stage func(*index.SearchStats) time.Duration) (float64, error) {
+	most := index.DefaultK
 	if len(e.candidates) > 0 {
 		most = e.candidates[len(e.candidates)-1]
 	}
 	var times []time.Duration
 	for k := range timedQueries {
-		began := time.Now()
-		q := s.queries[k*len(s.queries)/timedQueries]
-		if _, err := vector.Search(ctx, []vector.Segment{{Rows: s.rows}}, []*vector.Query{q}, most, e.threads); err != nil {
-			return nil, err
+		var stats index.SearchStats
+		q := e.query(c, k*len(e.d.captions)/timedQueries)
+		if _, err := c.Search(ctx, q, &index.SearchOptions{Candidates: most, NoExplain: true, Stats: &stats}); err != nil {
+			return 0, err
 		}
-		times = append(times, time.Since(began))
+		times = append(times, stage(&stats))
 	}
-	bytes := float64(vector.RowBytes(codec, images.Dim))
-	if vector.HasScale(codec) {
-		bytes += 4
-	}
-	return &codecRow{"match", name, bytes, quantilesOf(times).P50, o.Retrieval()}, nil
+	return quantilesOf(times).P50, nil
 }
 
 func mean(v eval.Vectors) []float32 {
@@ -132,25 +165,8 @@ func mean(v eval.Vectors) []float32 {
 	return out
 }
 
-// codedScores are those of images kept as codes.
-type codedScores struct {
-	rows    *vector.Rows
-	queries []*vector.Query
-}
-
-func (s *codedScores) Dims() (images, captions int) { return s.rows.N, len(s.queries) }
-
-func (s *codedScores) Rows(images []int, dst []float32) error {
-	m := len(s.queries)
-	for c, q := range s.queries {
-		for k, i := range images {
-			dst[k*m+c] = vector.Score(s.rows, q, i)
-		}
-	}
-	return nil
-}
-
-func (e *evaluation) regionCodec(ctx context.Context, name string) (*codecRow, error) {
+// regionCodec re-ranks the candidates of matching in full precision by coded regions.
+func (e *evaluation) regionCodec(ctx context.Context, name string) (_ *codecRow, err error) {
 	codec, err := index.ParseCodec(name)
 	if err != nil {
 		return nil, err
@@ -165,15 +181,18 @@ func (e *evaluation) regionCodec(ctx context.Context, name string) (*codecRow, e
 	if err != nil {
 		return nil, err
 	}
-	a := &indexAligner{captions: make([]*vector.MaxSim, words.items())}
-	if a.blocks, err = encodeBlocks("image", layout, regions); err != nil {
+	a, err := newCodedAligner(regions, words, layout)
+	if err != nil {
 		return nil, err
 	}
-	bytes := meanLength(a.blocks)
-	for c := range a.captions {
-		if a.captions[c], err = vector.NewMaxSim(layout, words.rows(c), words.weightsOf(c)); err != nil {
-			return nil, err
-		}
+	c, err := e.collect(index.BuildOptions{Regions: codec})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	ms, err := e.timeSearch(ctx, c, func(s *index.SearchStats) time.Duration { return s.Align })
+	if err != nil {
+		return nil, err
 	}
 	k := e.candidates[len(e.candidates)-1]
 	out := eval.NewOutcome(e.d.owner, e.split)
@@ -202,17 +221,7 @@ func (e *evaluation) regionCodec(ctx context.Context, name string) (*codecRow, e
 		}
 		out.Put(g, ranks)
 	}
-	var times []time.Duration
-	chosen := a.blocks[:min(k, len(a.blocks))]
-	scores := make([]float32, len(chosen))
-	for q := range timedQueries {
-		began := time.Now()
-		if err := a.captions[q*len(a.captions)/timedQueries].ScoreAll(ctx, chosen, scores, e.threads); err != nil {
-			return nil, err
-		}
-		times = append(times, time.Since(began))
-	}
-	return &codecRow{"regions", name, bytes, quantilesOf(times).P50, out.Retrieval()}, nil
+	return &codecRow{"regions", name, meanLength(a.regions), ms, out.Retrieval()}, nil
 }
 
 func meanLength(blocks [][]byte) float64 {
@@ -235,19 +244,6 @@ func sampleTokens(t *tokens, n int) []float32 {
 		}
 	}
 	return out
-}
-
-// indexAligner scores words against coded regions, the way a search in an index does.
-type indexAligner struct {
-	blocks   [][]byte
-	captions []*vector.MaxSim
-}
-
-func (a *indexAligner) Pairs(image int, captions []int32, dst []float32) error {
-	for k, c := range captions {
-		a.captions[c].Score(a.blocks[image:image+1], dst[k:k+1])
-	}
-	return nil
 }
 
 func codecTable(w io.Writer, rows []codecRow) {

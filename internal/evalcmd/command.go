@@ -309,23 +309,23 @@ func (o *options) open(ctx context.Context, env cli.Env, tell teller) (*data, er
 		if ix, err = index.Open(o.index, nil); err != nil {
 			return nil, errors.Join(err, src.Close(), m.Close())
 		}
-		defer ix.Close()
 	}
 	names, err := named(ctx, src, ix)
 	if err == nil {
 		_, err = o.readTruths(names)
 	}
 	if err != nil {
+		if ix != nil {
+			err = errors.Join(err, ix.Close())
+		}
 		return nil, errors.Join(err, src.Close(), m.Close())
 	}
 	d, err := encode(ctx, m, src, ix, o.latency, tell)
 	if err != nil {
 		return nil, err
 	}
-	if d.mode = mode; ix != nil {
-		err = d.measureIndex(ctx, ix)
-	}
-	return d, err
+	d.mode = mode
+	return d, nil
 }
 
 // alignmentMode is how a model was trained to align.

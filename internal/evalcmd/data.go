@@ -1,13 +1,16 @@
 package evalcmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
+	"github.com/aladin-go/aladin/internal/scenes"
 )
 
 // errData is the class of everything wrong with the data to be evaluated.
@@ -39,9 +42,11 @@ type data struct {
 
 	lost map[string]bool // ids and texts of images that could not be encoded, and of their captions
 
-	indexBytes float64  // an item, of the index read; 0 if none was
-	notes      []string // for the document
-	cost       cost     // of encoding
+	index      *index.Index                                                    // from which the images were read; nil if from none
+	scenes     []*scenes.Scene                                                 // where they are generated; else nil
+	encodeText func(ctx context.Context, text string) (*index.Encoding, error) // nil without a model
+	notes      []string                                                        // for the document
+	cost       cost                                                            // of encoding
 	close      []func() error
 }
 

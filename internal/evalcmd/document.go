@@ -32,6 +32,7 @@ type document struct {
 	Grounding       *float64   `json:"grounding,omitempty"`
 	GroundingDetail *grounded  `json:"grounding_detail,omitempty"`
 	UniqueCaptions  *float64   `json:"unique_captions,omitempty"`
+	Concepts        *concepts  `json:"concepts,omitempty"`
 	Latency         *latencies `json:"latency_ms,omitempty"`
 	Speed           *speed     `json:"speed,omitempty"`
 	Codecs          []codecRow `json:"codecs,omitempty"`
@@ -271,6 +272,10 @@ func (d *document) table(w io.Writer) {
 	}
 	if d.Grounding != nil {
 		fmt.Fprintf(w, "%-26s %.1f %% of %d noun words (chance %.1f %%)\n", "grounding", 100**d.Grounding, d.GroundingDetail.Words, 100*d.GroundingDetail.Chance)
+	}
+	if c := d.Concepts; c != nil {
+		fmt.Fprintf(w, "%-26s \"a red mug\": first hit %.1f %%, first five %.1f %%; \"a mug\": first ten %.1f %%; two things: first hit %.1f %%\n", "things found",
+			100*c.ColourShapeP1, 100*c.ColourShapeP5, 100*c.ShapeP10, 100*c.PairP1)
 	}
 	if d.UniqueCaptions != nil {
 		fmt.Fprintf(w, "%-26s %.1f %% fit exactly one image\n", "captions", 100**d.UniqueCaptions)

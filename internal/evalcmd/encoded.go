@@ -140,11 +140,18 @@ func (d *data) newFolder() (string, error) {
 func encode(ctx context.Context, m *aladin.Model, src *source.Source, ix *index.Index, timed int, tell teller) (_ *data, err error) {
 	d := &data{model: m.Fingerprint()}
 	d.close = append(d.close, m.Close, src.Close)
+	if ix != nil {
+		d.close = append(d.close, ix.Close)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.Close())
 		}
 	}()
+	d.index = ix
+	d.encodeText = func(ctx context.Context, text string) (*index.Encoding, error) {
+		return m.Encode(ctx, aladin.Text(text))
+	}
 	folder, err := d.newFolder()
 	if err != nil {
 		return nil, err
@@ -398,6 +405,7 @@ func (e *encoding) truths(ctx context.Context, src *source.Source) error {
 		}
 		e.d.mentions = append(e.d.mentions, list)
 	}
+	e.d.scenes = src.Scenes()
 	unique, err := src.Unique(ctx)
 	if err != nil || unique == nil {
 		return err
@@ -411,13 +419,6 @@ func (e *encoding) truths(ctx context.Context, src *source.Source) error {
 	share := float64(n) / float64(len(unique))
 	e.d.unique = &share
 	return nil
-}
-
-// measureIndex notes what an item takes in the index.
-func (d *data) measureIndex(ctx context.Context, ix *index.Index) error {
-	info, err := ix.Info(ctx)
-	d.indexBytes = info.BytesPerItem
-	return err
 }
 
 // readIndexes makes the data of two indexes, of images and of captions, without any model. Caption ids
@@ -439,7 +440,7 @@ func readIndexes(ctx context.Context, images, captions string, tell teller) (_ *
 		if err != nil {
 			return nil, err
 		}
-		defer ix.Close()
+		d.close = append(d.close, ix.Close)
 		if d.model == "" {
 			d.model = ix.Model()
 		}
@@ -455,9 +456,7 @@ func readIndexes(ctx context.Context, images, captions string, tell teller) (_ *
 		}
 		kind := []index.Kind{index.Image, index.Caption}[side]
 		if kind == index.Image {
-			if err := d.measureIndex(ctx, ix); err != nil {
-				return nil, err
-			}
+			d.index = ix
 		}
 		sides[side] = newGathering(folder, kind.String())
 		if err := d.readItems(ctx, ix, ids, kind, sides[side], tell); err != nil {

@@ -2,6 +2,7 @@ package evalcmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,8 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/eval"
-	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // latencies are milliseconds of each stage of one query by text, one at a time.
@@ -62,105 +63,82 @@ func quantilesOf(d []time.Duration) *quantiles {
 	return &quantiles{eval.Quantile(ms, .5), eval.Quantile(ms, .95), eval.Quantile(ms, .99), d[0].Seconds() * 1000, len(ms)}
 }
 
-// measure times single queries by text: the recall over int8 codes and the alignment of the candidates
-// with int8 regions, as an index holds them.
-func (e *evaluation) measure(ctx context.Context) error {
+// measure times single queries by text, as an index answers them, and asks scenes for what they show.
+func (e *evaluation) measure(ctx context.Context) (err error) {
 	d := e.d
 	e.doc.Speed.Threads = e.threadCount()
 	if c := d.cost; c.images > 0 && c.imageTime > 0 && c.captionTime > 0 {
 		e.doc.Speed.ImagesPerSecond = float64(c.images) / c.imageTime.Seconds()
 		e.doc.Speed.CaptionsPerSecond = float64(c.captions) / c.captionTime.Seconds()
 	}
-	if e.latency <= 0 || d.imageVectors.Dim == 0 {
+	if e.latency <= 0 && d.scenes == nil || d.imageVectors.Dim == 0 {
 		return nil
 	}
-	l := &latencies{EncodeText: quantilesOf(d.cost.captionCalls), EncodeImage: quantilesOf(d.cost.imageCalls)}
-	e.doc.Latency = l
-	rows, err := vector.NewRows(vector.Int8, d.imageVectors.Dim, d.imageVectors.Data, nil)
+	c, err := e.searched()
 	if err != nil {
 		return err
 	}
-	var layout *vector.Tokens
-	var blocks [][]byte
-	bytes := float64(vector.RowBytes(vector.Int8, d.imageVectors.Dim) + 4)
-	if d.imageTokens != nil && e.alignment != "none" && d.mode.MaxSim() {
-		if layout, err = vector.NewTokens(vector.Int8, d.imageTokens.dim); err != nil {
-			return err
-		}
-		if blocks, err = encodeBlocks("image", layout, d.imageTokens); err != nil {
-			return err
-		}
-		bytes += meanLength(blocks)
+	defer func() { err = errors.Join(err, c.close()) }()
+	if e.doc.Speed.IndexBytesPerItem, err = c.bytesPerItem(ctx); err != nil {
+		return err
 	}
-	e.doc.Speed.IndexBytesPerItem = bytes // vectors alone
-	if d.indexBytes > 0 {
-		e.doc.Speed.IndexBytesPerItem = d.indexBytes
+	if err := e.knowConcepts(ctx, c); err != nil || e.latency <= 0 {
+		return err
 	}
-	most := 10
-	if len(e.candidates) > 0 {
-		most = e.candidates[len(e.candidates)-1]
+	e.doc.Latency, err = e.timeQueries(ctx, c)
+	if err == nil && e.doc.Speed.PairsPerSecond > 0 {
+		e.doc.Speed.KernelPairs = e.kernelSpeed()
+		e.doc.Speed.KernelShare = e.doc.Speed.PairsPerSecond / e.doc.Speed.KernelPairs
+	}
+	return err
+}
+
+// timeQueries searches for captions, one at a time, with every number of candidates.
+func (e *evaluation) timeQueries(ctx context.Context, c *collection) (*latencies, error) {
+	d := e.d
+	l := &latencies{EncodeText: quantilesOf(d.cost.captionCalls), EncodeImage: quantilesOf(d.cost.imageCalls)}
+	candidates := e.candidates
+	if len(candidates) == 0 {
+		candidates = []int{index.DefaultK}
 	}
 	var match []time.Duration
-	align := make([][]time.Duration, len(e.candidates))
+	align := make([][]time.Duration, len(candidates))
 	queries := min(e.latency, len(d.captions)) + 1
 	p := e.tell("timing queries", queries)
 	defer p.Done()
 	for k := range queries {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		c := k * len(d.captions) / queries // spread over all
-		began := time.Now()
-		q, err := vector.NewQuery(vector.Int8, d.captionVectors.Row(c), nil)
-		if err != nil {
-			return err
-		}
-		hits, err := vector.Search(ctx, []vector.Segment{{Rows: rows}}, []*vector.Query{q}, most, e.threads)
-		if err != nil {
-			return err
-		}
-		match = append(match, time.Since(began))
-		if layout != nil {
-			for at, n := range e.candidates {
-				began := time.Now()
-				s, err := vector.NewMaxSim(layout, d.captionTokens.rows(c), d.captionTokens.weightsOf(c))
-				if err != nil {
-					return err
-				}
-				chosen := make([][]byte, 0, n)
-				for _, h := range hits[0][:min(n, len(hits[0]))] {
-					chosen = append(chosen, blocks[h.Pos])
-				}
-				if err := s.ScoreAll(ctx, chosen, make([]float32, len(chosen)), e.threads); err != nil {
-					return err
-				}
-				align[at] = append(align[at], time.Since(began))
+		q := e.query(c, k*len(d.captions)/queries) // spread over all
+		var stats index.SearchStats
+		for at, n := range candidates {
+			o := &index.SearchOptions{K: min(index.DefaultK, n), Candidates: n, MatchOnly: !e.searchAligns() || len(e.candidates) == 0, NoExplain: true, Stats: &stats}
+			if _, err := c.Search(ctx, q, o); err != nil {
+				return nil, err
+			}
+			if stats.Aligned {
+				align[at] = append(align[at], stats.Align)
 			}
 		}
+		match = append(match, stats.Match)
 		p.Add(1)
 	}
 	l.Match = quantilesOf(match)
-	for at, n := range e.candidates {
+	for at, n := range candidates {
 		if q := quantilesOf(align[at]); q != nil {
 			l.AlignAt = append(l.AlignAt, candidateLatency{n, *q})
 			l.Align = q
 		}
 	}
-	l.Query = e.wholeQuery(match, align)
-	if e.doc.Speed.PairsPerSecond > 0 {
-		e.doc.Speed.KernelPairs = e.kernelSpeed()
-		e.doc.Speed.KernelShare = e.doc.Speed.PairsPerSecond / e.doc.Speed.KernelPairs
-	}
-	return nil
+	l.Query = e.wholeQuery(match, align[len(align)-1])
+	return l, nil
 }
 
 // wholeQuery adds up the stages of each query.
-func (e *evaluation) wholeQuery(match []time.Duration, align [][]time.Duration) *quantiles {
+func (e *evaluation) wholeQuery(match, align []time.Duration) *quantiles {
 	whole := slices.Clone(match)
 	encode := e.d.cost.captionCalls
 	for k := range whole {
-		if len(align) > 0 && len(align[len(align)-1]) > k {
-			whole[k] += align[len(align)-1][k]
+		if k < len(align) {
+			whole[k] += align[k]
 		}
 		switch {
 		case k == 0 && len(encode) > 0:

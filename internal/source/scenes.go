@@ -61,13 +61,10 @@ func openScenes(ctx context.Context, n int, seed uint64, split string) (*Source,
 	return s, nil
 }
 
-func (o *sceneOrigin) unique(ctx context.Context, s *Source) ([]bool, error) {
-	all := make([]*scenes.Scene, len(s.Items))
-	for i, item := range s.Items {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		all[i] = o.gen.Describe(item.at)
+func uniqueCaptions(ctx context.Context, s *Source) ([]bool, error) {
+	all := s.Scenes()
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	_, each := scenes.UniqueShare(all)
 	out := make([]bool, 0, len(s.Captions))

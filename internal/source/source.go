@@ -20,6 +20,7 @@ import (
 
 	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
+	"github.com/aladin-go/aladin/internal/scenes"
 )
 
 var (
@@ -102,13 +103,25 @@ func (s *Source) Texts() []string {
 	return out
 }
 
-// Unique says of each caption whether it fits one item only. Only generated scenes know; others give nil.
-func (s *Source) Unique(ctx context.Context) ([]bool, error) {
+// Scenes are what generated pictures show, without the pictures; nil of another source.
+func (s *Source) Scenes() []*scenes.Scene {
 	o, ok := s.origin.(*sceneOrigin)
 	if !ok {
+		return nil
+	}
+	all := make([]*scenes.Scene, len(s.Items))
+	for i, item := range s.Items {
+		all[i] = o.gen.Describe(item.at)
+	}
+	return all
+}
+
+// Unique says of each caption whether it fits one item only. Only generated scenes know; others give nil.
+func (s *Source) Unique(ctx context.Context) ([]bool, error) {
+	if _, ok := s.origin.(*sceneOrigin); !ok {
 		return nil, nil
 	}
-	return o.unique(ctx, s)
+	return uniqueCaptions(ctx, s)
 }
 
 // Without is the source without some items and their captions. It shares the files of s: closing one

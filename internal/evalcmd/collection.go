@@ -1,0 +1,113 @@
+package evalcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/aladin-go/aladin/index"
+)
+
+// A collection is the images in an index: what single queries search, as users do.
+type collection struct {
+	*index.Index
+	at     map[string]int // image by id
+	folder string         // of an index that is gone afterwards; "" if it is the user's
+}
+
+// collect puts the images into a temporary index.
+func (e *evaluation) collect(o index.BuildOptions) (_ *collection, err error) {
+	d := e.d
+	c := &collection{at: make(map[string]int, len(d.images))}
+	if c.folder, err = os.MkdirTemp("", "aladin-eval-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("an index of the images, to search in: %w", err), os.RemoveAll(c.folder))
+		}
+	}()
+	if o.Model = d.model; o.Model == "" {
+		o.Model = "unknown"
+	}
+	if !e.searchAligns() {
+		o.Regions = index.None
+	}
+	path := filepath.Join(c.folder, "images.aladin")
+	b, err := index.NewBuilder(path, &o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	for i := range d.images {
+		id := fmt.Sprintf("%09d", i) // ties are decided by id
+		c.at[id] = i
+		enc := &index.Encoding{Kind: index.Image, Model: o.Model, Matching: d.imageVectors.Row(i)}
+		if o.Regions != index.None {
+			enc.Tokens, enc.Weights = d.imageTokens.rows(i), d.imageTokens.weightsOf(i)
+		}
+		if err := b.Add(index.Item{ID: id, Encoding: enc}); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.images[i], err)
+		}
+	}
+	if err := b.Finish(); err != nil {
+		return nil, err
+	}
+	c.Index, err = index.Open(path, &index.Options{Threads: e.threads})
+	return c, err
+}
+
+// searched is the index that was given, or a temporary one in an index's usual codecs.
+func (e *evaluation) searched() (*collection, error) {
+	if e.d.index != nil {
+		return &collection{Index: e.d.index, at: places(e.d.images)}, nil
+	}
+	return e.collect(index.BuildOptions{})
+}
+
+// searchAligns says whether a search ranks by alignment.
+func (e *evaluation) searchAligns() bool {
+	return e.d.imageTokens != nil && e.alignment != "none" && e.d.mode.MaxSim()
+}
+
+// query is caption k as a query.
+func (e *evaluation) query(c *collection, k int) *index.Encoding {
+	d := e.d
+	enc := &index.Encoding{Kind: index.Caption, Model: c.Model(), Matching: d.captionVectors.Row(k)}
+	if d.captionTokens != nil {
+		enc.Tokens, enc.Weights = d.captionTokens.rows(k), d.captionTokens.weightsOf(k)
+	}
+	return enc
+}
+
+// images are the places of hits; −1 for an item that is not among the images.
+func (c *collection) images(hits []index.Hit) []int {
+	out := make([]int, len(hits))
+	for k, h := range hits {
+		i, ok := c.at[h.ID]
+		if !ok {
+			i = -1
+		}
+		out[k] = i
+	}
+	return out
+}
+
+// close removes a temporary index.
+func (c *collection) close() error {
+	if c.folder == "" {
+		return nil
+	}
+	return errors.Join(c.Close(), os.RemoveAll(c.folder))
+}
+
+// bytesPerItem is what an item takes in the index.
+func (c *collection) bytesPerItem(ctx context.Context) (float64, error) {
+	info, err := c.Info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return info.BytesPerItem, nil
+}
