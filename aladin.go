@@ -47,10 +47,9 @@ type (
 	Encoding = index.Encoding
 	// Box is x1, y1, x2, y2 as shares of an image's width and height, 0…1.
 	Box = index.Box
-	// Hit is an item that a search found.
-	Hit = index.Hit
-	// WordMatch is a word and the region that fits it best.
-	WordMatch = index.WordMatch
+	// SearchOptions say how much is searched for, and where. Nil and zero values find the best 10 of 200
+	// candidates.
+	SearchOptions = index.SearchOptions
 )
 
 // Kinds of encodings.

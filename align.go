@@ -27,7 +27,7 @@ type Alignment struct {
 	// of their weights, the weighted mean of their similarities, and the region of the piece that adds most.
 	// Some models compare the caption as a whole with the picture as a whole, too: that is part of Score, but
 	// no word.
-	Words []WordMatch
+	Words []index.WordMatch
 }
 
 // Align compares the words of one encoding with the regions of another, in full precision. The words are
@@ -64,7 +64,7 @@ func (m *Model) accepts(e *Encoding) error {
 	if n == 0 || len(e.Tokens) == 0 {
 		return fmt.Errorf("aladin: %v %.40q: %w", e.Kind, e.Text, ErrNoTokens)
 	}
-	if len(e.Tokens) != n*m.Dim() || e.Weights != nil && len(e.Weights) != n || e.Words != nil && len(e.Words) != n ||
+	if len(e.Tokens) != n*m.dim() || e.Weights != nil && len(e.Weights) != n || e.Words != nil && len(e.Words) != n ||
 		e.Boxes != nil && len(e.Boxes) != n || e.Labels != nil && len(e.Labels) != n {
 		return fmt.Errorf("aladin: %w encoding: the parts of %d tokens do not fit each other", index.ErrInvalid, n)
 	}
@@ -120,7 +120,7 @@ func explain(words, regions *Encoding, best []vector.Best) Alignment {
 		if w > 0 {
 			good, total = good+w*max(b.Similarity, 0), total+w
 		}
-		match := WordMatch{Region: b.Region, Similarity: b.Similarity, Weight: w}
+		match := index.WordMatch{Region: b.Region, Similarity: b.Similarity, Weight: w}
 		if words.Words != nil {
 			if words.Words[i].Text == "" {
 				continue // the caption as a whole
@@ -146,7 +146,7 @@ func explain(words, regions *Encoding, best []vector.Best) Alignment {
 }
 
 // appendWord adds the match of a piece to that of its word.
-func appendWord(all []WordMatch, piece WordMatch, named bool) []WordMatch {
+func appendWord(all []index.WordMatch, piece index.WordMatch, named bool) []index.WordMatch {
 	if !named || len(all) == 0 {
 		return append(all, piece)
 	}
@@ -195,7 +195,7 @@ func (m *Model) AlignScores(ctx context.Context, captions, images []*Encoding) (
 }
 
 func (m *Model) alignKernels(ctx context.Context, captions, images []*Encoding, out []float32) error {
-	layout, err := vector.NewTokens(vector.Int8, m.Dim())
+	layout, err := vector.NewTokens(vector.Int8, m.dim())
 	if err != nil {
 		return err
 	}
@@ -296,7 +296,7 @@ func (m *Model) runAligns(ctx context.Context, all []*alignRun) error {
 // alignGraph runs align.onnx on the session's device.
 func (m *Model) alignGraph(ctx context.Context, s *ort.Session, captions, images []*Encoding, out []float32) error {
 	for from := 0; from < len(images); from += graphImages {
-		g := newGraphRegions(images[from:min(from+graphImages, len(images))], m.Dim())
+		g := newGraphRegions(images[from:min(from+graphImages, len(images))], m.dim())
 		for at := 0; at < len(captions); {
 			n, words := 0, 1
 			for n < graphCaptions && at+n < len(captions) {

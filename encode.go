@@ -26,8 +26,8 @@ const (
 
 // Encode encodes one input. Texts that were encoded lately are remembered.
 func (m *Model) Encode(ctx context.Context, in Input) (*Encoding, error) {
-	if in.kind == textInput {
-		if enc := m.cache.lookup(in.text); enc != nil {
+	if in.is() == textInput {
+		if enc := m.cache.lookup(in.Text); enc != nil {
 			if err := m.enter(); err != nil {
 				return nil, err
 			}
@@ -39,8 +39,8 @@ func (m *Model) Encode(ctx context.Context, in Input) (*Encoding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.kind == textInput {
-		m.cache.add(in.text, out[0])
+	if in.is() == textInput {
+		m.cache.add(in.Text, out[0])
 	}
 	return out[0], nil
 }
@@ -126,7 +126,7 @@ func send[T any](ctx context.Context, to chan<- T, v T) error {
 type prepared struct {
 	at      int // its place among all inputs
 	in      Input
-	caption input.Caption // of a text; the text itself, as it is read, is in.text
+	caption input.Caption // of a text; the text itself, as it is read, is in.Text
 	set     *region.Set   // of an image
 
 	sequence tokenizer.Sequence // in place of caption where the model has towers
@@ -162,7 +162,7 @@ func (m *Model) prepareAll(ctx context.Context, ins iter.Seq[Input], ready chan<
 		return err
 	}
 	for in := range ins {
-		if in.kind != textInput {
+		if in.is() != textInput {
 			images++
 		}
 		w = append(w, prepared{at: at, in: in})
@@ -181,18 +181,22 @@ func (m *Model) prepare(ctx context.Context, w []prepared) error {
 	var images []*prepared
 	for i := range w {
 		p := &w[i]
-		switch p.in.kind {
-		case noInput:
-			p.err = errNoInput
+		switch p.in.is() {
 		case textInput:
 			var text string
-			if text, p.err = checkText(p.in.text); p.err != nil {
+			if text, p.err = checkText(p.in.Text); p.err != nil {
 				continue
 			}
-			if p.in.text = text; m.towers != nil {
+			if p.in.Text = text; m.towers != nil {
 				p.sequence = tokenizer.Encode(m.towers.words, text, m.towers.length)
+				if p.sequence.Pieces[0] == p.sequence.Pieces[1] {
+					p.err = ErrNoWords
+				}
 			} else {
 				p.caption = m.text.Caption(text)
+				if len(p.caption.Pieces) <= 2 { // where it begins and ends
+					p.err = ErrNoWords
+				}
 			}
 		default:
 			images = append(images, p)
@@ -207,7 +211,7 @@ func (m *Model) encodeWindow(ctx context.Context, w []prepared) error {
 	for i := range w {
 		switch p := &w[i]; {
 		case p.err != nil:
-		case p.in.kind == textInput:
+		case p.in.is() == textInput:
 			texts = append(texts, p)
 		default:
 			images = append(images, p)
@@ -262,8 +266,8 @@ func (m *Model) runTexts(ctx context.Context, part []*prepared) error {
 		if p.enc, places, p.err = res.encoding(k, m.Fingerprint()); p.err != nil {
 			continue
 		}
-		p.enc.Kind, p.enc.Text = index.Caption, p.in.text
-		words := wordsOf(p.in.text, p.caption)
+		p.enc.Kind, p.enc.Text = index.Caption, p.in.Text
+		words := wordsOf(p.in.Text, p.caption)
 		for _, i := range places {
 			var w index.Word
 			if i < len(words) {
@@ -298,7 +302,7 @@ func (m *Model) run(ctx context.Context, s *ort.Session, in map[string]*ort.Tens
 	if err != nil {
 		return nil, err
 	}
-	r := &results{matching: out["matching"].Float32(), tokens: out["tokens"].Float32(), weights: out["weights"].Float32(), dim: m.Dim()}
+	r := &results{matching: out["matching"].Float32(), tokens: out["tokens"].Float32(), weights: out["weights"].Float32(), dim: m.dim()}
 	shape := out["tokens"].Shape()
 	if len(shape) != 3 || shape[2] != int64(r.dim) || int64(len(r.matching)) != shape[0]*shape[2] ||
 		int64(len(r.weights)) != shape[0]*shape[1] || int64(len(r.tokens)) != shape[0]*shape[1]*shape[2] {

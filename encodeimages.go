@@ -21,7 +21,7 @@ func (m *Model) prepareImages(ctx context.Context, all []*prepared) error {
 	in := make([]regions.Input, len(all))
 	var x regions.Extractor
 	for k, p := range all {
-		if p.in.kind == regionInput {
+		if p.in.is() == regionInput {
 			in[k].Set = p.in.regions
 			continue
 		}
@@ -103,8 +103,8 @@ func (m *Model) runExtract(ctx context.Context, all []*extraction) error {
 }
 
 func (m *Model) checkSet(s *region.Set) error {
-	if s.Dim != m.RegionDim() {
-		return &dimError{got: s.Dim, want: m.RegionDim()}
+	if s.Dim != m.regionDim() {
+		return &dimError{got: s.Dim, want: m.regionDim()}
 	}
 	return nil
 }
@@ -133,7 +133,7 @@ func (m *Model) runImages(ctx context.Context, part []*prepared) error {
 	for k, p := range part {
 		tags[k], sets[k] = p.set.ObjectTags(), p.set
 	}
-	in, err := m.text.PadImages(ctx, tags, sets, m.MaxRegions(), m.RegionDim())
+	in, err := m.text.PadImages(ctx, tags, sets, m.bundle.Manifest.Lengths.Regions, m.regionDim())
 	if err != nil {
 		return err
 	}

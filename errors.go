@@ -31,8 +31,10 @@ var (
 	ErrInput = errors.New("cannot encode")
 	// ErrNoTokens is returned when alignment is asked of an encoding without words or regions.
 	ErrNoTokens = index.ErrNoTokens
-	// ErrClosed is returned when a Model is used after Close.
-	ErrClosed = errors.New("model is closed")
+	// ErrNoWords is returned when a text, or a query, has no word that the model reads.
+	ErrNoWords = errors.New("there are no words in it")
+	// ErrClosed is returned when a Model, a Collection or an index is used after Close.
+	ErrClosed = index.ErrClosed
 )
 
 // An InputError says which of several inputs could not be encoded, and why.
@@ -51,6 +53,7 @@ func (e *InputError) Unwrap() []error { return []error{ErrInput, e.Err} }
 var (
 	errNoRegions   = errors.New("there are no regions")
 	errReadsPixels = errors.New("this model reads pictures, not regions")
+	errNoModel     = errors.New("there is no model to encode it")
 )
 
 // dimError says that regions are not what the model was trained with.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/aladin-go/aladin"
@@ -58,34 +59,30 @@ func check(err error) {
 
 // Search an index of photos, and see which region each word found.
 func Example() {
-	ctx := context.Background()
-	m, err := aladin.OpenModel(at("photos.model"), nil)
+	photos, err := aladin.Open(at("photos.model"), at("photos.aladin"), &aladin.Options{Images: at("")})
 	check(err)
-	defer m.Close()
-	ix, err := index.Open(at("photos.aladin"), nil)
+	defer photos.Close()
+	found, err := photos.Ask(context.Background(), "a red ball without stars", &aladin.SearchOptions{K: 3})
 	check(err)
-	defer ix.Close()
-
-	q, err := m.Encode(ctx, aladin.Text("a red ball"))
-	check(err)
-	hits, err := aladin.Search(ctx, m, ix, q, aladin.SearchOptions{K: 3})
-	check(err)
-	fmt.Println(len(hits), "hits")
-	for _, w := range hits[0].Words {
+	best := found.Hits[0]
+	fmt.Println(len(found.Hits), "hits; the first is the file", best.File == at(best.ID))
+	for _, w := range best.Words {
 		fmt.Println(w.Word, "found a region:", w.Region >= 0)
 	}
 	// Output:
-	// 3 hits
+	// 3 hits; the first is the file true
 	// a found a region: true
 	// red found a region: true
 	// ball found a region: true
+	// stars found a region: true
 }
 
 func ExampleOpenModel() {
 	m, err := aladin.OpenModel(at("photos.model"), &aladin.Options{Threads: 1, Device: "cpu"})
 	check(err)
 	defer m.Close()
-	fmt.Println(m.Name(), m.Dim(), m.ReadsPixels())
+	info := m.Info()
+	fmt.Println(info.Name, info.Dim, info.Pixels)
 
 	_, err = aladin.OpenModel(at("no.model"), nil)
 	fmt.Println(errors.Is(err, os.ErrNotExist) || errors.Is(err, aladin.ErrNotModel))
@@ -208,23 +205,32 @@ func ExampleModel_Unknown() {
 }
 
 // Like this photo, with a ball, without stars.
-func ExampleCombine() {
-	ctx := context.Background()
-	m, err := aladin.OpenModel(at("photos.model"), nil)
+func ExampleCollection_Search() {
+	c, err := aladin.Open(at("photos.model"), at("photos.aladin"), nil)
 	check(err)
-	defer m.Close()
-	out, err := m.EncodeBatch(ctx, []aladin.Input{aladin.ImageFile(at("garden.png")), aladin.Text("a ball"), aladin.Text("stars")})
+	defer c.Close()
+	r, err := c.Search(context.Background(), &aladin.Query{Terms: []aladin.Term{
+		{Input: aladin.ImageFile(at("garden.png"))},
+		{Input: aladin.Text("a ball"), Weight: 0.5},
+		{Input: aladin.Text("stars"), Weight: aladin.Without},
+	}}, &aladin.SearchOptions{K: 2})
 	check(err)
-	q, err := aladin.Combine(out[0], 1, out[1], 0.5, out[2], -0.7)
-	check(err)
-	ix, err := index.Open(at("photos.aladin"), nil)
-	check(err)
-	defer ix.Close()
-	hits, err := aladin.Search(ctx, m, ix, q, aladin.SearchOptions{K: 2})
-	check(err)
-	fmt.Println(q.Text, len(hits))
+	fmt.Println(r.Query.Text, len(r.Hits))
 	// Output:
 	// a ball; stars 2
+}
+
+func ExampleParseQuery() {
+	q, err := aladin.ParseQuery(`a street without cars or bikes -"red signs"`)
+	check(err)
+	for _, t := range q.Terms {
+		fmt.Println(t.Weight, strings.TrimSpace(t.Input.Text))
+	}
+	// Output:
+	// 1 a street
+	// -0.7 cars
+	// -0.7 bikes
+	// -0.7 red signs
 }
 
 // A photo finds its like, among those with a tag.
@@ -239,7 +245,7 @@ func ExampleSearch() {
 	x, err := m.Encode(ctx, aladin.ImageFile(at("kitchen.png")))
 	check(err)
 	for _, tags := range []*index.Filter{nil, index.Tag("home"), index.Not(index.Tag("home"))} {
-		hits, err := aladin.Search(ctx, m, ix, x, aladin.SearchOptions{Tags: tags})
+		hits, err := aladin.Search(ctx, m, ix, x, &aladin.SearchOptions{Tags: tags})
 		check(err)
 		ids := make([]string, len(hits))
 		for i, h := range hits {
@@ -260,8 +266,8 @@ func ExampleRegions() {
 	check(err)
 	defer m.Close()
 	set := &aladin.RegionSet{
-		Dim:      m.RegionDim(),
-		Features: make([]float32, 2*m.RegionDim()), // two rows
+		Dim:      m.Info().RegionDim,
+		Features: make([]float32, 2*m.Info().RegionDim), // two rows
 		Boxes:    []aladin.Box{{0, 0, 1, 1}, {0.2, 0.3, 0.6, 0.9}},
 		Labels:   []string{"", "dog"},
 	}

@@ -184,31 +184,38 @@ func (m *Model) together(network *lazy[*ort.Session], most int) (int, error) {
 	return most, nil
 }
 
-// Name is the model's name.
-func (m *Model) Name() string { return m.bundle.Manifest.Name }
+// ModelInfo describes a model.
+type ModelInfo struct {
+	Name        string
+	Fingerprint string // encodings of models with the same one can be compared
+	Dim         int    // values of a vector
+	RegionDim   int    // features of a region; 0 if the model reads pictures as they are
+	MaxRegions  int    // regions of a picture that are read; 0 is all
+	Pixels      bool   // it encodes pictures, not only precomputed regions
+	// Aligns says whether the model compares words with regions. One that does not has a single vector for a
+	// text or a picture: it finds, but its hits are not explained.
+	Aligns bool
+	// Untrained says that nobody trained the model's vectors of words and regions to be compared, as in a model of
+	// the CLIP family as it is imported: they show where something might be, but do not rank.
+	Untrained bool
+}
+
+// Info describes the model.
+func (m *Model) Info() ModelInfo {
+	man := &m.bundle.Manifest
+	return ModelInfo{
+		Name: man.Name, Fingerprint: m.Fingerprint(), Dim: m.dim(), RegionDim: m.regionDim(),
+		MaxRegions: man.Lengths.Regions, Pixels: m.source != nil || m.towers != nil,
+		Aligns: man.Aligns(), Untrained: m.towers != nil && m.towers.Untrained,
+	}
+}
 
 // Fingerprint identifies the model: encodings with the same one can be compared.
 func (m *Model) Fingerprint() string { return m.bundle.Fingerprint() }
 
-// Dim is the number of values of a vector.
-func (m *Model) Dim() int { return m.bundle.Manifest.Dims.Embed }
+func (m *Model) dim() int { return m.bundle.Manifest.Dims.Embed }
 
-// RegionDim is the number of features of a region; 0 if the model reads pictures as they are.
-func (m *Model) RegionDim() int { return m.bundle.Manifest.Dims.Region }
-
-// MaxRegions is how many regions of a picture are read; 0 is all.
-func (m *Model) MaxRegions() int { return m.bundle.Manifest.Lengths.Regions }
-
-// ReadsPixels says whether the model encodes pictures, not only precomputed regions.
-func (m *Model) ReadsPixels() bool { return m.source != nil || m.towers != nil }
-
-// Aligns says whether the model compares words with regions. One that does not has a single vector for a text
-// or a picture: it finds, but its hits are not explained.
-func (m *Model) Aligns() bool { return m.bundle.Manifest.Aligns() }
-
-// Untrained says that nobody trained the model's vectors of words and regions to be compared, as in a model
-// of the CLIP family as it is imported: they show where something might be, but do not rank.
-func (m *Model) Untrained() bool { return m.towers != nil && m.towers.Untrained }
+func (m *Model) regionDim() int { return m.bundle.Manifest.Dims.Region }
 
 // Device is where the model runs, "cpu" or "cuda:N": what "auto" came to. It loads the text encoder.
 func (m *Model) Device() (string, error) {
@@ -241,7 +248,7 @@ func (m *Model) enter() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return ErrClosed
+		return fmt.Errorf("aladin: model %s: %w", m.bundle.Manifest.Name, ErrClosed)
 	}
 	m.calls.Add(1)
 	return nil

@@ -87,13 +87,13 @@ func TestEncodeText(t *testing.T) {
 	assert.Equal(t, m.Fingerprint(), e.Model)
 	assert.Equal(t, text, e.Text)
 	assert.InDelta(t, 1, norm(e.Matching), 1e-5)
-	require.Equal(t, e.N()*m.Dim(), len(e.Tokens))
+	require.Equal(t, e.N()*m.dim(), len(e.Tokens))
 	require.Len(t, e.Words, e.N())
 	var words []string
 	for i, w := range e.Words {
 		assert.Equal(t, w.Text, text[w.Start:w.End])
 		assert.Positive(t, e.Weights[i])
-		assert.InDelta(t, 1, norm(e.Tokens[i*m.Dim():(i+1)*m.Dim()]), 1e-5)
+		assert.InDelta(t, 1, norm(e.Tokens[i*m.dim():(i+1)*m.dim()]), 1e-5)
 		if len(words) == 0 || words[len(words)-1] != w.Text {
 			words = append(words, w.Text)
 		}
@@ -117,14 +117,14 @@ func TestEncodeReleased(t *testing.T) {
 	x, err := m.Encode(t.Context(), Regions(someRegions(4, 12)))
 	require.NoError(t, err)
 	require.Equal(t, 4, x.N(), "regions 1, 2, 3 and a null region")
-	assert.Zero(t, norm(x.Tokens[3*m.Dim():]))
+	assert.Zero(t, norm(x.Tokens[3*m.dim():]))
 	assert.Equal(t, Box{}, x.Boxes[3])
 	assert.Equal(t, []string{"dog", "", "dog", ""}, x.Labels)
 
 	_, err = m.Encode(t.Context(), Image(image.NewGray(image.Rect(0, 0, 9, 9))))
 	require.ErrorIs(t, err, ErrNoPixels)
 	require.ErrorContains(t, err, "--features")
-	assert.False(t, m.ReadsPixels())
+	assert.False(t, m.Info().Pixels)
 }
 
 func someRegions(n, dim int) *RegionSet {
@@ -152,7 +152,7 @@ func TestEncodeImage(t *testing.T) {
 	assert.Equal(t, Box{0, 0, 1, 1}, a.Boxes[0])
 	assert.Len(t, a.Labels, 17)
 	assert.InDelta(t, 1, Match(a, b), 1e-5)
-	assert.True(t, m.ReadsPixels())
+	assert.True(t, m.Info().Pixels)
 	assert.True(t, math.IsNaN(float64(Match(a, &Encoding{}))))
 
 	limited, err := OpenModel(m.bundle.Dir(), &Options{MaxPixels: 100})
@@ -179,7 +179,7 @@ func TestEncodeBatch(t *testing.T) {
 	var first *InputError
 	require.True(t, errors.As(err, &first))
 	assert.Equal(t, 91, first.Index)
-	for _, want := range []string{`text "  ": the text is empty`, "nowhere.jpg: ", "zero Input", "picture: it has no pixels", "regions of 5 features; the model reads 192", "there are no regions"} {
+	for _, want := range []string{`text "  ": there are no words in it`, "nowhere.jpg: ", `text "": there are no words in it`, "picture: it has no pixels", "regions of 5 features; the model reads 192", "there are no regions"} {
 		assert.ErrorContains(t, err, want)
 	}
 	var bad []int
@@ -437,7 +437,7 @@ func TestEncodeSeq(t *testing.T) {
 	path, img := scene(t, 5)
 	endless := func(yield func(Input) bool) {
 		for i := 0; ; i++ {
-			in := []Input{Text("a red ball"), ImageFile(path), ImageFunc("dream", func() (image.Image, error) { return img, nil }), ImageFile("none.jpg")}[i%4]
+			in := []Input{Text("a red ball"), ImageFile(path), {Name: "dream", Image: func() (image.Image, error) { return img, nil }}, ImageFile("none.jpg")}[i%4]
 			if !yield(in) {
 				return
 			}
@@ -466,7 +466,7 @@ func TestEncodeSeq(t *testing.T) {
 	precomputed := tiny(t, testmodel.Options{Precomputed: true})
 	_, err := precomputed.EncodeBatch(t.Context(), []Input{ImageFile("none.jpg")})
 	require.ErrorIs(t, err, ErrNoPixels)
-	out, err := precomputed.EncodeBatch(t.Context(), []Input{RegionsFunc("row 7", func() (*RegionSet, error) { return nil, os.ErrClosed }), Text("ball")})
+	out, err := precomputed.EncodeBatch(t.Context(), []Input{{Name: "row 7", Regions: func() (*RegionSet, error) { return nil, os.ErrClosed }}, Text("ball")})
 	require.ErrorIs(t, err, os.ErrClosed)
 	require.ErrorContains(t, err, "row 7")
 	require.NotNil(t, out[1])

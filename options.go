@@ -2,7 +2,6 @@ package aladin
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/aladin-go/aladin/internal/ort"
 )
@@ -36,6 +35,8 @@ type Options struct {
 	// MaxPixels bounds the pictures that are decoded; 0 is 268 million, so that phones with 200
 	// megapixels fit. Memory for a picture is bounded whatever its size: see docs/troubleshooting.md.
 	MaxPixels int64
+	// Images is the folder of the photos, for [Open]: hits then name their files.
+	Images string
 }
 
 const cacheTexts = 256
@@ -68,29 +69,3 @@ func (o *Options) runtime() *ort.Options {
 
 // onGPU says whether a GPU may be used.
 func (o *Options) onGPU() bool { return o.Device != "" && o.Device != "cpu" }
-
-// A Stage is a part of a search that takes time: "match", "align" or "explain".
-type Stage string
-
-// Stages of a search.
-const (
-	StageMatch   Stage = "match"
-	StageAlign   Stage = "align"
-	StageExplain Stage = "explain"
-)
-
-// stopwatch tells how long stages took.
-type stopwatch struct {
-	tell func(Stage, time.Duration)
-	last time.Time
-}
-
-func startWatch(tell func(Stage, time.Duration)) *stopwatch { return &stopwatch{tell, time.Now()} }
-
-func (w *stopwatch) lap(s Stage) {
-	now := time.Now()
-	if w.tell != nil {
-		w.tell(s, now.Sub(w.last))
-	}
-	w.last = now
-}

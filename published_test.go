@@ -32,7 +32,7 @@ func TestPublishedModel(t *testing.T) {
 	defer m.Close()
 
 	flags := source.Flags{Features: filepath.Join(dir, "coco_ir", "features"), CocoIR: filepath.Join(dir, "coco_ir"), Split: "test", Keys: "test_img_keys.tsv"}
-	s, err := flags.Open(t.Context(), &source.Options{MaxRegions: m.MaxRegions(), Dim: m.RegionDim()})
+	s, err := flags.Open(t.Context(), &source.Options{MaxRegions: m.Info().MaxRegions, Dim: m.Info().RegionDim})
 	require.NoError(t, err)
 	defer s.Close()
 	require.Len(t, s.Items, 12)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -49,11 +48,12 @@ func TestSearch(t *testing.T) {
 	x, err := m.Encode(t.Context(), Image(picture.Image))
 	require.NoError(t, err)
 
-	stages := map[Stage]bool{}
-	hits, err := Search(t.Context(), m, images, q, SearchOptions{K: 5, Timing: func(s Stage, _ time.Duration) { stages[s] = true }})
+	var stats index.SearchStats
+	hits, err := Search(t.Context(), m, images, q, &SearchOptions{K: 5, Stats: &stats})
 	require.NoError(t, err)
 	require.Len(t, hits, 5)
-	assert.Len(t, stages, 3)
+	assert.True(t, stats.Aligned)
+	assert.Equal(t, 30, stats.Candidates)
 	for i, h := range hits {
 		if i > 0 {
 			assert.LessOrEqual(t, h.Align, hits[i-1].Align)
@@ -66,83 +66,33 @@ func TestSearch(t *testing.T) {
 		require.Len(t, h.Words, len(a.Words))
 	}
 
-	hits, err = Search(t.Context(), m, captions, x, SearchOptions{})
+	hits, err = Search(t.Context(), m, captions, x, nil)
 	require.NoError(t, err)
 	require.Len(t, hits, 10)
 	assert.NotEmpty(t, hits[0].Words, "an image among captions is aligned")
 
-	hits, err = Search(t.Context(), m, images, x, SearchOptions{K: 3})
+	hits, err = Search(t.Context(), m, images, x, &SearchOptions{K: 3})
 	require.NoError(t, err)
 	assert.Equal(t, picture.ID, hits[0].ID)
 	assert.InDelta(t, 1, hits[0].Match, 0.01)
 	assert.Nil(t, hits[0].Words, "an image among images is only matched")
 
-	hits, err = Search(t.Context(), nil, images, q, SearchOptions{K: 3, MatchOnly: true, Exclude: []string{picture.ID}})
+	hits, err = Search(t.Context(), nil, images, q, &SearchOptions{K: 3, MatchOnly: true, Exclude: []string{picture.ID}})
 	require.NoError(t, err)
 	require.Len(t, hits, 3)
 	assert.Zero(t, hits[0].Align)
 
-	hits, err = Search(t.Context(), m, images, q, SearchOptions{K: 30, Tags: index.Tag(fmt.Sprint("floor ", picture.Floor)), Relevance: index.Relevance{Min: -1}})
+	hits, err = Search(t.Context(), m, images, q, &SearchOptions{K: 30, Tags: index.Tag(fmt.Sprint("floor ", picture.Floor)), MinCoverage: -1})
 	require.NoError(t, err)
 	assert.NotEmpty(t, hits)
 	assert.Less(t, len(hits), 30)
 
 	bare := collection(t, m, false, &index.BuildOptions{Regions: index.None})
-	hits, err = Search(t.Context(), m, bare, q, SearchOptions{K: 3})
+	hits, err = Search(t.Context(), m, bare, q, &SearchOptions{K: 3})
 	require.NoError(t, err)
 	assert.Len(t, hits, 3)
 
 	other := tiny(t, testmodel.Options{Seed: 9})
-	_, err = Search(t.Context(), other, images, q, SearchOptions{})
-	require.ErrorIs(t, err, ErrModelMismatch)
-}
-
-func TestCombine(t *testing.T) {
-	m := tiny(t, testmodel.Options{})
-	images := collection(t, m, false, nil)
-	encode := func(in Input) *Encoding {
-		e, err := m.Encode(t.Context(), in)
-		require.NoError(t, err)
-		return e
-	}
-	q1, q2 := encode(Text("a red ball")), encode(Text("two dotted cubes"))
-	x := encode(Image(scenes.New(7, nil).Scene(2).Image))
-
-	sum, err := Combine(q1, 1, x, 0.5, q2, -0.7)
-	require.NoError(t, err)
-	assert.Equal(t, KindCaption, sum.Kind)
-	assert.Equal(t, "a red ball; two dotted cubes", sum.Text)
-	assert.InDelta(t, 1, norm(sum.Matching), 1e-5)
-	assert.Equal(t, q1.N()+x.N()+q2.N(), sum.N())
-	var total float32
-	for i, w := range sum.Words {
-		total += sum.Weights[i]
-		if w.End > 0 {
-			assert.Equal(t, w.Text, sum.Text[w.Start:w.End])
-		}
-	}
-	assert.InDelta(t, 1+0.5-0.7, total, 1e-5)
-	hits, err := Search(t.Context(), m, images, sum, SearchOptions{K: 4})
-	require.NoError(t, err)
-	require.Len(t, hits, 4)
-	assert.NotEmpty(t, hits[0].Words)
-	_, err = m.Align(t.Context(), sum, x)
-	require.NoError(t, err)
-
-	like, err := Combine(x, 1.0, encode(Image(scenes.New(7, nil).Scene(3).Image)), float32(-0.5))
-	require.NoError(t, err)
-	assert.Equal(t, KindImage, like.Kind)
-	assert.Equal(t, x.N(), like.N())
-	hits, err = Search(t.Context(), m, images, like, SearchOptions{K: 1})
-	require.NoError(t, err)
-	assert.Len(t, hits, 1)
-
-	for want, parts := range map[string][]any{
-		"pairs": {q1}, "argument 1 is a string": {"q", 1}, "argument 2": {q1, "much"}, "nothing": {}, "cancel": {q1, 1, q1, -1}, "no encoding": {(*Encoding)(nil), 1},
-	} {
-		_, err := Combine(parts...)
-		require.ErrorContains(t, err, want)
-	}
-	_, err = Combine(q1, 1, &Encoding{Model: "other@1", Matching: make([]float32, 32)}, 1)
+	_, err = Search(t.Context(), other, images, q, nil)
 	require.ErrorIs(t, err, ErrModelMismatch)
 }

@@ -24,7 +24,7 @@ func TestBatch(t *testing.T) {
 	require.NoError(t, err)
 	defer m.Close()
 	path, img := scene(t, 3)
-	ins := []Input{ImageFile(path), Image(img), Regions(someRegions(3, m.RegionDim())), Regions(someRegions(5, m.RegionDim()))}
+	ins := []Input{ImageFile(path), Image(img), Regions(someRegions(3, m.regionDim())), Regions(someRegions(5, m.regionDim()))}
 	for i := range 40 {
 		ins = append(ins, Text(strings.Repeat("a red ball and two cubes ", 1+i%4)+fmt.Sprint(i)))
 	}

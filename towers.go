@@ -59,7 +59,7 @@ func (m *Model) see(ctx context.Context, all []*prepared) error {
 	var open []func(*picture.Options) (*picture.File, error)
 	var of []*prepared
 	for _, p := range all {
-		if p.in.kind != pictureInput {
+		if p.in.is() != pictureInput {
 			p.err = errReadsPixels
 			continue
 		}
@@ -161,7 +161,7 @@ func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*
 	if err != nil {
 		return err
 	}
-	dim := m.Dim()
+	dim := m.dim()
 	for k, p := range part {
 		if p.enc, p.err = m.towerEncoding(index.Caption, matching[k*dim:(k+1)*dim]); p.err != nil || tokens == nil {
 			continue
@@ -169,7 +169,7 @@ func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*
 		from, to := p.sequence.Pieces[0], min(p.sequence.Pieces[1], width)
 		pieces := p.sequence.Tokens[from:max(from, to)]
 		words := make([]index.Word, len(pieces))
-		for _, w := range tokenizer.Words(p.in.text, pieces) {
+		for _, w := range tokenizer.Words(p.in.Text, pieces) {
 			for i := w.First; i < w.Last; i++ {
 				words[i] = index.Word{Text: w.Text, Start: w.Start, End: w.End}
 			}
@@ -187,7 +187,7 @@ func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*
 	}
 	for _, p := range part {
 		if p.enc != nil {
-			p.enc.Text = p.in.text
+			p.enc.Text = p.in.Text
 		}
 	}
 	return nil
@@ -213,7 +213,7 @@ func (m *Model) runTowerImages(ctx context.Context, part []*prepared) error {
 		if err != nil {
 			return err
 		}
-		dim := m.Dim()
+		dim := m.dim()
 		for k, p := range some {
 			if p.enc, p.err = m.towerEncoding(index.Image, matching[k*dim:(k+1)*dim]); p.err != nil || tokens == nil {
 				continue
@@ -233,14 +233,14 @@ func (m *Model) runTowerImages(ctx context.Context, part []*prepared) error {
 // aligns, width tokens each.
 func (m *Model) runTower(ctx context.Context, s *ort.Session, in map[string]*ort.Tensor, rows, width int) (matching, tokens []float32, err error) {
 	wanted := []string{"matching"}
-	if m.Aligns() {
+	if m.bundle.Manifest.Aligns() {
 		wanted = append(wanted, "tokens")
 	}
 	out, err := s.Run(ctx, in, wanted...)
 	if err != nil {
 		return nil, nil, err
 	}
-	dim := m.Dim()
+	dim := m.dim()
 	matching = out["matching"].Float32()
 	if len(matching) != rows*dim {
 		return nil, nil, fmt.Errorf("%w: %s: a tower gives %v matching values, want [%d %d]", ErrCorrupt, m.bundle.Dir(), out["matching"].Shape(), rows, dim)
@@ -260,5 +260,5 @@ func (m *Model) towerEncoding(kind index.Kind, matching []float32) (*Encoding, e
 			return nil, errNotFinite
 		}
 	}
-	return &Encoding{Kind: kind, Model: m.Fingerprint(), Matching: slices.Clone(matching), Untrained: m.Untrained()}, nil
+	return &Encoding{Kind: kind, Model: m.Fingerprint(), Matching: slices.Clone(matching), Untrained: m.towers.Untrained}, nil
 }

@@ -99,7 +99,7 @@ func TestTowersTheWholeWay(t *testing.T) {
 				cosine, gap := cosineAndGap(want[i], e.Matching)
 				require.LessOrEqual(t, gap, 1e-5, "text %d %q", i, text)
 				require.GreaterOrEqual(t, cosine, 0.99999)
-				require.Equal(t, len(e.Words)*m.Dim(), len(e.Tokens))
+				require.Equal(t, len(e.Words)*m.Info().Dim, len(e.Tokens))
 				require.True(t, e.Untrained)
 			}
 			want = f.rows("image_embeds_norm")
@@ -134,7 +134,7 @@ func TestTowersOfBytes(t *testing.T) {
 			cosine, _ := cosineAndGap(f.rows("text_embeds_norm")[0], e.Matching)
 			require.GreaterOrEqual(t, cosine, least, "%s %s", kind, p)
 			require.Zero(t, e.N())
-			require.False(t, m.Aligns())
+			require.False(t, m.Info().Aligns)
 			e, err = m.Encode(t.Context(), aladin.ImageFile(shareddata.Dir(t, "clip-tiny", "images", "large.png")))
 			require.NoError(t, err)
 			cosine, _ = cosineAndGap(f.rows("image_embeds_norm")[6], e.Matching)

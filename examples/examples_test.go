@@ -81,7 +81,7 @@ func TestExamples(t *testing.T) {
 	assert.Contains(t, text, `"Word":"ball"`)
 	code, text := get("/search?q=")
 	assert.Equal(t, http.StatusBadRequest, code)
-	assert.Contains(t, text, "the text is empty")
+	assert.Contains(t, text, "there are no words in it")
 	cancel()
 	assert.Error(t, server.Wait(), "it is killed")
 }

@@ -259,7 +259,7 @@ func (a *aligner) explain(h *Hit, at location) error {
 		if w == 0 {
 			continue
 		}
-		m := WordMatch{Region: b.Region, Similarity: b.Similarity, Weight: w}
+		m := WordMatch{Token: i, Region: b.Region, Similarity: b.Similarity, Weight: w}
 		if a.q.Words != nil {
 			if a.q.Words[i].Text == "" {
 				continue // the caption as a whole
@@ -290,7 +290,7 @@ func (a *aligner) explainReverse(h *Hit, block []byte, first, n int) error {
 	}
 	h.Words = nil
 	for i, b := range best {
-		m := WordMatch{Region: b.Region, Similarity: b.Similarity, Weight: 1}
+		m := WordMatch{Token: i, Region: b.Region, Similarity: b.Similarity, Weight: 1}
 		if weights != nil {
 			m.Weight = weights[i]
 		}

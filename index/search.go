@@ -96,6 +96,7 @@ type Hit struct {
 type WordMatch struct {
 	Word       string
 	Start, End int // bytes of the word in its text
+	Token      int // its number among the tokens of its side, of several pieces that of the first
 
 	// Region is the number of the region among its image's tokens, or -1 when the
 	// image has none that takes part. Box and Label are what is known of it.

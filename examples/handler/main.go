@@ -18,41 +18,32 @@ func main() {
 	if len(os.Args) != 4 {
 		log.Fatal("usage: handler MODEL INDEX ADDRESS")
 	}
-	m, err := aladin.OpenModel(os.Args[1], nil)
+	c, err := aladin.Open(os.Args[1], os.Args[2], nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer m.Close()
-	ix, err := index.Open(os.Args[2], nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer ix.Close()
-	http.Handle("GET /search", Search(m, ix))
+	defer c.Close()
+	http.Handle("GET /search", Search(c))
 	server := &http.Server{Addr: os.Args[3], ReadHeaderTimeout: 5 * time.Second}
 	log.Print(server.ListenAndServe())
 }
 
-// Search answers queries. Model and index are safe for concurrent use, and a client that goes away ends its
-// search through the request's context.
-func Search(m *aladin.Model, ix *index.Index) http.Handler {
+// Search answers queries. A collection is safe for concurrent use, and a client that goes away ends its search
+// through the request's context.
+func Search(c *aladin.Collection) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		query, err := m.Encode(r.Context(), aladin.Text(r.FormValue("q")))
-		if errors.Is(err, aladin.ErrInput) {
+		found, err := c.Ask(r.Context(), r.FormValue("q"), nil)
+		switch {
+		case errors.Is(err, aladin.ErrNoWords), errors.Is(err, index.ErrInvalid):
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
-		}
-		var hits []aladin.Hit
-		if err == nil {
-			hits, err = aladin.Search(r.Context(), m, ix, query, aladin.SearchOptions{K: 10})
-		}
-		if err != nil {
+		case err != nil:
 			log.Print(err)
 			http.Error(w, "search failed", http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		if err := json.NewEncoder(w).Encode(hits); err != nil {
+		if err := json.NewEncoder(w).Encode(found.Hits); err != nil {
 			log.Print(err)
 		}
 	})

@@ -26,31 +26,22 @@ func main() {
 }
 
 func run(ctx context.Context, model, folder, tag, sentence string) error {
-	m, err := aladin.OpenModel(model, nil)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
 	file := filepath.Clean(folder) + ".aladin"
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		if err := build(ctx, m, folder, file); err != nil {
+		if err := build(ctx, model, folder, file); err != nil {
 			return err
 		}
 	}
-	ix, err := index.Open(file, nil)
+	c, err := aladin.Open(model, file, nil)
 	if err != nil {
 		return err
 	}
-	defer ix.Close()
-	query, err := m.Encode(ctx, aladin.Text(sentence))
+	defer c.Close()
+	found, err := c.Ask(ctx, sentence, &aladin.SearchOptions{K: 3, Tags: index.Tag(tag)})
 	if err != nil {
 		return err
 	}
-	hits, err := aladin.Search(ctx, m, ix, query, aladin.SearchOptions{K: 3, Tags: index.Tag(tag)})
-	if err != nil {
-		return err
-	}
-	for _, h := range hits {
+	for _, h := range found.Hits {
 		fmt.Printf("%s  %.2f\n", h.ID, h.Align)
 		for _, w := range h.Words {
 			fmt.Printf("    %-12s %.2f at %.2f\n", w.Word, w.Similarity, w.Box)
@@ -60,9 +51,14 @@ func run(ctx context.Context, model, folder, tag, sentence string) error {
 }
 
 // build indexes the photos below folder. An item's tags are the folders it lies in.
-func build(ctx context.Context, m *aladin.Model, folder, file string) error {
+func build(ctx context.Context, model, folder, file string) error {
+	m, err := aladin.OpenModel(model, nil)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
 	var photos []string
-	err := filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+	err = filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
 		switch strings.ToLower(filepath.Ext(path)) {
 		case ".jpg", ".jpeg", ".png":
 			photos = append(photos, path)

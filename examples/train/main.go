@@ -85,14 +85,14 @@ func search(ctx context.Context, dir string, all *photos, sentence string) error
 	defer m.Close()
 	inputs := []aladin.Input{aladin.Text(sentence)}
 	for i := range all.files {
-		inputs = append(inputs, aladin.RegionsFunc(all.ID(i), func() (*aladin.RegionSet, error) {
+		inputs = append(inputs, aladin.Input{Name: all.ID(i), Regions: func() (*aladin.RegionSet, error) {
 			features, boxes, err := all.cells(i)
 			set := &aladin.RegionSet{Features: features, Dim: all.Dim()}
 			for _, b := range boxes {
 				set.Boxes = append(set.Boxes, aladin.Box(b))
 			}
 			return set, err
-		}))
+		}})
 	}
 	encodings, err := m.EncodeBatch(ctx, inputs)
 	if err != nil {

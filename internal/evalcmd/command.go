@@ -297,7 +297,7 @@ func (o *options) open(ctx context.Context, env cli.Env, tell teller) (*data, er
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	src, err := o.source.Open(ctx, &source.Options{Split: "test", MaxRegions: m.MaxRegions(), Dim: m.RegionDim()})
+	src, err := o.source.Open(ctx, &source.Options{Split: "test", MaxRegions: m.Info().MaxRegions, Dim: m.Info().RegionDim})
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}

@@ -119,9 +119,9 @@ func (b *building) open(ctx context.Context, env cli.Env) (_ *job, err error) {
 	if j.m, err = b.model.Open(nil); err != nil {
 		return nil, err
 	}
-	opts := &source.Options{Split: "test", MaxRegions: j.m.MaxRegions()}
-	if !j.m.ReadsPixels() {
-		opts.Dim = j.m.RegionDim()
+	opts := &source.Options{Split: "test", MaxRegions: j.m.Info().MaxRegions}
+	if !j.m.Info().Pixels {
+		opts.Dim = j.m.Info().RegionDim
 	}
 	if j.src, err = b.source.Open(ctx, opts); err != nil {
 		return nil, err

@@ -79,7 +79,7 @@ func items(ctx context.Context, m *aladin.Model, all []entry, t *tables, skip fu
 // "bits" centres text queries with.
 func meanOfCaptions(ctx context.Context, m *aladin.Model, s *source.Source) ([]float32, error) {
 	const enough = 1000
-	sum := make([]float64, m.Dim())
+	sum := make([]float64, m.Info().Dim)
 	n := 0
 	inputs := func(yield func(aladin.Input) bool) {
 		for _, c := range s.Captions[:min(len(s.Captions), enough)] {

@@ -33,8 +33,8 @@ are, as for build; without it the page has boxes only.
 		p.tell.Register(f)
 		f.StringVar(&p.out, "out", "", "HTML `file` to write")
 		f.StringVar(&p.title, "title", "", "`title` of the page")
-		f.IntVar(&p.k, "k", 10, "`number` of hits of each sentence")
-		f.IntVar(&p.candidates, "candidates", 200, "`number` of candidates that alignment ranks")
+		f.IntVar(&p.k, "k", index.DefaultK, "`number` of hits of each sentence")
+		f.IntVar(&p.candidates, "candidates", index.DefaultCandidates, "`number` of candidates that alignment ranks")
 		return p.run
 	},
 }
@@ -73,40 +73,27 @@ func (p *paging) run(ctx context.Context, env cli.Env, args []string) (err error
 		}
 		defer func() { err = errors.Join(err, photos.src.Close()) }()
 	}
-	m, err := p.model.Open(nil)
+	c, err := p.model.Collection(args[0], nil)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, m.Close()) }()
-	ix, err := index.Open(args[0], &index.Options{Model: m.Fingerprint(), Threads: p.model.Threads})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ix.Close()) }()
+	defer func() { err = errors.Join(err, c.Close()) }()
 
-	page := &searchpage.Page{Title: p.title, Notes: []string{fmt.Sprintf("%s: %d items", filepath.Base(args[0]), ix.Len()), "model " + m.Name()}}
+	page := &searchpage.Page{Title: p.title, Notes: []string{fmt.Sprintf("%s: %d items", filepath.Base(args[0]), c.Index.Len()), "model " + c.Index.Model()}}
 	if page.Title == "" {
 		page.Title = "Search in " + filepath.Base(args[0])
 	}
 	done := paged{Page: p.out}
 	for _, sentence := range args[1:] {
-		q, err := m.Encode(ctx, aladin.Text(sentence))
-		if err != nil {
-			return err
-		}
-		hits, err := aladin.Search(ctx, m, ix, q, aladin.SearchOptions{K: p.k, Candidates: max(p.candidates, p.k)})
+		r, err := c.Ask(ctx, sentence, &aladin.SearchOptions{K: p.k, Candidates: max(p.candidates, p.k), WithFields: true})
 		if err != nil {
 			return err
 		}
 		s := searchpage.Search{Query: sentence}
-		for _, h := range hits {
-			shown := searchpage.Hit{Hit: h}
+		for _, h := range r.Hits {
+			shown := searchpage.Hit{Hit: h.Hit}
 			if h.Kind == index.Caption {
-				fields, err := ix.Fields(ctx, h.ID)
-				if err != nil {
-					return err
-				}
-				shown.Text = fields.Text
+				shown.Text = h.Fields.Text
 			} else if err := photos.find(ctx, &shown); err != nil {
 				fmt.Fprintf(env.Stderr, "%s is shown without its picture: %v\n", h.ID, err)
 			}
@@ -115,7 +102,7 @@ func (p *paging) run(ctx context.Context, env cli.Env, args []string) (err error
 			}
 			s.Hits = append(s.Hits, shown)
 		}
-		done.Searches, done.Hits = done.Searches+1, done.Hits+len(hits)
+		done.Searches, done.Hits = done.Searches+1, done.Hits+len(r.Hits)
 		page.Searches = append(page.Searches, s)
 	}
 	if err := atomicfile.Write(p.out, func(w io.Writer) error { return page.Write(w) }); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/modelflags"
-	"github.com/aladin-go/aladin/internal/serve"
 )
 
 var searchVerb = cli.Verb{
@@ -23,11 +21,11 @@ var searchVerb = cli.Verb{
 	About: `
 Finds what fits a sentence or a photo best. Candidates are recalled by their vectors and ranked by how well
 each word is found in a region; --explain shows where. A photo among photos finds its like; among captions,
-those that describe it.
+those that describe it. A sentence may say what is not wanted: "a beach without people", "a beach -people".
 
   aladin-index search photos.aladin --model photos.model "a dog catches a frisbee"
   aladin-index search photos.aladin --model photos.model --explain -k 3 "two men on a red boat"
-  aladin-index search photos.aladin --model photos.model --tag holiday --without people "a beach"
+  aladin-index search photos.aladin --model photos.model --tag holiday "a beach without people"
   aladin-index search photos.aladin --model photos.model --image dog.jpg "at night"
 `,
 	Setup: func(f *cli.Flags) cli.Body {
@@ -36,9 +34,9 @@ those that describe it.
 		s.tell.Register(f)
 		f.StringVar(&s.image, "image", "", "look for the like of a `photo`, or for its captions; with a sentence, both count")
 		f.StringVar(&s.like, "like", "", "look for the like of the item with this `id`")
-		f.Var(&s.without, "without", "a `sentence` that should not fit; may be repeated")
-		f.IntVar(&s.k, "k", 10, "`number` of hits")
-		f.IntVar(&s.candidates, "candidates", 200, "`number` of candidates that alignment ranks; 0 ranks by the vectors alone")
+		f.Var(&s.without, "without", "a `sentence` that should not fit, as in \"-sentence\"; may be repeated")
+		f.IntVar(&s.k, "k", index.DefaultK, "`number` of hits")
+		f.IntVar(&s.candidates, "candidates", index.DefaultCandidates, "`number` of candidates that alignment ranks; 0 ranks by the vectors alone")
 		f.Var(&s.tags, "tag", "only items with this `tag`; may be repeated, then all are wanted")
 		f.StringVar(&s.filter, "filter", "", "only items whose tags pass a `condition` such as 'holiday and not (rain or fog)'")
 		f.BoolVar(&s.explain, "explain", false, "show which word found which region")
@@ -49,9 +47,6 @@ those that describe it.
 		return s.run
 	},
 }
-
-// unwanted is the weight of a sentence that should not fit.
-const unwanted = -0.7
 
 type search struct {
 	model         modelflags.Flags
@@ -108,7 +103,7 @@ func (s *search) options() (o aladin.SearchOptions, err error) {
 		return o, cli.Misuse("--min-coverage %v: want 0 to 1", s.coverage)
 	}
 	o = aladin.SearchOptions{K: s.k, Candidates: max(s.candidates, s.k), MatchOnly: s.candidates == 0, Exact: s.exact, Probe: s.probe,
-		Relevance: index.Relevance{Share: float32(s.coverage)}, Tags: index.AllTags(s.tags...)}
+		MinShare: float32(s.coverage), WithFields: true, Tags: index.AllTags(s.tags...)}
 	if s.filter != "" {
 		condition, err := index.ParseFilter(s.filter)
 		if err != nil {
@@ -142,47 +137,27 @@ func (s *search) run(ctx context.Context, env cli.Env, args []string) (err error
 		return err
 	}
 	a := &answer{Hits: []answerHit{}, Elapsed: map[string]float64{}}
-	start := time.Now()
-	lap := func(stage string) {
-		a.Elapsed[stage] = milliseconds(time.Since(start))
-		start = time.Now()
-	}
-	begin := start
-	m, err := s.model.Open(nil)
+	begin := time.Now()
+	c, err := s.model.Collection(file, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, m.Close()) }()
-	ix, err := index.Open(file, &index.Options{Model: m.Fingerprint(), Threads: s.model.Threads})
+	defer func() { err = errors.Join(err, c.Close()) }()
+	a.Elapsed["open"] = milliseconds(time.Since(begin))
+	q, name, err := s.query(words)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, ix.Close()) }()
-	lap("open")
-	q, name, err := s.query(ctx, m, ix, words)
+	r, err := c.Search(ctx, q, &o)
 	if err != nil {
 		return err
 	}
-	lap("encode")
-	a.Query = name
-	for _, text := range slices.Concat(words, s.without) {
-		unknown, all := m.Unknown(text)
-		if w := serve.Warning(text, unknown, all); w != "" {
-			a.Warnings = append(a.Warnings, w)
-		}
+	a.Query, a.Warnings, a.Aligned = name, r.Warnings, r.Stats.Aligned
+	for stage, d := range map[string]time.Duration{"encode": r.Encode, "match": r.Stats.Match, "align": r.Stats.Align, "explain": r.Stats.Explain,
+		"total": time.Since(begin)} {
+		a.Elapsed[stage] = milliseconds(d)
 	}
-	if s.like != "" {
-		o.Exclude = []string{s.like}
-	}
-	o.Timing = func(stage aladin.Stage, d time.Duration) { a.Elapsed[string(stage)] = milliseconds(d) }
-	hits, err := aladin.Search(ctx, m, ix, q, o)
-	if err != nil {
-		return err
-	}
-	a.Elapsed["total"] = milliseconds(time.Since(begin))
-	if err := a.fill(ctx, ix, hits); err != nil {
-		return err
-	}
+	a.fill(r)
 	if s.tell.JSON {
 		return cli.WriteJSON(env.Stdout, a)
 	}
@@ -192,65 +167,41 @@ func (s *search) run(ctx context.Context, env cli.Env, args []string) (err error
 	return a.print(env, s.explain)
 }
 
-// query encodes what is searched for and says it in words.
-func (s *search) query(ctx context.Context, m *aladin.Model, ix *index.Index, words []string) (*aladin.Encoding, string, error) {
-	var terms []aladin.Term
+// query is what is searched for, and says it in words.
+func (s *search) query(words []string) (*aladin.Query, string, error) {
+	q := &aladin.Query{}
 	var names []string
-	add := func(in aladin.Input, weight float32, name string) error {
-		e, err := m.Encode(ctx, in)
+	add := func(name string, t aladin.Term) { q.Terms, names = append(q.Terms, t), append(names, name) }
+	if len(words) > 0 {
+		parsed, err := aladin.ParseQuery(words[0])
 		if err != nil {
-			return err
+			return nil, "", cli.Misuse("%w", err)
 		}
-		terms, names = append(terms, aladin.Term{Encoding: e, Weight: weight}), append(names, name)
-		return nil
-	}
-	for _, w := range words {
-		if err := add(aladin.Text(w), 1, w); err != nil {
-			return nil, "", err
-		}
+		q, names = parsed, words[:1:1]
 	}
 	if s.image != "" {
-		if err := add(aladin.ImageFile(s.image), 1, s.image); err != nil {
-			return nil, "", err
-		}
+		add(s.image, aladin.Term{Input: aladin.ImageFile(s.image)})
 	}
 	if s.like != "" {
-		it, err := ix.Item(ctx, s.like)
-		if err != nil {
-			return nil, "", fmt.Errorf("--like %q: %w", s.like, err)
-		}
-		terms, names = append(terms, aladin.Term{Encoding: it.Encoding, Weight: 1}), append(names, s.like)
+		add(s.like, aladin.Term{Item: s.like})
 	}
 	for _, w := range s.without {
-		if err := add(aladin.Text(w), unwanted, "without "+w); err != nil {
-			return nil, "", err
-		}
+		add("without "+w, aladin.Term{Input: aladin.Text(w), Weight: aladin.Without})
 	}
-	name := strings.Join(names, ", ")
-	if len(terms) == 1 {
-		return terms[0].Encoding, name, nil
-	}
-	q, err := aladin.Sum(terms...)
-	return q, name, err
+	return q, strings.Join(names, ", "), nil
 }
 
-func (a *answer) fill(ctx context.Context, ix *index.Index, hits []aladin.Hit) error {
-	for i, h := range hits {
+func (a *answer) fill(r *aladin.Result) {
+	for i, h := range r.Hits {
 		out := answerHit{Rank: i + 1, ID: h.ID, Match: h.Match, Align: h.Align, Coverage: h.Coverage, Words: []answerWord{}}
 		if h.Kind == index.Caption {
-			fields, err := ix.Fields(ctx, h.ID)
-			if err != nil {
-				return err
-			}
-			out.Text = fields.Text
+			out.Text = h.Fields.Text
 		}
 		for _, w := range h.Words {
 			out.Words = append(out.Words, answerWord{w.Word, w.Start, w.End, w.Weight, w.Region, w.Similarity, w.Box, w.Label})
 		}
-		a.Aligned = a.Aligned || h.Words != nil
 		a.Hits = append(a.Hits, out)
 	}
-	return nil
 }
 
 // print writes a table for people.

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/scenes"
@@ -91,18 +90,13 @@ func (s *serving) run(ctx context.Context, env cli.Env, args []string) (err erro
 		return err
 	}
 	s.opts.Limits.Pixels = s.model.Pixels
-	m, err := s.model.Open(nil)
+	c, err := s.model.Collection(file, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, m.Close()) }()
-	ix, err := index.Open(file, &index.Options{Model: m.Fingerprint(), Threads: s.model.Threads})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ix.Close()) }()
+	defer func() { err = errors.Join(err, c.Close()) }()
 	s.opts.Logger = s.logger(env)
-	srv, err := serve.New(ix, file, serve.FromModel(m), &s.opts)
+	srv, err := serve.New(ctx, c, file, &s.opts)
 	if err != nil {
 		return err
 	}
@@ -153,7 +147,7 @@ func (s *serving) complete() error {
 	if s.opts.ThumbDir == "none" {
 		s.opts.ThumbDir = ""
 	}
-	s.opts.Token = os.Getenv(tokenVariable)
+	s.opts.Token = strings.TrimSpace(os.Getenv(tokenVariable))
 	if s.tokenFile != "" {
 		data, err := os.ReadFile(s.tokenFile)
 		if err != nil {

@@ -134,12 +134,12 @@ func TestServe(t *testing.T) {
 
 	t.Run("token", func(t *testing.T) {
 		token := filepath.Join(dir, "token.txt")
-		require.NoError(t, os.WriteFile(token, []byte("open sesame\n"), 0o600))
+		require.NoError(t, os.WriteFile(token, []byte("open sesame, please\n"), 0o600))
 		url, _, _ := startServe(t, file, "--model", model, "--token-file", token, "--log-json")
 		assert.Equal(t, 401, ask(t, url+"/api/info", nil))
 		r, err := http.NewRequest(http.MethodGet, url+"/api/info", nil)
 		require.NoError(t, err)
-		r.Header.Set("Authorization", "Bearer open sesame")
+		r.Header.Set("Authorization", "Bearer open sesame, please")
 		resp, err := http.DefaultClient.Do(r)
 		require.NoError(t, err)
 		resp.Body.Close()

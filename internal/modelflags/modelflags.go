@@ -37,6 +37,25 @@ func (m *Flags) Register(f *cli.Flags) {
 
 // Open opens the model. Fields of options that flags stand for are overwritten; nil options are the defaults.
 func (m *Flags) Open(options *aladin.Options) (*aladin.Model, error) {
+	o, err := m.options(options)
+	if err != nil {
+		return nil, err
+	}
+	model, err := aladin.OpenModel(Find(m.Dir), o)
+	return model, hint(err)
+}
+
+// Collection opens the model and an index that was built with it.
+func (m *Flags) Collection(file string, options *aladin.Options) (*aladin.Collection, error) {
+	o, err := m.options(options)
+	if err != nil {
+		return nil, err
+	}
+	c, err := aladin.Open(Find(m.Dir), file, o)
+	return c, hint(err)
+}
+
+func (m *Flags) options(options *aladin.Options) (*aladin.Options, error) {
 	if m.Dir == "" {
 		return nil, cli.Misuse("which --model? %s", Hint)
 	}
@@ -51,14 +70,17 @@ func (m *Flags) Open(options *aladin.Options) (*aladin.Model, error) {
 		o = *options
 	}
 	o.Device, o.Threads, o.Int8Text, o.MaxPixels = m.Device, m.Threads, m.Int8, m.Pixels
-	model, err := aladin.OpenModel(Find(m.Dir), &o)
-	if errors.Is(err, aladin.ErrNotModel) {
-		err = hinted{err}
-	}
-	return model, err
+	return &o, nil
 }
 
-// hinted is an error of somebody who has no model yet, perhaps.
+// hint tells somebody who has no model yet, perhaps, where models come from.
+func hint(err error) error {
+	if errors.Is(err, aladin.ErrNotModel) {
+		return hinted{err}
+	}
+	return err
+}
+
 type hinted struct{ error }
 
 func (h hinted) Error() string { return h.error.Error() + " (" + Hint + ")" }

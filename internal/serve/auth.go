@@ -26,17 +26,29 @@ func cookieValue(token string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// authorised says whether a request comes with the token, or none is needed. The
-// comparison takes the same time whatever is sent.
-func (s *Server) authorised(r *http.Request) bool {
+// authorise returns the answer for a request without the token. The comparison takes the same time whatever is
+// sent, and who guesses is slowed down; the cookie, which cannot be guessed, is always looked at.
+func (s *Server) authorise(r *http.Request) *problem {
 	if s.opts.Token == "" {
-		return true
+		return nil
 	}
-	if kind, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(kind, "Bearer") {
-		return equal(strings.TrimSpace(token), s.opts.Token)
+	if c, err := r.Cookie(cookieName); err == nil && equal(c.Value, s.cookie) {
+		return nil
 	}
-	c, err := r.Cookie(cookieName)
-	return err == nil && equal(c.Value, s.cookie)
+	kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if token = strings.TrimSpace(token); token != "" && strings.EqualFold(kind, "Bearer") {
+		from := addressOf(r)
+		if !s.guesses.allowed(from) {
+			p := failf(http.StatusTooManyRequests, "guesses", "too many wrong tokens from this address; try again in a moment")
+			p.retryAfter = int(guessPause.Seconds())
+			return p
+		}
+		if equal(token, s.opts.Token) {
+			return nil
+		}
+		s.guesses.wrong(from)
+	}
+	return failf(http.StatusUnauthorized, "unauthorised", "this server wants a token: send Authorization: Bearer TOKEN")
 }
 
 func equal(a, b string) bool {
@@ -44,12 +56,21 @@ func equal(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// protect answers only requests that come with the token.
+// protect answers only requests that come with the token, and none that the page of another site makes, unless
+// it may: also what only reads costs time, and what a page cannot read it could still ask for.
 func (s *Server) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.authorised(r) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="aladin"`)
-			failf(http.StatusUnauthorized, "unauthorised", "this server wants a token: send Authorization: Bearer TOKEN").write(w)
+		asPost := *r // what changes nothing is not looked at otherwise
+		asPost.Method = http.MethodPost
+		if s.sameSite.Check(&asPost) != nil {
+			failf(http.StatusForbidden, "cross_origin", "pages of other sites may not do this").write(w)
+			return
+		}
+		if p := s.authorise(r); p != nil {
+			if p.Status == http.StatusUnauthorized {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="aladin"`)
+			}
+			p.write(w)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -8,16 +8,15 @@ import (
 	"io/fs"
 	"net/http"
 	"strconv"
+	"strings"
 
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/picture"
 )
 
 // ErrOptions is returned when the server cannot work as configured.
 var ErrOptions = errors.New("serve: invalid options")
-
-// ErrNoPhotoQueries is returned by a Model that reads text only.
-var ErrNoPhotoQueries = errors.New("this model has no region extractor, so it cannot read photos; search by text or by an item")
 
 // problem is an answer that is not what was asked for, as RFC 9457 writes it.
 type problem struct {
@@ -31,6 +30,9 @@ type problem struct {
 }
 
 func (p *problem) Error() string { return p.Detail }
+
+// maxDetail bounds what a problem says, which may repeat what the client sent.
+const maxDetail = 500
 
 // statusGone is what proxies log when the client went away; nobody reads it.
 const statusGone = 499
@@ -61,9 +63,11 @@ func problemOf(err error) *problem {
 		return failf(http.StatusRequestEntityTooLarge, "photo_too_large", "%v", err)
 	case errors.Is(err, picture.ErrFormat), errors.Is(err, picture.ErrTruncated):
 		return failf(http.StatusUnsupportedMediaType, "not_a_photo", "%v", err)
-	case errors.Is(err, ErrNoPhotoQueries):
-		return failf(http.StatusNotImplemented, "no_photo_queries", "%v", ErrNoPhotoQueries)
-	case errors.Is(err, index.ErrInvalid):
+	case errors.Is(err, aladin.ErrNoPixels):
+		return failf(http.StatusNotImplemented, "no_photo_queries", "this model has no region extractor, so it cannot read photos; search by text or by an item")
+	case errors.Is(err, aladin.ErrNoWords):
+		return failf(http.StatusBadRequest, "empty", "nothing to search for: %v", err)
+	case errors.Is(err, index.ErrInvalid), errors.Is(err, aladin.ErrInput):
 		return failf(http.StatusBadRequest, "invalid", "%v", err)
 	}
 	return failf(http.StatusInternalServerError, "internal", "something went wrong here; the server's log says what")
@@ -73,6 +77,9 @@ func problemOf(err error) *problem {
 func (p *problem) write(w http.ResponseWriter) {
 	out := *p
 	out.Type = "about:blank"
+	if len(out.Detail) > maxDetail {
+		out.Detail = strings.ToValidUTF8(out.Detail[:maxDetail], "") + "…"
+	}
 	if out.Title = http.StatusText(p.Status); out.Title == "" {
 		out.Title = "Client Closed Request"
 	}

@@ -2,9 +2,7 @@ package serve
 
 import (
 	"bytes"
-	"context"
 	_ "embed"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,23 +20,21 @@ var openAPI []byte
 // getSearch answers searches that fit into an address. Their answers can be kept
 // until the index changes.
 func (s *Server) getSearch(w http.ResponseWriter, r *http.Request) error {
-	tag := s.etag("search", r.URL.Query().Encode())
-	w.Header().Set("ETag", tag)
-	w.Header().Set("Cache-Control", "private, no-cache")
 	req, err := readSearch(r, &s.opts.Limits)
-	if err != nil {
+	if err != nil || s.fresh(w, r, "search", r.URL.Query().Encode()) {
 		return err
-	}
-	if matches(r, tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
 	}
 	return s.answerSearch(w, r, req)
 }
 
 func (s *Server) postSearch(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
+	leave, err := s.forms.enter(r.Context())
+	if err != nil {
+		return err
+	}
 	req, err := readSearch(r, &s.opts.Limits)
+	leave()
 	if err != nil {
 		return err
 	}
@@ -52,6 +48,7 @@ func (s *Server) answerSearch(w http.ResponseWriter, r *http.Request, req *searc
 	}
 	defer leave()
 	out, err := s.search(r.Context(), req)
+	s.health.searched(err)
 	if err != nil {
 		return err
 	}
@@ -79,17 +76,6 @@ func (s *Server) fresh(w http.ResponseWriter, r *http.Request, of ...string) boo
 		return true
 	}
 	return false
-}
-
-// describe adds what is stored of an item, and its photo.
-func (s *Server) describe(ctx context.Context, a *hitAnswer) error {
-	f, err := s.ix.Fields(ctx, a.ID)
-	if err != nil {
-		return err
-	}
-	a.Text, a.Tags, a.Meta = f.Text, f.Tags, f.Meta
-	a.Photo = s.photoOf(a.ID)
-	return nil
 }
 
 func (s *Server) photoOf(id string) *photoAnswer {
@@ -127,7 +113,7 @@ func (s *Server) getItem(w http.ResponseWriter, r *http.Request) error {
 	if s.fresh(w, r, "item", id) {
 		return nil
 	}
-	it, err := s.ix.Item(r.Context(), id)
+	it, err := s.c.Index.Item(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -158,15 +144,15 @@ func (s *Server) getItems(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || s.fresh(w, r, "items", strconv.Itoa(limit)) {
 		return err
 	}
-	ids, _, _, err := s.look(r.Context())
+	at, err := s.look(r.Context())
 	if err != nil {
 		return err
 	}
 	out := struct {
 		Items []itemAnswer `json:"items"`
 	}{[]itemAnswer{}}
-	for _, id := range ids[:min(limit, len(ids))] {
-		f, err := s.ix.Fields(r.Context(), id)
+	for _, id := range at.ids[:min(limit, len(at.ids))] {
+		f, err := s.c.Index.Fields(r.Context(), id)
 		if err != nil {
 			continue // deleted meanwhile
 		}
@@ -179,18 +165,28 @@ func (s *Server) getItems(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) getTags(w http.ResponseWriter, r *http.Request) error {
-	limit, err := limitOf(r, 100, catalogueTags)
+	limit, err := limitOf(r, 100, maxTags)
 	if err != nil || s.fresh(w, r, "tags", strconv.Itoa(limit)) {
 		return err
 	}
-	_, tags, counted, err := s.look(r.Context())
+	at, err := s.look(r.Context())
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, struct {
-		Tags    []tagCount `json:"tags"`
-		Counted int        `json:"counted"`
-	}{tags[:min(limit, len(tags))], counted})
+	out := struct {
+		Tags    []tagAnswer `json:"tags"`
+		Counted int         `json:"counted"`
+	}{[]tagAnswer{}, s.info.Load().Items}
+	for _, t := range at.tags[:min(limit, len(at.tags))] {
+		out.Tags = append(out.Tags, tagAnswer{t.Tag, t.Items})
+	}
+	return writeJSON(w, out)
+}
+
+// tagAnswer is a tag and how many items have it.
+type tagAnswer struct {
+	Tag   string `json:"tag"`
+	Items int    `json:"items"`
 }
 
 // limitOf reads the only parameter of a listing.
@@ -256,7 +252,7 @@ func (s *Server) openItem(r *http.Request) (string, *photo, error) {
 	if !utf8.ValidString(id) {
 		return "", nil, badRequest("id", "the id is not UTF-8")
 	}
-	if _, err := s.ix.Fields(r.Context(), id); err != nil {
+	if _, err := s.c.Index.Fields(r.Context(), id); err != nil {
 		return "", nil, err // files that are in the folder only are nobody's business
 	}
 	ph, err := s.photos.open(id)
@@ -317,15 +313,5 @@ func (s *Server) getMetrics(w http.ResponseWriter, _ *http.Request) error {
 	var buf bytes.Buffer
 	s.writeMetrics(&buf)
 	_, _ = w.Write(buf.Bytes())
-	return nil
-}
-
-func (s *Server) getHealth(w http.ResponseWriter, _ *http.Request) error {
-	if s.stopping.Load() {
-		return failf(http.StatusServiceUnavailable, "stopping", "the server is stopping")
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, "ok\n")
 	return nil
 }

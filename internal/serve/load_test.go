@@ -62,7 +62,7 @@ func TestLoad(t *testing.T) {
 		require.NoError(t, b.Add(index.Item{ID: fmt.Sprintf("scene %06d", i), Encoding: w.model.learn(gen.Describe(i))}))
 	}
 	for i := range 50 { // what only one query describes
-		e, err := w.model.EncodeText(t.Context(), fmt.Sprintf("needle%d", i))
+		e, err := w.model.encodeText(t.Context(), fmt.Sprintf("needle%d", i))
 		require.NoError(t, err)
 		e.Kind, e.Words, e.Text = index.Image, nil, ""
 		require.NoError(t, b.Add(index.Item{ID: fmt.Sprintf("needle %d", i), Encoding: e}))

@@ -1,27 +1,14 @@
 package serve
 
 import (
-	"context"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"runtime"
 	"time"
 
-	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/picture"
 )
-
-// Model turns what a user asks with into encodings. It must be safe for
-// concurrent use.
-type Model interface {
-	// Fingerprint is what an index must have been built with.
-	Fingerprint() string
-	EncodeText(ctx context.Context, text string) (*index.Encoding, error)
-	// EncodePhoto encodes the bytes of a photo's file. It returns ErrNoPhotoQueries when the model reads
-	// text only.
-	EncodePhoto(ctx context.Context, data []byte) (*index.Encoding, error)
-}
 
 // Options say how to serve. Nil and zero mean defaults.
 type Options struct {
@@ -33,7 +20,7 @@ type Options struct {
 	Photos fs.FS
 
 	// Token, when set, must come with every request for data: as a bearer token, or
-	// in the cookie that the page gets in exchange for it.
+	// in the cookie that the page gets in exchange for it. It has at least 16 bytes: others are guessed.
 	Token string
 
 	// Hosts are the names by which clients may address the server. Empty allows
@@ -70,6 +57,7 @@ type Options struct {
 // Limits bound what a request may ask for. Zero means the default.
 type Limits struct {
 	BodyBytes  int64         // of a request: 32 MiB
+	JSONBytes  int64         // of its JSON: 256 KiB
 	Pixels     int64         // of a photo, uploaded or below Images: picture.DefaultMaxPixels
 	TextBytes  int           // of all texts of a query: 2048
 	Parts      int           // of a query: 16
@@ -77,6 +65,7 @@ type Limits struct {
 	Candidates int           // to align: 5000
 	Searches   int           // at a time: the number of CPUs, at least 2
 	Queue      int           // searches waiting for their turn: 64
+	Forms      int           // with photos, being received at a time: 8
 	Wait       time.Duration // of a search for its turn: 2 s
 	Timeout    time.Duration // of a request: 15 s
 	CacheBytes int64         // encoded photos of users: 32 MiB
@@ -89,7 +78,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	for name, v := range map[string]int64{
 		"ThumbBytes": c.ThumbBytes, "ThumbDirBytes": c.ThumbDirBytes, "Poll": int64(c.Poll), "StopTimeout": int64(c.StopTimeout),
-		"BodyBytes": c.Limits.BodyBytes, "Pixels": c.Limits.Pixels, "TextBytes": int64(c.Limits.TextBytes),
+		"BodyBytes": c.Limits.BodyBytes, "JSONBytes": c.Limits.JSONBytes, "Forms": int64(c.Limits.Forms), "Pixels": c.Limits.Pixels, "TextBytes": int64(c.Limits.TextBytes),
 		"Parts": int64(c.Limits.Parts), "K": int64(c.Limits.K), "Candidates": int64(c.Limits.Candidates),
 		"Searches": int64(c.Limits.Searches), "Queue": int64(c.Limits.Queue), "Wait": int64(c.Limits.Wait),
 		"Timeout": int64(c.Limits.Timeout), "CacheBytes": c.Limits.CacheBytes,
@@ -98,12 +87,16 @@ func (o *Options) withDefaults() (Options, error) {
 			return c, fmt.Errorf("%w: %s is %d, below 0", ErrOptions, name, v)
 		}
 	}
+	if c.Token != "" && len(c.Token) < minToken {
+		return c, fmt.Errorf("%w: a token of %d bytes can be guessed; it needs at least %d, as openssl rand -hex 16 makes them", ErrOptions, len(c.Token), minToken)
+	}
 	orDefault(&c.ThumbBytes, 64<<20)
 	orDefault(&c.ThumbDirBytes, 512<<20)
 	orDefault(&c.Poll, 2*time.Second)
 	orDefault(&c.StopTimeout, 10*time.Second)
 	l := &c.Limits
 	orDefault(&l.BodyBytes, 32<<20)
+	orDefault(&l.JSONBytes, 256<<10)
 	orDefault(&l.Pixels, picture.DefaultMaxPixels)
 	orDefault(&l.TextBytes, 2048)
 	orDefault(&l.Parts, 16)
@@ -111,6 +104,7 @@ func (o *Options) withDefaults() (Options, error) {
 	orDefault(&l.Candidates, 5000)
 	orDefault(&l.Searches, max(2, runtime.GOMAXPROCS(0)))
 	orDefault(&l.Queue, 64)
+	orDefault(&l.Forms, 8)
 	orDefault(&l.Wait, 2*time.Second)
 	orDefault(&l.Timeout, 15*time.Second)
 	orDefault(&l.CacheBytes, 32<<20)

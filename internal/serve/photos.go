@@ -11,8 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
+	"github.com/aladin-go/aladin/internal/itemid"
 	"github.com/aladin-go/aladin/internal/picture"
 )
 
@@ -55,22 +55,20 @@ type photo struct {
 	version string // changes when the file does
 }
 
-// open opens the picture of an item. A caption's is that of its image: captions
-// are named IMAGE#NUMBER.
+// open opens the picture of an item.
 func (p *photos) open(id string) (*photo, error) {
-	ph, err := p.openFile(id)
-	if err != nil {
-		if i := strings.LastIndexByte(id, '#'); i > 0 {
-			if _, notNumber := strconv.Atoi(id[i+1:]); notNumber == nil {
-				return p.openFile(id[:i])
-			}
+	err := fs.ErrNotExist
+	for _, name := range itemid.Photos(id) {
+		var ph *photo
+		if ph, err = p.openFile(name); err == nil {
+			return ph, nil
 		}
 	}
-	return ph, err
+	return nil, err
 }
 
 func (p *photos) openFile(name string) (*photo, error) {
-	if p.fs == nil || !fs.ValidPath(name) || strings.ContainsRune(name, 0) || !filepath.IsLocal(filepath.FromSlash(name)) {
+	if p.fs == nil {
 		return nil, fs.ErrNotExist
 	}
 	// Looked at before it is opened: opening a pipe would wait for its writer.

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 )
 
@@ -45,8 +46,6 @@ type partSpec struct {
 	Photo       string       `json:"photo,omitempty"` // a field of the form, or the name that an earlier search gave
 	Weight      *float32     `json:"weight,omitempty"`
 	WordWeights []wordWeight `json:"word_weights,omitempty"`
-
-	exclude bool // by the words of a query
 }
 
 // wordWeight multiplies what the words count whose bytes meet Start…End.
@@ -57,24 +56,21 @@ type wordWeight struct {
 }
 
 const (
-	defaultK          = 10
-	defaultCandidates = 200
-	maxWeight         = 10
-	maxFilterBytes    = 4096
-	maxWordWeights    = 256
+	maxWeight      = 10
+	maxFilterBytes = 4096
+	maxWordWeights = 256
+	maxKinds       = 8
+	maxFormFields  = 32
 )
 
 // search is a request that was checked.
 type search struct {
-	query      string
-	parts      []partSpec
-	photos     map[string][]byte // uploads by name
-	tags       *index.Filter
-	kinds      []index.Kind
-	k          int
-	candidates int
-	exact      bool
-	explain    bool
+	typed   string // the query
+	query   *aladin.Query
+	parsed  int               // how many of its terms are typed; the others are parts
+	photos  map[int]string    // the names of the photos among its terms
+	uploads map[string][]byte // photos by the names that the request gives them
+	options aladin.SearchOptions
 }
 
 func badRequest(code, format string, args ...any) *problem {
@@ -95,11 +91,7 @@ func readSearch(r *http.Request, l *Limits) (*search, error) {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && kind == "application/json":
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, readError(err)
-		}
-		if err := req.fromJSON(body); err != nil {
+		if err := req.fromJSON(r.Body, l); err != nil {
 			return nil, err
 		}
 	case err == nil && kind == "multipart/form-data" && params["boundary"] != "":
@@ -121,8 +113,16 @@ func readError(err error) error {
 	return badRequest("body", "the request could not be read: %v", err)
 }
 
-func (req *searchRequest) fromJSON(body []byte) error {
-	d := json.NewDecoder(bytes.NewReader(body))
+// fromJSON reads the request proper, which is short whatever photos come with it.
+func (req *searchRequest) fromJSON(body io.Reader, l *Limits) error {
+	data, err := io.ReadAll(io.LimitReader(body, l.JSONBytes+1))
+	if err != nil {
+		return readError(err)
+	}
+	if int64(len(data)) > l.JSONBytes {
+		return failf(http.StatusRequestEntityTooLarge, "body_too_large", "the JSON of the request is larger than %d bytes", l.JSONBytes)
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(req); err != nil {
 		return badRequest("json", "the request is not the JSON that is expected: %s", strings.TrimPrefix(err.Error(), "json: "))
@@ -134,7 +134,6 @@ func (req *searchRequest) fromJSON(body []byte) error {
 }
 
 func (req *searchRequest) fromForm(form *multipart.Reader, photos map[string][]byte, l *Limits) error {
-	const maxFields = 32
 	for n := 0; ; n++ {
 		p, err := form.NextPart()
 		if err == io.EOF {
@@ -143,33 +142,31 @@ func (req *searchRequest) fromForm(form *multipart.Reader, photos map[string][]b
 		if err != nil {
 			return readError(err)
 		}
-		if n == maxFields {
-			return badRequest("form", "the form has more than %d fields", maxFields)
+		if n == maxFormFields {
+			return badRequest("form", "the form has more than %d fields", maxFormFields)
 		}
-		data, err := io.ReadAll(p) // at most the body's limit
-		if err != nil {
-			return readError(err)
-		}
-		switch name := p.FormName(); {
+		name := p.FormName()
+		switch {
 		case name == "":
 			return badRequest("form", "a field of the form has no name")
 		case name == "request":
-			if err := req.fromJSON(data); err != nil {
+			if err := req.fromJSON(p, l); err != nil {
 				return err
 			}
+			continue
 		case photos[name] != nil:
 			return badRequest("form", "field %q stands there twice", name)
-		default:
-			photos[name] = data
+		case len(photos) == l.Parts:
+			return badRequest("too_many_parts", "more than %d photos", l.Parts)
+		}
+		if photos[name], err = io.ReadAll(p); err != nil { // at most the body's limit
+			return readError(err)
 		}
 	}
 	if len(req.Parts) == 0 { // a form of photos alone means them
 		for _, name := range slices.Sorted(maps.Keys(photos)) {
 			req.Parts = append(req.Parts, partSpec{Photo: name})
 		}
-	}
-	if len(photos) > l.Parts {
-		return badRequest("too_many_parts", "%d photos; at most %d", len(photos), l.Parts)
 	}
 	return nil
 }
@@ -231,66 +228,93 @@ func positive(s string) (int, error) {
 	return n, err
 }
 
-// check holds a request against the limits.
+// check holds a request against the limits: what can be counted is counted before it is read.
 func (req *searchRequest) check(photos map[string][]byte, l *Limits) (*search, error) {
-	s := &search{query: req.Query, photos: photos, k: req.K, candidates: req.Candidates, exact: req.Exact, explain: req.Explain == nil || *req.Explain}
-	orDefault(&s.k, min(defaultK, l.K))
-	if s.k < 0 || s.k > l.K {
-		return nil, badRequest("k", "k is %d; it must be 1 to %d", s.k, l.K)
+	if err := req.count(l); err != nil {
+		return nil, err
 	}
-	orDefault(&s.candidates, min(max(defaultCandidates, s.k), l.Candidates))
-	if s.candidates < 0 || s.candidates > l.Candidates {
-		return nil, badRequest("candidates", "candidates is %d; it must be 1 to %d", s.candidates, l.Candidates)
+	s := &search{typed: req.Query, query: &aladin.Query{}, photos: map[int]string{}, uploads: photos}
+	if strings.TrimSpace(req.Query) != "" {
+		q, err := aladin.ParseQuery(req.Query)
+		if err != nil {
+			return nil, err
+		}
+		s.query, s.parsed = q, len(q.Terms)
 	}
-	s.candidates = max(s.candidates, s.k)
-	if !utf8.ValidString(req.Query) {
-		return nil, badRequest("text", "the query is not UTF-8")
-	}
-	for _, p := range parseQuery(req.Query) {
-		s.parts = append(s.parts, partSpec{Text: p.Text, WordWeights: req.WordWeights, exclude: p.Exclude})
-	}
-	if len(req.WordWeights) > 0 && len(s.parts) == 0 {
+	switch terms := s.parsed + len(req.Parts); {
+	case len(req.WordWeights) > 0 && s.parsed == 0:
 		return nil, badRequest("word_weights", "word_weights without a query")
-	}
-	s.parts = append(s.parts, req.Parts...)
-	if len(s.parts) == 0 {
+	case terms == 0:
 		return nil, badRequest("empty", "nothing to search for: give a query or parts")
+	case terms > l.Parts:
+		return nil, badRequest("too_many_parts", "the query has %d parts; at most %d", terms, l.Parts)
 	}
-	if len(s.parts) > l.Parts {
-		return nil, badRequest("too_many_parts", "the query has %d parts; at most %d", len(s.parts), l.Parts)
+	if err := checkWordWeights(req.WordWeights); err != nil {
+		return nil, err
 	}
-	textBytes := len(req.Query)
-	for i := range s.parts {
-		if i >= len(s.parts)-len(req.Parts) {
-			textBytes += len(s.parts[i].Text)
+	for i := range s.query.Terms {
+		t := &s.query.Terms[i]
+		t.Words = wordWeights(req.WordWeights, t.At)
+	}
+	for i := range req.Parts {
+		p := &req.Parts[i]
+		if err := p.check(photos); err != nil {
+			return nil, badRequest(err.Code, "part %d: %s", s.parsed+i, err.Detail)
 		}
-		if err := s.parts[i].check(photos); err != nil {
-			return nil, badRequest(err.Code, "part %d: %s", i, err.Detail)
+		t := aladin.Term{Input: aladin.Text(p.Text), Item: p.Item, Weight: p.weight(), Words: wordWeights(p.WordWeights, 0)}
+		if p.Photo != "" {
+			s.photos[len(s.query.Terms)] = p.Photo
 		}
+		s.query.Terms = append(s.query.Terms, t)
 	}
-	if textBytes > l.TextBytes {
-		return nil, badRequest("text_too_long", "the query has %d bytes; at most %d", textBytes, l.TextBytes)
-	}
-	return s, s.checkFilters(req)
+	return s, s.readOptions(req, l)
 }
 
-func (s *search) checkFilters(req *searchRequest) error {
-	if len(req.Tags) > maxFilterBytes {
+// count refuses what is longer than it may be.
+func (req *searchRequest) count(l *Limits) *problem {
+	textBytes := len(req.Query)
+	for _, p := range req.Parts[:min(len(req.Parts), l.Parts)] {
+		textBytes += len(p.Text)
+	}
+	switch {
+	case len(req.Parts) > l.Parts:
+		return badRequest("too_many_parts", "the query has %d parts; at most %d", len(req.Parts), l.Parts)
+	case textBytes > l.TextBytes:
+		return badRequest("text_too_long", "the query has %d bytes; at most %d", textBytes, l.TextBytes)
+	case len(req.Tags) > maxFilterBytes:
 		return badRequest("tags", "the condition on tags has %d bytes; at most %d", len(req.Tags), maxFilterBytes)
+	case len(req.Kinds) > maxKinds:
+		return badRequest("kinds", "%d kinds; at most %d", len(req.Kinds), maxKinds)
+	}
+	return nil
+}
+
+// readOptions reads how much is searched for, and where.
+func (s *search) readOptions(req *searchRequest, l *Limits) error {
+	o := &s.options
+	o.K, o.Candidates, o.Exact, o.WithFields = req.K, req.Candidates, req.Exact, true
+	o.NoExplain = req.Explain != nil && !*req.Explain
+	orDefault(&o.K, min(index.DefaultK, l.K))
+	if o.K < 0 || o.K > l.K {
+		return badRequest("k", "k is %d; it must be 1 to %d", o.K, l.K)
+	}
+	orDefault(&o.Candidates, min(max(index.DefaultCandidates, o.K), l.Candidates))
+	if o.Candidates < 0 || o.Candidates > l.Candidates {
+		return badRequest("candidates", "candidates is %d; it must be 1 to %d", o.Candidates, l.Candidates)
 	}
 	if strings.TrimSpace(req.Tags) != "" {
 		f, err := index.ParseFilter(req.Tags)
 		if err != nil {
 			return badRequest("tags", "%v", err)
 		}
-		s.tags = f
+		o.Tags = f
 	}
 	for _, k := range req.Kinds {
 		switch k {
 		case "image":
-			s.kinds = append(s.kinds, index.Image)
+			o.Kinds = append(o.Kinds, index.Image)
 		case "caption":
-			s.kinds = append(s.kinds, index.Caption)
+			o.Kinds = append(o.Kinds, index.Caption)
 		default:
 			return badRequest("kinds", "kind %q is neither image nor caption", k)
 		}
@@ -312,14 +336,27 @@ func (p *partSpec) check(photos map[string][]byte) *problem {
 		return badRequest("text", "the text is blank or not UTF-8")
 	case w == 0 || math.Abs(float64(w)) > maxWeight:
 		return badRequest("weight", "weight %g; it must be between -%d and %d and not 0", w, maxWeight, maxWeight)
-	case len(p.WordWeights) > maxWordWeights:
-		return badRequest("word_weights", "%d word weights; at most %d", len(p.WordWeights), maxWordWeights)
 	case len(p.WordWeights) > 0 && p.Text == "":
 		return badRequest("word_weights", "only a text has words to weigh")
 	case p.Photo != "" && photos[p.Photo] == nil && !isPhotoName(p.Photo):
 		return badRequest("photo", "the form has no photo %q", p.Photo)
 	}
-	for _, w := range p.WordWeights {
+	return checkWordWeights(p.WordWeights)
+}
+
+// weight is what the part counts.
+func (p *partSpec) weight() float32 {
+	if p.Weight == nil {
+		return 1
+	}
+	return *p.Weight
+}
+
+func checkWordWeights(ws []wordWeight) *problem {
+	if len(ws) > maxWordWeights {
+		return badRequest("word_weights", "%d word weights; at most %d", len(ws), maxWordWeights)
+	}
+	for _, w := range ws {
 		if w.Start < 0 || w.End <= w.Start || !(w.Weight >= 0 && w.Weight <= maxWeight) {
 			return badRequest("word_weights", "word %d to %d of weight %g: need 0 ≤ start < end and a weight of 0 to %d", w.Start, w.End, w.Weight, maxWeight)
 		}
@@ -327,15 +364,13 @@ func (p *partSpec) check(photos map[string][]byte) *problem {
 	return nil
 }
 
-// weight is what the part counts.
-func (p *partSpec) weight() float32 {
-	switch {
-	case p.Weight != nil:
-		return *p.Weight
-	case p.exclude:
-		return excludeWeight
+// wordWeights are those of a text that begins so many bytes into the one that they are about.
+func wordWeights(ws []wordWeight, at int) []aladin.WordWeight {
+	out := make([]aladin.WordWeight, len(ws))
+	for i, w := range ws {
+		out[i] = aladin.WordWeight{Start: w.Start - at, End: w.End - at, Weight: w.Weight}
 	}
-	return 1
+	return out
 }
 
 // photoName is how a client refers to a photo that it sent before.

@@ -10,7 +10,7 @@ import (
 // route is a pattern and what answers it.
 type route struct {
 	pattern string
-	open    bool // answered without the token
+	open    bool // answered without the token, and to anybody
 	handler answerer
 }
 
@@ -33,6 +33,12 @@ func (s *Server) table() []route {
 }
 
 func (s *Server) routes() (http.Handler, error) {
+	s.sameSite = http.NewCrossOriginProtection()
+	for _, o := range s.opts.Origins {
+		if err := s.sameSite.AddTrustedOrigin(o); err != nil {
+			return nil, fmt.Errorf("%w: origin %q: %w", ErrOptions, o, err)
+		}
+	}
 	mux := http.NewServeMux()
 	for _, r := range s.table() {
 		h := s.answer(r.pattern, r.handler)
@@ -54,14 +60,5 @@ func (s *Server) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	sameSite := http.NewCrossOriginProtection()
-	for _, o := range s.opts.Origins {
-		if err := sameSite.AddTrustedOrigin(o); err != nil {
-			return nil, fmt.Errorf("%w: origin %q: %w", ErrOptions, o, err)
-		}
-	}
-	sameSite.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		failf(http.StatusForbidden, "cross_origin", "pages of other sites may not do this").write(w)
-	}))
-	return s.observe(harden(s.checkHost(s.shareWith(sameSite.Handler(gzip(mux)))))), nil
+	return s.observe(harden(s.checkHost(s.shareWith(gzip(mux))))), nil
 }

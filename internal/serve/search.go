@@ -2,15 +2,14 @@ package serve
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math"
-	"slices"
+	"net/http"
 	"strings"
 	"time"
 
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/picture"
 )
@@ -99,182 +98,86 @@ const (
 
 var stageNames = [stages]string{"encode", "match", "align", "explain", "lookup", "total"}
 
-// stopwatch adds up the time of each stage.
-type stopwatch struct {
-	last  time.Time
-	spent [stages]time.Duration
-}
-
-func newStopwatch() *stopwatch { return &stopwatch{last: time.Now()} }
-
-// lap books the time since the last lap.
-func (w *stopwatch) lap(s stage) {
-	now := time.Now()
-	w.spent[s] += now.Sub(w.last)
-	w.spent[stageTotal] += now.Sub(w.last)
-	w.last = now
-}
-
-func (w *stopwatch) millis() map[string]float64 {
-	out := make(map[string]float64, stages)
-	for s, d := range w.spent {
-		out[stageNames[s]] = math.Round(d.Seconds()*1e6) / 1e3
-	}
-	return out
-}
-
-// queryPart is a part of a query, encoded.
-type queryPart struct {
-	spec   partSpec
-	answer partAnswer
-	enc    *index.Encoding
-}
-
 // search answers a checked request.
 func (s *Server) search(ctx context.Context, req *search) (*searchResponse, error) {
-	w := newStopwatch()
-	// An item can vanish with a new commit between two steps.
-	const tries = 4
-	for try := 1; ; try++ {
-		out, err := s.searchOnce(ctx, req, w)
-		if err == nil {
-			for st, d := range w.spent {
-				s.metrics.stages[st].observe(d)
-			}
-			return out, nil
-		}
-		var p *problem
-		if try == tries || !errors.Is(err, index.ErrNotFound) || errors.As(err, &p) {
-			return nil, err
-		}
-	}
-}
-
-func (s *Server) searchOnce(ctx context.Context, req *search, w *stopwatch) (*searchResponse, error) {
-	parts, err := s.encodeParts(ctx, req)
-	if err != nil {
+	began := time.Now()
+	if err := s.addPhotos(req); err != nil {
 		return nil, err
 	}
-	whole, err := combine(parts)
-	if err != nil {
-		return nil, err
-	}
-	w.lap(stageEncode)
-	q := index.Query{K: req.candidates, Tags: req.tags, Kinds: req.kinds, Exact: req.exact}
-	for _, p := range parts {
-		if p.spec.Item != "" && p.answer.Weight > 0 {
-			q.Exclude = append(q.Exclude, p.spec.Item) // everybody knows that it is like itself
-		}
-	}
-	found, err := s.ix.Match(ctx, whole, q)
-	if err != nil {
-		return nil, err
-	}
-	matchRank := make(map[string]int, len(found))
-	for i := range found {
-		matchRank[found[i].ID] = i + 1
-	}
-	w.lap(stageMatch)
-	hits, err := s.align(ctx, parts, found)
-	aligned := err == nil
-	if errors.Is(err, index.ErrNoTokens) {
-		hits, err = found, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	hits = hits[:min(req.k, len(hits))]
-	w.lap(stageAlign)
 	info := s.info.Load()
+	r, err := s.c.Search(ctx, req.query, &req.options)
+	if err != nil {
+		return nil, s.searchError(ctx, req, err)
+	}
+	for i, name := range req.photos {
+		s.uploads.put(name, r.Terms[i].Encoding, encodingBytes(r.Terms[i].Encoding))
+	}
 	out := &searchResponse{
-		Query: req.query, Aligned: aligned, Candidates: len(found),
+		Query: req.typed, Warnings: r.Warnings, Aligned: r.Stats.Aligned, Candidates: r.Stats.Candidates,
 		Items: info.Items, Generation: info.Generation,
-		Parts: make([]partAnswer, len(parts)), Hits: make([]hitAnswer, len(hits)),
+		Parts: make([]partAnswer, len(r.Terms)), Hits: make([]hitAnswer, len(r.Hits)),
 	}
-	for i := range parts {
-		out.Parts[i] = parts[i].answer
-		if u, ok := s.model.(unknowner); ok && parts[i].answer.Kind == "text" {
-			words, all := u.Unknown(parts[i].answer.Text)
-			if w := Warning(parts[i].answer.Text, words, all); w != "" {
-				out.Warnings = append(out.Warnings, w)
-			}
-		}
+	for i := range r.Terms {
+		out.Parts[i] = req.part(r, i)
 	}
-	for i, h := range hits {
+	searched := time.Now()
+	for i := range r.Hits {
+		h := &r.Hits[i]
 		a := &out.Hits[i]
-		*a = hitAnswer{Rank: i + 1, ID: h.ID, Kind: h.Kind.String(), Match: h.Match, MatchRank: matchRank[h.ID], Align: h.Align, Coverage: h.Coverage}
-	}
-	if aligned && req.explain {
-		if err := s.explain(ctx, parts, hits, out.Hits); err != nil {
-			return nil, err
+		*a = hitAnswer{Rank: i + 1, ID: h.ID, Kind: h.Kind.String(), Match: h.Match, MatchRank: h.MatchRank, Align: h.Align, Coverage: h.Coverage,
+			Photo: s.photoOf(h.ID), Words: req.words(r, h)}
+		if f := h.Fields; f != nil {
+			a.Text, a.Tags, a.Meta = f.Text, f.Tags, f.Meta
 		}
 	}
-	w.lap(stageExplain)
-	for i := range out.Hits {
-		if err := s.describe(ctx, &out.Hits[i]); err != nil {
-			return nil, err
-		}
+	now := time.Now()
+	out.Elapsed = make(map[string]float64, stages)
+	for stage, d := range [stages]time.Duration{r.Encode, r.Stats.Match, r.Stats.Align, r.Stats.Explain, now.Sub(searched), now.Sub(began)} {
+		s.metrics.stages[stage].observe(d)
+		out.Elapsed[stageNames[stage]] = math.Round(d.Seconds()*1e6) / 1e3
 	}
-	w.lap(stageLookup)
-	out.Elapsed = w.millis()
 	return out, nil
 }
 
-// encodeParts encodes the parts of a query.
-func (s *Server) encodeParts(ctx context.Context, req *search) ([]queryPart, error) {
-	parts := make([]queryPart, len(req.parts))
-	for i, spec := range req.parts {
-		p := &parts[i]
-		p.spec, p.answer.Weight = spec, spec.weight()
-		var err error
-		switch {
-		case spec.Text != "":
-			p.answer.Kind, p.answer.Text = "text", strings.TrimSpace(spec.Text)
-			if p.enc, err = s.model.EncodeText(ctx, spec.Text); err == nil {
-				p.enc = weighWords(p.enc, spec.WordWeights)
-				p.answer.Words = wordsOf(p.enc)
-			}
-		case spec.Item != "":
-			p.answer.Kind, p.answer.Item = "item", spec.Item
-			var it *index.Item
-			it, err = s.ix.Item(ctx, spec.Item)
-			switch {
-			case errors.Is(err, index.ErrNotFound):
-				err = failf(404, "not_found", "the index has no item %q", spec.Item)
-			case err == nil:
-				p.enc = it.Encoding
-			}
-		default:
-			p.answer.Kind = "photo"
-			p.answer.Photo, p.enc, err = s.encodePhoto(ctx, spec.Photo, req.photos)
+// searchError says which item of a query is not there.
+func (s *Server) searchError(ctx context.Context, req *search, err error) error {
+	if !errors.Is(err, index.ErrNotFound) {
+		return err
+	}
+	for _, t := range req.query.Terms {
+		if t.Item == "" {
+			continue
 		}
-		if err != nil {
-			return nil, err
+		if _, err := s.c.Index.Fields(ctx, t.Item); errors.Is(err, index.ErrNotFound) {
+			return failf(http.StatusNotFound, "not_found", "the index has no item %q", t.Item)
 		}
 	}
-	return parts, nil
+	return err
 }
 
-func (s *Server) encodePhoto(ctx context.Context, ref string, uploads map[string][]byte) (string, *index.Encoding, error) {
-	name, data := ref, uploads[ref]
-	if data != nil {
-		name = photoName(data)
+// addPhotos puts the photos of a request into its query: encodings of those that were sent before, and of others
+// what decodes them. It leaves the names by which they are remembered in req.photos.
+func (s *Server) addPhotos(req *search) error {
+	for i, ref := range req.photos {
+		name, data := ref, req.uploads[ref]
+		if data != nil {
+			name = photoName(data)
+		}
+		req.photos[i] = name
+		t := &req.query.Terms[i]
+		if e, ok := s.uploads.get(name); ok {
+			t.Encoding = e
+			continue
+		}
+		if data == nil {
+			return failf(http.StatusGone, "photo_expired", "the photo that was sent before is no longer here; send it again")
+		}
+		if _, err := picture.Open(bytes.NewReader(data), &picture.Options{MaxPixels: s.opts.Limits.Pixels}); err != nil {
+			return err
+		}
+		t.Input = aladin.Input{Name: name, Data: data}
 	}
-	if e, ok := s.uploads.get(name); ok {
-		return name, e, nil
-	}
-	if data == nil {
-		return "", nil, failf(410, "photo_expired", "the photo that was sent before is no longer here; send it again")
-	}
-	if _, err := picture.Open(bytes.NewReader(data), &picture.Options{MaxPixels: s.opts.Limits.Pixels}); err != nil {
-		return "", nil, err
-	}
-	e, err := s.model.EncodePhoto(ctx, data)
-	if err != nil {
-		return "", nil, err
-	}
-	s.uploads.put(name, e, encodingBytes(e))
-	return name, e, nil
+	return nil
 }
 
 func encodingBytes(e *index.Encoding) int64 {
@@ -285,25 +188,60 @@ func encodingBytes(e *index.Encoding) int64 {
 	return int64(n)
 }
 
-// weighWords returns the encoding with its words weighed; the original, which a
-// cache may hold, stays as it is.
-func weighWords(e *index.Encoding, ws []wordWeight) *index.Encoding {
-	if len(ws) == 0 || len(e.Words) == 0 {
-		return e
-	}
-	out := *e
-	out.Weights = slices.Clone(e.Weights)
-	if out.Weights == nil {
-		out.Weights = slices.Repeat([]float32{1}, len(e.Words))
-	}
-	for _, w := range ws {
-		for i, word := range e.Words {
-			if word.Start < w.End && w.Start < word.End {
-				out.Weights[i] *= w.Weight
-			}
+// part describes a term of the query.
+func (req *search) part(r *aladin.Result, i int) partAnswer {
+	t := &r.Terms[i]
+	p := partAnswer{Weight: t.Weight}
+	switch {
+	case t.Item != "":
+		p.Kind, p.Item = "item", t.Item
+	case req.photos[i] != "":
+		p.Kind, p.Photo = "photo", req.photos[i]
+	default:
+		p.Kind, p.Text, p.Words = "text", strings.TrimSpace(t.Input.Text), wordsOf(t.Encoding)
+		for k := range p.Words {
+			p.Words[k].Start += req.shift(t, i)
+			p.Words[k].End += req.shift(t, i)
 		}
 	}
-	return &out
+	return p
+}
+
+// shift is how many bytes into the typed query the text of a term begins; 0 for those that were not typed there.
+func (req *search) shift(t *aladin.Term, i int) int {
+	if i >= req.parsed {
+		return 0
+	}
+	return t.At
+}
+
+// words says for a hit which word of which part matched which region.
+func (req *search) words(r *aladin.Result, h *aladin.Hit) []matchAnswer {
+	var out []matchAnswer
+	ofHit := r.Query.Kind == index.Image && h.Kind == index.Caption // the words are the hit's, the regions the query's
+	for _, m := range h.Words {
+		a := matchAnswer{Word: m.Word, Start: m.Start, End: m.End, Weight: m.Weight,
+			Region: m.Region, Similarity: m.Similarity, Box: m.Box, Label: m.Label}
+		if !ofHit {
+			part, token := r.Sources[m.Token][0], r.Sources[m.Token][1]
+			t := &r.Terms[part]
+			a.Part = part
+			switch e := t.Encoding; {
+			case e.Kind == index.Caption:
+				a.Start, a.End = m.Start-t.At+req.shift(t, part), m.End-t.At+req.shift(t, part)
+			case e.Kind == index.Image:
+				a.Word = ""
+				if e.Labels != nil {
+					a.Word = e.Labels[token]
+				}
+				if e.Boxes != nil && h.Kind == index.Image {
+					a.From = &e.Boxes[token]
+				}
+			}
+		}
+		out = append(out, a)
+	}
+	return out
 }
 
 // wordsOf lists the words of a text, each once, those that count nothing too: what
@@ -323,125 +261,6 @@ func wordsOf(e *index.Encoding) []wordAnswer {
 			continue
 		}
 		out = append(out, wordAnswer{Word: w.Text, Start: w.Start, End: w.End, Weight: weight})
-	}
-	return out
-}
-
-// combine adds the matching vectors of the parts, each times its weight.
-func combine(parts []queryPart) (*index.Encoding, error) {
-	if len(parts) == 1 && parts[0].answer.Weight > 0 {
-		return parts[0].enc, nil
-	}
-	first := parts[0].enc
-	sum := make([]float64, len(first.Matching))
-	for i, p := range parts {
-		if len(p.enc.Matching) != len(sum) {
-			return nil, fmt.Errorf("part %d: matching vector of %d values, others have %d", i, len(p.enc.Matching), len(sum))
-		}
-		for j, x := range p.enc.Matching {
-			sum[j] += float64(p.answer.Weight) * float64(x)
-		}
-	}
-	var norm float64
-	for _, x := range sum {
-		norm += x * x
-	}
-	norm = math.Sqrt(norm)
-	const least = 1e-6 // below it only rounding is left
-	if norm < least {
-		return nil, badRequest("cancelled_out", "the parts of the query cancel each other out")
-	}
-	e := &index.Encoding{Kind: first.Kind, Model: first.Model, Matching: make([]float32, len(sum))}
-	for j, x := range sum {
-		e.Matching[j] = float32(x / norm)
-	}
-	return e, nil
-}
-
-// align scores candidates part by part and ranks them by the weighted sum.
-func (s *Server) align(ctx context.Context, parts []queryPart, found []index.Hit) ([]index.Hit, error) {
-	if len(parts) == 1 && parts[0].answer.Weight == 1 {
-		return s.ix.Align(ctx, parts[0].enc, found)
-	}
-	type sum struct {
-		hit             index.Hit
-		align, coverage float32
-		parts           int
-	}
-	sums := make(map[string]*sum, len(found))
-	var positive float32
-	for _, p := range parts {
-		w := p.answer.Weight
-		positive += max(w, 0)
-		hits, err := s.ix.Align(ctx, p.enc, found)
-		if err != nil {
-			return nil, err
-		}
-		for _, h := range hits {
-			t := sums[h.ID]
-			if t == nil {
-				t = &sum{hit: h}
-				sums[h.ID] = t
-			}
-			t.align += w * h.Align
-			t.coverage += max(w, 0) * h.Coverage
-			t.parts++
-		}
-	}
-	out := make([]index.Hit, 0, len(sums))
-	for _, t := range sums {
-		if t.parts != len(parts) {
-			continue // deleted meanwhile
-		}
-		t.hit.Align, t.hit.Coverage = t.align, 0
-		if positive > 0 {
-			t.hit.Coverage = t.coverage / positive
-		}
-		out = append(out, t.hit)
-	}
-	slices.SortFunc(out, func(a, b index.Hit) int {
-		return cmp.Or(cmp.Compare(b.Align, a.Align), cmp.Compare(b.Match, a.Match), strings.Compare(a.ID, b.ID))
-	})
-	return out, nil
-}
-
-// explain says for each hit which word of which part matched which region.
-func (s *Server) explain(ctx context.Context, parts []queryPart, hits []index.Hit, out []hitAnswer) error {
-	for pi, p := range parts {
-		explained, err := s.ix.Explain(ctx, p.enc, hits)
-		if err != nil {
-			return err
-		}
-		for i := range explained {
-			words := explained[i].Words
-			from := wordSources(p.enc, len(words))
-			for j, m := range words {
-				a := matchAnswer{Part: pi, Word: m.Word, Start: m.Start, End: m.End, Weight: p.answer.Weight * m.Weight,
-					Region: m.Region, Similarity: m.Similarity, Box: m.Box, Label: m.Label}
-				if from != nil && explained[i].Kind == index.Image {
-					a.From = &from[j]
-				}
-				out[i].Words = append(out[i].Words, a)
-			}
-		}
-	}
-	return nil
-}
-
-// wordSources returns the boxes of a picture's regions that take part, which is
-// the order in which Explain lists them; nil for a text.
-func wordSources(e *index.Encoding, n int) []index.Box {
-	if e.Kind != index.Image || e.Boxes == nil {
-		return nil
-	}
-	var out []index.Box
-	for i, b := range e.Boxes {
-		if e.Weights == nil || e.Weights[i] != 0 {
-			out = append(out, b)
-		}
-	}
-	if len(out) != n {
-		return nil
 	}
 	return out
 }

@@ -15,19 +15,22 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 )
 
-// Server serves one index. Make it with New.
+// Server serves one collection. Make it with New.
 type Server struct {
-	ix      *index.Index
+	c       *aladin.Collection
 	path    string
-	model   Model
 	opts    Options
 	photos  *photos
 	thumbs  *thumbs
 	uploads *lru[*index.Encoding] // photos of users, encoded, by name
-	gate    *gate
+	gate    *gate                 // searches, and what else takes time
+	forms   *gate                 // photos that are being sent
+	guesses *guesses
+	health  health
 	metrics *metrics
 	log     *slog.Logger
 	assets  map[string]*asset
@@ -41,28 +44,28 @@ type Server struct {
 	stopping   atomic.Bool
 
 	loopback atomic.Bool // set by Serve
+	sameSite *http.CrossOriginProtection
 	handler  http.Handler
 }
 
-// New makes a server of an open index and the model that it was built with. path is
-// the index's file, for Watch. The caller closes the index once the server is done.
-func New(ix *index.Index, path string, m Model, opts *Options) (*Server, error) {
+// New makes a server of a collection. path is the index's file, for Watch, or "" where there is none. The caller
+// closes the collection once the server is done.
+func New(ctx context.Context, c *aladin.Collection, path string, opts *Options) (*Server, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	if have, want := m.Fingerprint(), ix.Model(); have != want && ix.Len() > 0 {
-		return nil, fmt.Errorf("%s: %w: index holds model %q, queries come from model %q", path, index.ErrModelMismatch, want, have)
-	}
 	s := &Server{
-		ix: ix, path: path, model: m, opts: o, log: o.Logger,
+		c: c, path: path, opts: o, log: o.Logger,
 		uploads: newLRU[*index.Encoding](o.Limits.CacheBytes),
 		gate:    newGate(o.Limits.Searches, o.Limits.Queue, o.Limits.Wait),
-		metrics: newMetrics(),
-		cookie:  cookieValue(o.Token),
-		boot:    rand.Text()[:10],
+		forms:   newGate(o.Limits.Forms, o.Limits.Forms, o.Limits.Wait),
+		guesses: newGuesses(time.Now),
+		metrics: newMetrics(), catalogue: catalogue{making: make(chan struct{}, 1)},
+		cookie: cookieValue(o.Token),
+		boot:   rand.Text()[:10],
 	}
-	if err := s.readInfo(context.Background()); err != nil {
+	if err := s.readInfo(ctx); err != nil {
 		return nil, err
 	}
 	if s.assets, err = loadAssets(); err != nil {
@@ -124,15 +127,27 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
+// refresher is an index that does not move on to newer commits by itself.
+type refresher interface {
+	Refresh(ctx context.Context) (bool, error)
+}
+
 // Refresh moves on to the index file's current commit and reports whether there
 // was a newer one.
 func (s *Server) Refresh(ctx context.Context) (bool, error) {
+	ix, ok := s.c.Index.(refresher)
+	if !ok {
+		return false, nil
+	}
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	began := time.Now()
-	changed, err := s.ix.Refresh(ctx)
+	changed, err := ix.Refresh(ctx)
 	if err == nil && changed {
 		err = s.readInfo(ctx)
+	}
+	if changed && err == nil {
+		s.health.searched(nil) // what failed was another file
 	}
 	switch {
 	case err != nil:
@@ -147,12 +162,12 @@ func (s *Server) Refresh(ctx context.Context) (bool, error) {
 }
 
 func (s *Server) readInfo(ctx context.Context) error {
-	info, err := s.ix.Info(ctx)
+	info, err := s.c.Index.Info(ctx)
 	if err != nil {
 		return err
 	}
-	if have := s.model.Fingerprint(); info.Model != have && info.Items > 0 {
-		return fmt.Errorf("%s: %w: index now holds model %q, queries come from model %q; restart with that model", s.path, index.ErrModelMismatch, info.Model, have)
+	if have := s.c.Model.Fingerprint(); info.Model != have && info.Items > 0 {
+		return fmt.Errorf("%s: %w: index holds model %q, queries come from model %q; restart with that model", s.path, index.ErrModelMismatch, info.Model, have)
 	}
 	s.info.Store(info)
 	s.epoch.Add(1)

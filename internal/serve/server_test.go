@@ -24,32 +24,36 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 )
 
 func TestOptions(t *testing.T) {
 	w := newWorld(t, 1, 64, 0)
-	ix := w.open(t)
+	c := w.collection(t)
 	for name, o := range map[string]Options{
 		"negative limit": {Limits: Limits{K: -1}}, "no folder": {Images: "/no/such/folder"}, "a file as folder": {Images: w.path},
 		"no origin": {Origins: []string{"example.org/path"}}, "a file as cache": {ThumbDir: w.path},
 	} {
-		_, err := New(ix, w.path, w.model, &o)
+		_, err := New(t.Context(), c, w.path, &o)
 		assert.ErrorIs(t, err, ErrOptions, name)
 	}
-	_, err := New(ix, w.path, &oracle{print: "other"}, nil)
+	_, err := New(t.Context(), &aladin.Collection{Model: &oracle{print: "other"}, Index: c.Index}, w.path, nil)
 	assert.ErrorIs(t, err, index.ErrModelMismatch)
 }
 
 func TestToken(t *testing.T) {
 	w := newWorld(t, 2, 64, 0)
-	s := w.server(t, Options{Token: "open sesame"})
+	s := w.server(t, Options{Token: "open sesame, please"})
+	clients := 0
 	ask := func(path string, set func(*http.Request)) int {
 		method := http.MethodGet
 		if path == "/api/session" {
 			method = http.MethodPost
 		}
 		r := httptest.NewRequest(method, path, nil)
+		clients++ // each guesses once
+		r.RemoteAddr = fmt.Sprintf("192.0.2.%d:80", clients)
 		set(r)
 		return call(s, r).Code
 	}
@@ -60,15 +64,15 @@ func TestToken(t *testing.T) {
 	photo := url.PathEscape(w.id(0))
 	for _, path := range []string{"/api/search?q=x", "/api/items", "/api/items/" + photo, "/api/tags", "/api/info", "/api/session", "/thumb/" + photo, "/photo/" + photo, "/metrics"} {
 		assert.Equal(t, 401, ask(path, none), path)
-		assert.Equal(t, 401, ask(path, bearer("open sesam")), path)
+		assert.Equal(t, 401, ask(path, bearer("open sesame, pleas")), path)
 		assert.Equal(t, 401, ask(path, bearer("")), path)
-		assert.Less(t, ask(path, bearer("open sesame")), 300, path)
+		assert.Less(t, ask(path, bearer("open sesame, please")), 300, path)
 	}
 	for _, path := range []string{"/", "/page/main.js", "/healthz", "/api/openapi.json"} {
 		assert.Equal(t, 200, ask(path, none), path)
 	}
 	r := httptest.NewRequest(http.MethodPost, "/api/session", nil)
-	bearer("open sesame")(r)
+	bearer("open sesame, please")(r)
 	cookies := call(s, r).Result().Cookies()
 	require.Len(t, cookies, 1)
 	assert.True(t, cookies[0].HttpOnly)
@@ -327,7 +331,7 @@ func TestStop(t *testing.T) {
 	ix, err := index.Open(w.path, nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, ix.Close()) }()
-	s, err := New(ix, w.path, w.model, &Options{Images: w.dir})
+	s, err := New(t.Context(), &aladin.Collection{Model: w.model, Index: ix}, w.path, &Options{Images: w.dir})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -395,7 +399,7 @@ func TestIndexWithoutRegions(t *testing.T) {
 	ix, err := index.Open(path, nil)
 	require.NoError(t, err)
 	defer ix.Close()
-	s, err := New(ix, path, w.model, nil)
+	s, err := New(t.Context(), &aladin.Collection{Model: w.model, Index: ix}, path, nil)
 	require.NoError(t, err)
 	defer s.Close()
 	rec := get(s, "/api/search?q=ball")

@@ -15,6 +15,9 @@ const settle = 100 * time.Millisecond
 // Watch refreshes the index when its file changes, until ctx ends. Where the
 // system tells of changes it takes a moment; elsewhere up to Options.Poll.
 func (s *Server) Watch(ctx context.Context) {
+	if _, ok := s.c.Index.(refresher); !ok || s.path == "" {
+		return
+	}
 	var events chan fsnotify.Event
 	if w, err := fsnotify.NewWatcher(); err == nil {
 		defer w.Close()

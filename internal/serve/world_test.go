@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"image"
@@ -21,6 +22,7 @@ import (
 	"github.com/jinzhu/inflection"
 	"github.com/stretchr/testify/require"
 
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/scenes"
@@ -60,7 +62,7 @@ func newWorld(t testing.TB, n, size, captions int) *world {
 	}
 	for i := range min(captions, n) {
 		for j, c := range w.scenes[i].Captions {
-			enc, err := w.model.EncodeText(t.Context(), c.Text)
+			enc, err := w.model.encodeText(t.Context(), c.Text)
 			require.NoError(t, err)
 			require.NoError(t, b.Add(index.Item{ID: fmt.Sprintf("%s#%d", w.id(i), j), Encoding: enc}))
 		}
@@ -85,12 +87,17 @@ func (w *world) open(t testing.TB) *index.Index {
 	return ix
 }
 
+func (w *world) collection(t testing.TB) *aladin.Collection {
+	t.Helper()
+	return &aladin.Collection{Model: w.model, Index: w.open(t)}
+}
+
 func (w *world) server(t testing.TB, opts Options) *Server {
 	t.Helper()
 	if opts.Images == "" && opts.Photos == nil {
 		opts.Images = w.dir
 	}
-	s, err := New(w.open(t), w.path, w.model, &opts)
+	s, err := New(t.Context(), w.collection(t), w.path, &opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
@@ -151,11 +158,29 @@ func (o *oracle) Unknown(text string) (words []string, all bool) {
 	return words, n > 0 && n == len(words)
 }
 
-func (o *oracle) EncodeText(ctx context.Context, text string) (*index.Encoding, error) {
+// Close implements aladin.Encoder.
+func (o *oracle) Close() error { return nil }
+
+// Encode implements aladin.Encoder.
+func (o *oracle) Encode(ctx context.Context, in aladin.Input) (*index.Encoding, error) {
+	if in.Data == nil {
+		return o.encodeText(ctx, in.Text)
+	}
+	e, err := o.encodePhoto(ctx, in.Data)
+	if err != nil && !errors.Is(err, aladin.ErrNoPixels) {
+		err = &aladin.InputError{Input: in.Name, Err: err}
+	}
+	return e, err
+}
+
+func (o *oracle) encodeText(ctx context.Context, text string) (*index.Encoding, error) {
 	if o.slow != nil {
 		if err := o.slow(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if strings.TrimSpace(text) == "" {
+		return nil, aladin.ErrNoWords
 	}
 	e := &index.Encoding{Kind: index.Caption, Model: o.Fingerprint(), Text: text, Matching: make([]float32, worldDim)}
 	add := func(word string, start, end int, weight float32, v []float32) {
@@ -197,7 +222,7 @@ func wordsIn(text string) func(yield func(int, int) bool) {
 	}
 }
 
-func (o *oracle) EncodePhoto(ctx context.Context, data []byte) (*index.Encoding, error) {
+func (o *oracle) encodePhoto(ctx context.Context, data []byte) (*index.Encoding, error) {
 	if _, err := picture.Decode(ctx, bytes.NewReader(data), nil); err != nil {
 		return nil, err
 	}
@@ -206,7 +231,7 @@ func (o *oracle) EncodePhoto(ctx context.Context, data []byte) (*index.Encoding,
 		return nil, err
 	}
 	if o.textOnly {
-		return nil, ErrNoPhotoQueries
+		return nil, aladin.ErrNoPixels
 	}
 	look, best, least := lookOf(img), 0, math.Inf(1)
 	for i := range o.known {

@@ -13,13 +13,13 @@ func (s *Source) Input(i int) aladin.Input {
 	case item.Path != "":
 		return aladin.ImageFile(item.Path)
 	case s.Precomputed():
-		return aladin.RegionsFunc(item.ID, func() (*aladin.RegionSet, error) {
+		return aladin.Input{Name: item.ID, Regions: func() (*aladin.RegionSet, error) {
 			set, err := s.Set(i)
 			if err != nil {
 				return nil, err
 			}
 			return &aladin.RegionSet{Features: set.Features, Dim: set.Dim, Labels: set.Labels, Tags: set.Tags, Boxes: set.Boxes}, nil
-		})
+		}}
 	}
-	return aladin.ImageFunc(item.ID, func() (image.Image, error) { return s.origin.(*sceneOrigin).draw(item), nil })
+	return aladin.Input{Name: item.ID, Image: func() (image.Image, error) { return s.origin.(*sceneOrigin).draw(item), nil }}
 }

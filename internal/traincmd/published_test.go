@@ -149,7 +149,7 @@ func TestRealFeatures(t *testing.T) {
 
 	q, err := m.Encode(t.Context(), aladin.Text("a man with a red hat"))
 	require.NoError(t, err)
-	hits, err := aladin.Search(t.Context(), m, ix, q, aladin.SearchOptions{K: 10})
+	hits, err := aladin.Search(t.Context(), m, ix, q, &aladin.SearchOptions{K: 10})
 	require.NoError(t, err)
 	require.Len(t, hits, 10)
 	for _, h := range hits {
@@ -161,7 +161,7 @@ func TestRealFeatures(t *testing.T) {
 	for i, set := range sets {
 		x, err := m.Encode(t.Context(), aladin.Regions(set))
 		require.NoError(t, err)
-		hits, err := aladin.Search(t.Context(), m, ix, x, aladin.SearchOptions{K: 1, MatchOnly: true})
+		hits, err := aladin.Search(t.Context(), m, ix, x, &aladin.SearchOptions{K: 1, MatchOnly: true})
 		require.NoError(t, err)
 		require.Equal(t, ids[i], hits[0].ID)
 	}

@@ -1,46 +1,73 @@
-package serve
+package aladin
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/aladin-go/aladin/index"
 )
 
-// excludeWeight is what an excluded text counts: enough to push away what shows
-// it, not so much that the search is about it.
-const excludeWeight = -0.7
+// Limits of ParseQuery.
+const (
+	maxQueryBytes = 4096
+	maxQueryTerms = 64
+)
 
-// textPart is a stretch of a query that is encoded as one text.
-type textPart struct {
-	// Text is as long as the query up to its end: what belongs to other parts is
-	// blank, so that a word has the same bytes here and there.
-	Text    string
-	Exclude bool
-}
-
-// parseQuery splits what somebody typed into what they want and what they do not:
+// ParseQuery reads a query as people type it: what they want, and what they do not.
 //
 //	a beach without people          a dog but no leash
 //	a beach -people -"red cars"     a street without cars or bikes
 //
-// After "without", and after "no" where a clause begins, an article and up to
-// three words are excluded, until a word that must begin something else
-// ("a dog without a leash on grass"). The first part is the wanted text, if
-// there is any.
-func parseQuery(q string) []textPart {
+// After "without", and after "no" where a clause begins, an article and up to three words are excluded, until a
+// word that must begin something else ("a dog without a leash on grass"). The first term is the wanted text, if
+// there is any; excluded ones follow, with the weight [Without].
+//
+// A query of more than 4096 bytes or 64 terms, or one that is not UTF-8, is [index.ErrInvalid]; one without any
+// word is [ErrNoWords].
+func ParseQuery(q string) (*Query, error) {
+	switch {
+	case len(q) > maxQueryBytes:
+		return nil, fmt.Errorf("aladin: query: %w: %d bytes; at most %d", index.ErrInvalid, len(q), maxQueryBytes)
+	case !utf8.ValidString(q):
+		return nil, fmt.Errorf("aladin: query: %w: it is not UTF-8", index.ErrInvalid)
+	}
+	out := &Query{text: q}
+	want, excluded := splitQuery(q)
+	if want != "" {
+		out.Terms = append(out.Terms, Term{Input: Text(want), Weight: 1, typed: true})
+	}
+	for _, s := range excluded {
+		out.Terms = append(out.Terms, Term{Input: Text(q[s.from:s.to]), Weight: Without, At: s.from, typed: true})
+	}
+	switch {
+	case len(out.Terms) == 0:
+		return nil, fmt.Errorf("aladin: query: %w", ErrNoWords)
+	case len(out.Terms) > maxQueryTerms:
+		return nil, fmt.Errorf("aladin: query: %w: %d terms; at most %d", index.ErrInvalid, len(out.Terms), maxQueryTerms)
+	}
+	return out, nil
+}
+
+// span is a half-open range of a query's bytes.
+type span struct{ from, to int }
+
+// splitQuery returns the wanted text, in which the rest is blank, so that a word has the same place here and
+// there, and the places of what is excluded.
+func splitQuery(q string) (want string, excluded []span) {
 	keep := []byte(q)
 	blank := func(from, to int) {
 		for i := from; i < to; i++ {
 			keep[i] = ' '
 		}
 	}
-	var excluded []textPart
 	exclude := func(from, to int) {
-		if from < to {
-			excluded = append(excluded, textPart{Text: strings.Repeat(" ", from) + q[from:to], Exclude: true})
+		if hasWord(q[from:to]) {
+			excluded = append(excluded, span{from, to})
 		}
 	}
-	ts := scanTerms(q)
+	ts := scanWords(q)
 	for i := 0; i < len(ts); {
 		t := ts[i]
 		if t.minus {
@@ -79,15 +106,16 @@ func parseQuery(q string) []textPart {
 		blank(start, ts[end-1].end)
 		i = end
 	}
-	var parts []textPart
-	if want := tidy(string(keep)); want != "" {
-		parts = append(parts, textPart{Text: want})
-	}
-	return append(parts, excluded...)
+	return tidy(string(keep)), excluded
 }
 
-// term is a word of a query, or a quoted phrase after a minus sign.
-type term struct {
+// hasWord says whether a text says anything: blanks, punctuation and signs that are not seen do not.
+func hasWord(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) && !unicode.IsPunct(r) })
+}
+
+// queryWord is a word of a query, or a quoted phrase after a minus sign.
+type queryWord struct {
 	word       string // in lower case, without the signs around it
 	from, to   int    // bytes of the word in the query
 	start, end int    // with those signs
@@ -96,8 +124,8 @@ type term struct {
 	stop       bool // a sign after it ends the phrase
 }
 
-func scanTerms(q string) []term {
-	var ts []term
+func scanWords(q string) []queryWord {
+	var ts []queryWord
 	clause := true
 	for i := 0; i < len(q); {
 		r, n := utf8.DecodeRuneInString(q[i:])
@@ -105,19 +133,21 @@ func scanTerms(q string) []term {
 			i += n
 			continue
 		}
-		start := i
-		end := i + strings.IndexFunc(q[i:]+" ", unicode.IsSpace)
+		start, end := i, len(q)
+		if n := strings.IndexFunc(q[i:], unicode.IsSpace); n >= 0 {
+			end = i + n
+		}
 		if dash := dashLen(q[i:]); dash > 0 && i+dash < len(q) {
 			at := i + dash
 			if q[at] == '"' {
 				if j := strings.IndexByte(q[at+1:], '"'); j > 0 {
-					ts = append(ts, term{from: at + 1, to: at + 1 + j, start: start, end: at + j + 2, minus: true})
+					ts = append(ts, queryWord{from: at + 1, to: at + 1 + j, start: start, end: at + j + 2, minus: true})
 					i, clause = at+j+2, false
 					continue
 				}
 			} else if r, _ := utf8.DecodeRuneInString(q[at:]); unicode.IsLetter(r) || unicode.IsDigit(r) {
 				to := at + len(strings.TrimRightFunc(q[at:end], unicode.IsPunct))
-				ts = append(ts, term{from: at, to: to, start: start, end: end, minus: true})
+				ts = append(ts, queryWord{from: at, to: to, start: start, end: end, minus: true})
 				i, clause = end, false
 				continue
 			}
@@ -125,7 +155,7 @@ func scanTerms(q string) []term {
 		from := end - len(strings.TrimLeftFunc(q[start:end], unicode.IsPunct))
 		to := from + len(strings.TrimRightFunc(q[from:end], unicode.IsPunct))
 		if to > from {
-			ts = append(ts, term{word: strings.ToLower(q[from:to]), from: from, to: to, start: start, end: end,
+			ts = append(ts, queryWord{word: strings.ToLower(q[from:to]), from: from, to: to, start: start, end: end,
 				clause: clause || from > start, stop: to < end})
 			clause = to < end
 		} else {
@@ -150,7 +180,7 @@ func dashLen(s string) int {
 }
 
 // beginsExclusion returns how many terms from i on say "without".
-func beginsExclusion(ts []term, i int) int {
+func beginsExclusion(ts []queryWord, i int) int {
 	switch ts[i].word {
 	case "without", "w/o", "excluding":
 		return 1
@@ -163,7 +193,7 @@ func beginsExclusion(ts []term, i int) int {
 }
 
 // nounPhrase finds the words from i on that name one thing, without the article.
-func nounPhrase(ts []term, i int) (from, to int) {
+func nounPhrase(ts []queryWord, i int) (from, to int) {
 	if i > 0 && ts[i-1].stop {
 		return i, i
 	}
@@ -202,9 +232,8 @@ func isOneOf(w string, list ...string) bool {
 
 // tidy blanks what is left hanging where parts were taken out, and nothing else.
 func tidy(s string) string {
-	s = strings.TrimRightFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
-	if strings.TrimLeftFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsPunct(r) }) == "" {
+	if !hasWord(s) {
 		return ""
 	}
-	return s
+	return strings.TrimRightFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' })
 }

@@ -1,0 +1,209 @@
+package aladin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/itemid"
+)
+
+// A Collection is what can be searched, with the model that reads queries. [Open] makes one of files; to search
+// something else, fill in the fields. It is safe for concurrent use.
+type Collection struct {
+	// Model encodes what users ask with. Without one, queries are encodings and items of the index.
+	Model Encoder
+	Index index.Searcher
+	// Images is the folder of the photos, if it is known: an item's id is its photo's path there.
+	Images string
+}
+
+// An Encoder encodes what users ask with; a [Model] does.
+type Encoder interface {
+	Fingerprint() string
+	Encode(ctx context.Context, in Input) (*Encoding, error)
+	// Unknown are the words of a text that mean nothing to the encoder, and whether all of them do.
+	Unknown(text string) (words []string, all bool)
+	Close() error
+}
+
+// Open opens a model's folder and an index file that was built with it. Close closes both.
+func Open(model, file string, opts *Options) (*Collection, error) {
+	m, err := OpenModel(model, opts)
+	if err != nil {
+		return nil, err
+	}
+	ix, err := index.Open(file, &index.Options{Model: m.Fingerprint(), Threads: m.opts.Threads})
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return &Collection{Model: m, Index: ix, Images: m.opts.Images}, nil
+}
+
+// Close closes the model and the index.
+func (c *Collection) Close() error {
+	err := c.Index.Close()
+	if c.Model != nil {
+		err = errors.Join(err, c.Model.Close())
+	}
+	return err
+}
+
+// A Hit is an item that a search found.
+type Hit struct {
+	index.Hit
+	// File is the photo of the item, or of the caption's image, if it lies in the Collection's folder.
+	File string
+}
+
+// A Result is what a search found.
+type Result struct {
+	Hits []Hit // the best first
+
+	Query *Encoding // the sum of the terms
+	Terms []Term    // with their encodings and weights
+	// Sources says for each token of Query which token of which term it is.
+	Sources [][2]int
+	// Warnings are sentences for people, about words that the model does not know.
+	Warnings []string
+
+	Encode time.Duration     // spent on encoding the query
+	Stats  index.SearchStats // about the rest
+}
+
+// Ask searches by a query as people type it: see [ParseQuery] and Search.
+func (c *Collection) Ask(ctx context.Context, query string, o *SearchOptions) (*Result, error) {
+	q, err := ParseQuery(query)
+	if err != nil {
+		return nil, err
+	}
+	return c.Search(ctx, q, o)
+}
+
+// Search finds the items that fit a query best. Candidates are recalled by their vectors and ranked by
+// alignment, and each hit says which word found which region. Items that are wanted terms of the query are no
+// hits.
+func (c *Collection) Search(ctx context.Context, q *Query, o *SearchOptions) (*Result, error) {
+	if q == nil {
+		q = &Query{}
+	}
+	if c.Model != nil {
+		if a, b := c.Model.Fingerprint(), c.Index.Model(); a != b && b != "" {
+			return nil, mismatch(a, b)
+		}
+	}
+	began := time.Now()
+	r := &Result{}
+	var opts SearchOptions
+	if o != nil {
+		opts = *o
+	}
+	for i, t := range q.Terms {
+		if t.Weight == 0 {
+			t.Weight = 1
+		}
+		if err := c.encode(ctx, &t, r); err != nil {
+			if len(q.Terms) > 1 {
+				err = fmt.Errorf("term %d of the query: %w", i+1, err)
+			}
+			return nil, err
+		}
+		if t.Item != "" && t.Weight > 0 {
+			opts.Exclude = append(opts.Exclude[:len(opts.Exclude):len(opts.Exclude)], t.Item)
+		}
+		r.Terms = append(r.Terms, t)
+	}
+	var err error
+	if r.Query, r.Sources, err = compose(q.text, r.Terms); err != nil {
+		return nil, err
+	}
+	r.Encode = time.Since(began)
+	opts.Stats = &r.Stats
+	hits, err := c.Index.Search(ctx, r.Query, &opts)
+	if err != nil {
+		return nil, err
+	}
+	if o != nil && o.Stats != nil {
+		*o.Stats = r.Stats
+	}
+	r.Hits = make([]Hit, len(hits))
+	for i, h := range hits {
+		r.Hits[i] = Hit{Hit: h, File: c.file(h.ID)}
+	}
+	return r, nil
+}
+
+// encode encodes a term, unless it is encoded.
+func (c *Collection) encode(ctx context.Context, t *Term, r *Result) (err error) {
+	switch {
+	case t.Encoding != nil:
+	case t.Item != "":
+		it, err := c.Index.Item(ctx, t.Item)
+		if err != nil {
+			return err
+		}
+		t.Encoding = it.Encoding
+		if m, ok := c.Model.(*Model); ok { // the index does not know it
+			t.Encoding.Untrained = m.Info().Untrained
+		}
+	case c.Model == nil:
+		return errNoModel
+	default:
+		if t.Encoding, err = c.Model.Encode(ctx, t.Input); err != nil {
+			return err
+		}
+		if text := t.Input.Text; t.Input.is() == textInput {
+			unknown, all := c.Model.Unknown(text)
+			if w := warning(text, unknown, all); w != "" {
+				r.Warnings = append(r.Warnings, w)
+			}
+		}
+	}
+	return nil
+}
+
+// warning says what is to be known of a text with unknown words; "" is nothing.
+func warning(text string, unknown []string, all bool) string {
+	switch {
+	case all:
+		return fmt.Sprintf("The model knows no word of %q: what is found means nothing.", strings.TrimSpace(text))
+	case len(unknown) == 1:
+		return fmt.Sprintf("The model does not know the word %q.", unknown[0])
+	case len(unknown) > 1:
+		return fmt.Sprintf("The model does not know the words %q.", unknown)
+	}
+	return ""
+}
+
+// file is the photo of an item, if it is there. That of a caption, IMAGE#NUMBER, is its image's.
+func (c *Collection) file(id string) string {
+	if c.Images == "" {
+		return ""
+	}
+	for _, name := range itemid.Photos(id) {
+		path := filepath.Join(c.Images, filepath.FromSlash(name))
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path
+		}
+	}
+	return ""
+}
+
+// Search finds the items of an index that fit an encoded query best. The model that encoded it may be given, to be
+// sure that it made the index too, or nil.
+func Search(ctx context.Context, m *Model, ix index.Searcher, q *Encoding, o *SearchOptions) ([]Hit, error) {
+	c := &Collection{Index: ix}
+	if m != nil {
+		c.Model = m
+	}
+	r, err := c.Search(ctx, &Query{Terms: []Term{{Encoding: q}}}, o)
+	if err != nil {
+		return nil, err
+	}
+	return r.Hits, nil
+}
