@@ -48,24 +48,24 @@ func bits(ctx context.Context, b *bench) error {
 		}
 	}
 
-	var want [][]vector.Hit
 	var exactQueries, shiftedQueries, rawQueries []*vector.Query
 	for _, t := range texts {
 		exactQueries = append(exactQueries, newQuery(vector.Int8, t, nil))
 		shiftedQueries = append(shiftedQueries, newQuery(vector.Bits, t, textMean))
 		rawQueries = append(rawQueries, newQuery(vector.Bits, t, nil))
 	}
-	want, err := vector.Search(ctx, []vector.Segment{{Rows: exact}}, exactQueries, k, 0)
-	if err != nil {
-		return err
+	tops := make([]*vector.TopK, len(texts))
+	for i := range tops {
+		tops[i] = vector.NewTopK(k)
 	}
+	vector.NewBatch(exactQueries).Scan(exact, nil, 0, tops)
 	recall := func(rows *vector.Rows, qs []*vector.Query, candidates int) float64 {
 		found, first := 0, vector.NewCandidates(candidates)
 		for i, q := range qs {
 			first.Reset()
 			first.Scan(rows, q, nil, 0)
 			is := first.Rows()
-			for _, h := range want[i] {
+			for _, h := range tops[i].Hits() {
 				if _, ok := slices.BinarySearch(is, h.Pos); ok {
 					found++
 				}

@@ -8,6 +8,7 @@ import (
 	"github.com/viterin/vek/vek32"
 
 	"github.com/aladin-go/aladin/internal/vector"
+	"github.com/aladin-go/aladin/scorer"
 )
 
 // scans measures exact search over matching codes: milliseconds a million rows, on
@@ -36,7 +37,7 @@ func scans(ctx context.Context, b *bench) error {
 		func() { reset(); vector.Scan(rows, queries[0], nil, 0, tops[0]) },
 		func() { reset(); vector.NewBatch(queries).Scan(rows, nil, 0, tops) },
 		func() {
-			_, _ = vector.Search(ctx, []vector.Segment{{Rows: rows}}, queries[:1], k, 2)
+			_, _ = (*scorer.Rows)(rows).Search(ctx, v[:dim], k, &scorer.SearchOptions{Workers: 2})
 		},
 	)
 	if err := ctx.Err(); err != nil {

@@ -1,7 +1,6 @@
 package vector
 
 import (
-	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -57,45 +56,47 @@ func naive(rows *Rows, q *Query, filter []uint64, base, k int) []Hit {
 	return all[:min(k, len(all))]
 }
 
-func checkScans(t *testing.T, r *rand.Rand, dim, n int) {
-	t.Helper()
-	v := unit(r, n, dim)
-	if n > 3 {
-		copy(v[2*dim:3*dim], v[:dim]) // a tie
-	}
-	filters := map[string][]uint64{"all": nil, "none": {}, "short": {^uint64(0)}}
+// testFilters are filters of n rows, by name.
+func testFilters(r *rand.Rand, n int) map[string][]uint64 {
 	half, few := make([]uint64, (n+63)/64), make([]uint64, (n+63)/64)
 	for i := range half {
 		half[i] = r.Uint64()
 		few[i] = 1 << r.IntN(64) & -uint64(r.IntN(2))
 	}
-	filters["half"], filters["few"] = half, few
+	return map[string][]uint64{"all": nil, "none": {}, "short": {^uint64(0)}, "half": half, "few": few}
+}
+
+var rowCodecs = []Codec{F32, F16, Int8, Bits}
+
+// checkScans compares scans of one and of several queries with sorting.
+func checkScans(t *testing.T, r *rand.Rand, c Codec, filter []uint64, queries, dim, n int) {
+	t.Helper()
+	v := unit(r, n, dim)
+	if n > 3 {
+		copy(v[2*dim:3*dim], v[:dim]) // a tie
+	}
 	centre := unit(r, 1, dim)
-	for _, c := range []Codec{F32, F16, Int8, Bits} {
-		rows, err := NewRows(c, dim, v, centre)
+	rows, err := NewRows(c, dim, v, centre)
+	require.NoError(t, err)
+	var qs []*Query
+	for range queries {
+		q, err := NewQuery(c, unit(r, 1, dim), centre)
 		require.NoError(t, err)
-		var queries []*Query
-		for range 1 + r.IntN(20) {
-			q, err := NewQuery(c, unit(r, 1, dim), centre)
-			require.NoError(t, err)
-			queries = append(queries, q)
-		}
-		for name, filter := range filters {
-			k, base := 1+r.IntN(20), r.IntN(100)
-			got, err := Search(context.Background(), []Segment{{rows, filter, base}}, queries, k, 2)
-			require.NoError(t, err)
-			tops := make([]*TopK, len(queries))
-			for i, q := range queries {
-				want := naive(rows, q, filter, base, k)
-				top := NewTopK(k)
-				Scan(rows, q, filter, base, top)
-				require.Equal(t, append([]Hit{}, want...), append([]Hit{}, top.Hits()...), "%v %s %d rows of %d", c, name, n, dim)
-				require.Equal(t, top.Hits(), got[i], "Search")
-				tops[i] = NewTopK(k)
-			}
-			NewBatch(queries).Scan(rows, filter, base, tops)
-			for i := range tops {
-				require.Equal(t, tops[i].Hits(), got[i], "batch")
+		qs = append(qs, q)
+	}
+	k, base := 1+r.IntN(20), r.IntN(100)
+	tops := make([]*TopK, queries)
+	for i := range tops {
+		tops[i] = NewTopK(k)
+	}
+	NewBatch(qs).Scan(rows, filter, base, tops)
+	for i, q := range qs {
+		want := naive(rows, q, filter, base, k)
+		top := NewTopK(k)
+		Scan(rows, q, filter, base, top)
+		for what, hits := range map[string][]Hit{"alone": top.Hits(), "in a batch": tops[i].Hits()} {
+			if !slices.Equal(want, hits) {
+				require.Equal(t, want, hits, "%v, %d rows of %d, %s", c, n, dim, what)
 			}
 		}
 	}
@@ -105,7 +106,11 @@ func TestScansAgreeWithSorting(t *testing.T) {
 	onEachKernel(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(6, 6))
 		for _, n := range []int{0, 1, 63, 64, 65, 257, 700} {
-			checkScans(t, r, 1+r.IntN(130), n)
+			for _, c := range rowCodecs {
+				for _, filter := range testFilters(r, n) {
+					checkScans(t, r, c, filter, 1+r.IntN(20), 1+r.IntN(130), n)
+				}
+			}
 		}
 	})
 }
@@ -154,10 +159,11 @@ func TestRankingIsTheSameOnEveryKernel(t *testing.T) {
 		require.NoError(t, err)
 		q, err := NewQuery(c, v[:dim], nil)
 		require.NoError(t, err)
-		var want [][]Hit
+		var want []Hit
 		onEachKernel(t, func(t *testing.T) {
-			got, err := Search(t.Context(), []Segment{{Rows: rows}}, []*Query{q}, n, 0)
-			require.NoError(t, err)
+			top := NewTopK(n)
+			Scan(rows, q, nil, 0, top)
+			got := top.Hits()
 			if want == nil {
 				want = got
 			}
@@ -185,47 +191,34 @@ func TestRescore(t *testing.T) {
 	assert.Equal(t, want.Hits(), got.Hits())
 }
 
-func TestSearchSegments(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 9))
-	const dim, n = 64, 40000
-	v := unit(r, n, dim)
-	rows, err := NewRows(Int8, dim, v, nil)
+func TestScanPanicsOnForeignQueries(t *testing.T) {
+	rows, err := NewRows(Int8, 3, []float32{1, 2, 3}, nil)
 	require.NoError(t, err)
-	q, err := NewQuery(Int8, v[:dim], nil)
+	q, err := NewQuery(Int8, []float32{1, 2, 3}, nil)
 	require.NoError(t, err)
-	filter := make([]uint64, n/64)
-	for i := range filter {
-		filter[i] = r.Uint64()
-	}
-	whole, err := Search(t.Context(), []Segment{{Rows: rows, Filter: filter}}, []*Query{q, q}, 50, 1)
+	other, err := NewQuery(F32, []float32{1, 2, 3}, nil)
 	require.NoError(t, err)
-	const cut = 17024
-	parts, err := Search(t.Context(), []Segment{
-		{Rows: rows.Slice(0, cut), Filter: filter[:cut/64]},
-		{Rows: rows.Slice(cut, n), Filter: filter[cut/64:], Base: cut},
-	}, []*Query{q, q}, 50, 4)
-	require.NoError(t, err)
-	assert.Equal(t, whole, parts)
-
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = Search(ctx, []Segment{{Rows: rows}}, []*Query{q}, 5, 2)
-	assert.ErrorIs(t, err, context.Canceled)
-	other, err := NewQuery(F32, v[:dim], nil)
-	require.NoError(t, err)
-	_, err = Search(t.Context(), []Segment{{Rows: rows}}, []*Query{other}, 5, 2)
-	assert.ErrorIs(t, err, ErrShape)
 	assert.Panics(t, func() { Scan(rows, other, nil, 0, NewTopK(1)) })
-	none, err := Search(t.Context(), nil, []*Query{q}, 5, 2)
-	require.NoError(t, err)
-	assert.Empty(t, none[0])
+	assert.Panics(t, func() { NewBatch([]*Query{q, other}) })
+	NewBatch(nil).Scan(rows, nil, 0, nil)
 }
 
+// One codec, one filter, and at most 4096 values and 2000 scores a run.
 func FuzzScans(f *testing.F) {
-	f.Add(uint64(1), uint16(100), uint16(300))
-	f.Fuzz(func(t *testing.T, seed uint64, dim, n uint16) {
-		onEachKernel(t, func(t *testing.T) {
-			checkScans(t, rand.New(rand.NewPCG(seed, 0)), 1+int(dim%1025), int(n%600))
-		})
+	for i := range uint8(5) {
+		f.Add(uint64(1), i, i, uint8(i*4), uint16(100), uint16(300))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, codec, filter, queries uint8, dim, n uint16) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		d := 1 + int(dim%1025)
+		qs := 1 + int(queries%20)
+		rows := min(int(n%600), 4096/d, 2000/qs)
+		filters := testFilters(r, rows)
+		name := []string{"all", "none", "short", "half", "few"}[filter%5]
+		for _, k := range Kernels() {
+			undo := UseKernel(k)
+			checkScans(t, r, rowCodecs[codec%4], filters[name], qs, d, rows)
+			undo()
+		}
 	})
 }
