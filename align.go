@@ -230,7 +230,7 @@ func scoreAll(ctx context.Context, layout *vector.Tokens, tokens, weights []floa
 	if err != nil {
 		return err
 	}
-	return q.ScoreAll(ctx, blocks, scores, workers)
+	return vector.InPieces(ctx, len(blocks), 64, workers, func(lo, hi int) { q.Score(blocks[lo:hi], scores[lo:hi]) })
 }
 
 // split separates positive from negative weights; neg is nil if there are none.

@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/aladin-go/aladin/internal/vector"
 )
@@ -69,11 +70,16 @@ func NewMaxSim(t *Tokens, tokens, weights []float32) (*MaxSim, error) {
 	return &MaxSim{m}, err
 }
 
+// scorePiece is how many blocks are aligned between looks at the context.
+const scorePiece = 64
+
 // Score aligns the words of m with the regions of each block and returns a score a block,
 // Σ_w weight_w · max_r ⟨w, r⟩. It uses all processors.
 func (m *MaxSim) Score(ctx context.Context, blocks [][]byte) ([]float32, error) {
 	scores := make([]float32, len(blocks))
-	return scores, m.m.ScoreAll(ctx, blocks, scores, 0)
+	return scores, vector.InPieces(ctx, len(blocks), scorePiece, 0, func(lo, hi int) {
+		m.m.Score(blocks[lo:hi], scores[lo:hi])
+	})
 }
 
 // ScoreReverse aligns the regions of m with the words of each block. weights[i] holds the weights of the words
@@ -82,8 +88,17 @@ func (m *MaxSim) Score(ctx context.Context, blocks [][]byte) ([]float32, error) 
 //
 // A caption and an image get the same score in both directions if both are Int8 or both are F16.
 func (m *MaxSim) ScoreReverse(ctx context.Context, blocks [][]byte, weights [][]float32) ([]float32, error) {
+	if weights != nil && len(weights) != len(blocks) {
+		return nil, fmt.Errorf("%w: weights of %d blocks for %d blocks", ErrShape, len(weights), len(blocks))
+	}
 	scores := make([]float32, len(blocks))
-	return scores, m.m.ScoreAllReverse(ctx, blocks, weights, scores, 0)
+	return scores, vector.InPieces(ctx, len(blocks), scorePiece, 0, func(lo, hi int) {
+		var w [][]float32
+		if weights != nil {
+			w = weights[lo:hi]
+		}
+		m.m.ScoreReverse(blocks[lo:hi], w, scores[lo:hi])
+	})
 }
 
 // A Best is the counterpart of one word.

@@ -126,6 +126,12 @@ func TestTokens(t *testing.T) {
 			scores, err = m.ScoreReverse(t.Context(), [][]byte{block}, nil)
 			require.NoError(t, err)
 			require.Equal(t, []float32{score}, scores)
+			_, err = m.ScoreReverse(t.Context(), [][]byte{block}, [][]float32{})
+			require.ErrorIs(t, err, scorer.ErrShape)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err = m.Score(ctx, [][]byte{block})
+			require.ErrorIs(t, err, context.Canceled)
 		}
 	}
 	require.NotEmpty(t, scorer.Kernel())

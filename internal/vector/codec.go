@@ -167,15 +167,6 @@ func roundInt8(x float32, inv float64) int {
 	return int(int32(math.Float64bits(r + shift)))
 }
 
-// SignedFromOffset writes Int8 codes to dst as the signed integers they stand
-// for, which is the form other engines expect. dst and codes have one length.
-func SignedFromOffset(dst []int8, codes []byte) {
-	dst = dst[:len(codes)]
-	for i, c := range codes {
-		dst[i] = int8(c ^ 0x80)
-	}
-}
-
 func encodeBits(dst []byte, v, centre []float32) {
 	clear(dst)
 	for i, x := range v {

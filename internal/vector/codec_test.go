@@ -70,17 +70,6 @@ func TestRowsRoundTrip(t *testing.T) {
 	}
 }
 
-func TestSignedFromOffset(t *testing.T) {
-	v := []float32{1, -1, 0, 0.25}
-	want, got := make([]int8, 4), make([]int8, 4)
-	QuantizeInt8(want, v)
-	code := make([]byte, 64)
-	EncodeRow(Int8, code, v, nil)
-	SignedFromOffset(got, code[:4])
-	assert.Equal(t, want, got)
-	assert.Equal(t, byte(128), code[63], "padding stands for zero")
-}
-
 func TestRowsValidate(t *testing.T) {
 	good := func() *Rows {
 		return &Rows{Codec: Int8, Dim: 64, N: 2, Codes: make([]byte, 128), Scales: make([]float32, 2)}

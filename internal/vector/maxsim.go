@@ -118,6 +118,13 @@ func grow[T any](s []T, n int) []T {
 // Σ_w weight_w · max_r ⟨w, r⟩ for blocks[i]. It runs on the calling goroutine
 // and fetches the next block from memory while it works on one.
 func (m *MaxSim) Score(blocks [][]byte, scores []float32) {
+	eachBlock(blocks, scores, func(s *maxScratch, _ int, block, next []byte) float32 {
+		return m.forward(s, block, next, nil)
+	})
+}
+
+// eachBlock fills scores with what f returns for each block and the one after it.
+func eachBlock(blocks [][]byte, scores []float32, f func(s *maxScratch, i int, block, next []byte) float32) {
 	s := maxPool.Get().(*maxScratch)
 	defer maxPool.Put(s)
 	scores = scores[:len(blocks)]
@@ -126,7 +133,7 @@ func (m *MaxSim) Score(blocks [][]byte, scores []float32) {
 		if i+1 < len(blocks) {
 			next = blocks[i+1]
 		}
-		scores[i] = m.forward(s, b, next, nil)
+		scores[i] = f(s, i, b, next)
 	}
 }
 

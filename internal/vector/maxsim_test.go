@@ -1,7 +1,6 @@
 package vector
 
 import (
-	"context"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -207,31 +206,27 @@ func TestMaxSimBothWaysAgree(t *testing.T) {
 	})
 }
 
-func TestScoreAll(t *testing.T) {
+func TestScoresOfManyBlocks(t *testing.T) {
 	const dim = 64
 	r := rand.New(rand.NewPCG(1, 12))
 	k := tokensOf(t, Int8, dim, nil)
-	var blocks [][]byte
-	var weights [][]float32
-	for range 300 {
-		n := r.IntN(40)
-		b, err := k.AppendBlock(nil, unit(r, n, dim), nil)
-		require.NoError(t, err)
-		blocks, weights = append(blocks, append(b, 1, 2, 3)), append(weights, nil) // surplus bytes
-	}
 	m, err := NewMaxSim(k, unit(r, 9, dim), nil)
 	require.NoError(t, err)
-	one, many := make([]float32, 300), make([]float32, 300)
-	m.Score(blocks, one)
-	require.NoError(t, m.ScoreAll(t.Context(), blocks, many, 3))
-	assert.Equal(t, one, many)
-	m.ScoreReverse(blocks, weights, one)
-	require.NoError(t, m.ScoreAllReverse(t.Context(), blocks, weights, many, 3))
-	assert.Equal(t, one, many)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	assert.ErrorIs(t, m.ScoreAll(ctx, blocks, many, 3), context.Canceled)
-	assert.ErrorIs(t, m.ScoreAll(ctx, blocks, nil, 3), ErrShape)
+	var blocks [][]byte
+	var forward, reverse []float32
+	for range 300 {
+		b, err := k.AppendBlock(nil, unit(r, r.IntN(40), dim), nil)
+		require.NoError(t, err)
+		_, f := m.Explain(b)
+		_, back := m.ExplainReverse(b, nil)
+		blocks = append(blocks, append(b, 1, 2, 3)) // surplus bytes
+		forward, reverse = append(forward, f), append(reverse, back)
+	}
+	scores := make([]float32, 300)
+	m.Score(blocks, scores)
+	assert.Equal(t, forward, scores)
+	m.ScoreReverse(blocks, nil, scores)
+	assert.Equal(t, reverse, scores)
 	_, err = NewMaxSim(k, make([]float32, 63), nil)
 	assert.ErrorIs(t, err, ErrShape)
 	_, err = k.AppendBlock(nil, make([]float32, 64), make([]float32, 2))

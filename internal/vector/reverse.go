@@ -11,20 +11,13 @@ import "math"
 // A caption and an image get the same score in both directions if both are
 // encoded with the same codec without centroids.
 func (m *MaxSim) ScoreReverse(blocks [][]byte, weights [][]float32, scores []float32) {
-	s := maxPool.Get().(*maxScratch)
-	defer maxPool.Put(s)
-	scores = scores[:len(blocks)]
-	for i, b := range blocks {
-		var next []byte
-		if i+1 < len(blocks) {
-			next = blocks[i+1]
-		}
+	eachBlock(blocks, scores, func(s *maxScratch, i int, block, next []byte) float32 {
 		var w []float32
 		if weights != nil {
 			w = weights[i]
 		}
-		scores[i] = m.reverse(s, b, next, w)
-	}
+		return m.reverse(s, block, next, w)
+	})
 }
 
 // ExplainReverse returns, for each word of the block, the region of m that it
