@@ -42,7 +42,7 @@ func newTables(n int, seed uint64) *tables {
 				row[d] += 0.3 * float32(rng.NormFloat64())
 			}
 			set.Features = append(set.Features, row...)
-			set.Boxes = append(set.Boxes, train.Box{float32(k) / 4, 0, float32(k+1) / 4, 1})
+			set.Boxes = append(set.Boxes, [4]float32{float32(k) / 4, 0, float32(k+1) / 4, 1})
 			if k < 3 { // nobody tells everything
 				words = append(words, colours[colour], shapes[shape])
 			}
@@ -71,16 +71,10 @@ training: {bs: 32, epochs: 8, lr: 0.003, loss-type: alignment-matching, alignmen
 `))
 	require.NoError(t, err)
 	data := newTables(1000, 1)
-	texts := func(yield func(string) bool) {
-		for _, c := range data.captions {
-			if !yield(c.Text) {
-				return
-			}
-		}
-	}
-	m, err := train.NewModel("tables", cfg, train.Vocabulary(cfg, texts), data.Dim())
+	set := &train.Data{Images: data, Captions: data.captions}
+	m, err := train.NewModel("tables", cfg, set)
 	require.NoError(t, err)
-	run := &train.Run{Config: cfg, Model: m, Dir: t.TempDir(), FromData: true, Data: &train.Data{Images: data, Captions: data.captions}}
+	run := &train.Run{Config: cfg, Model: m, Dir: t.TempDir(), Data: set}
 	_, err = run.Do(t.Context())
 	require.NoError(t, err)
 	return filepath.Join(run.Dir, "model")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"slices"
 
 	"github.com/aladin-go/aladin/train"
 )
@@ -17,7 +16,7 @@ func (c colours) Dim() int            { return 3 }
 func (c colours) ID(i int) string     { return fmt.Sprintf("colour-%d", i) }
 func (c colours) Views() []train.View { return []train.View{{}} }
 func (c colours) Load(_ context.Context, i, _ int) (*train.RegionSet, error) {
-	return &train.RegionSet{Features: c[i][:], Dim: 3, Boxes: []train.Box{{0, 0, 1, 1}}}, nil
+	return &train.RegionSet{Features: c[i][:], Dim: 3, Boxes: [][4]float32{{0, 0, 1, 1}}}, nil
 }
 
 // Training on features of your own: anything that gives regions per picture will do.
@@ -31,17 +30,13 @@ training: {bs: 3, epochs: 2, lr: 0.01, loss-type: alignment-distillation}
 		log.Fatal(err)
 	}
 	captions := []train.Caption{{Image: 0, Text: "a red thing"}, {Image: 1, Text: "something green"}, {Image: 2, Text: "all blue"}}
-	var texts []string
-	for _, c := range captions {
-		texts = append(texts, c.Text)
-	}
-	model, err := train.NewModel("colours", cfg, train.Vocabulary(cfg, slices.Values(texts)), 3)
+	data := &train.Data{Images: colours{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, Captions: captions}
+	model, err := train.NewModel("colours", cfg, data)
 	if err != nil {
 		log.Fatal(err)
 	}
 	run := &train.Run{
-		Config: cfg, Model: model, Dir: "colours", FromData: true,
-		Data:    &train.Data{Images: colours{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, Captions: captions},
+		Config: cfg, Model: model, Dir: "colours", Data: data,
 		Observe: func(e train.Event) { fmt.Println(e.Kind, e.Step, e.Loss["total"]) },
 	}
 	if _, err := run.Do(context.Background()); err != nil {

@@ -1,75 +1,35 @@
 package train
 
 import (
-	"fmt"
-	"iter"
-
-	"github.com/aladin-go/aladin/internal/bundle"
-	"github.com/aladin-go/aladin/internal/input"
-	"github.com/aladin-go/aladin/internal/nn"
-	"github.com/aladin-go/aladin/internal/tokenizer"
+	"github.com/aladin-go/aladin/internal/training/model"
 )
 
-// Vocabulary makes a WordPiece vocabulary for captions, of at most encoder.vocab-size pieces; words seen
-// encoder.min-count times are pieces of their own.
-func Vocabulary(cfg *Config, captions iter.Seq[string]) []string {
-	return tokenizer.BuildVocab(captions, cfg.Encoder.VocabSize, cfg.Encoder.MinCount)
+// A Model is a network with its parameters and its vocabulary. A Run trains it in place.
+type Model struct {
+	model *model.Model
+	fresh bool
 }
 
-// NewModel is a network that starts from nothing, in the shape that a configuration gives, with a
-// WordPiece vocabulary and regions of a number of features.
-func NewModel(name string, cfg *Config, vocab []string, regionDim int) (*Model, error) {
-	wp, err := tokenizer.NewWordPiece(vocab, nil)
+// NewModel makes a network that starts from scratch: in the shape that the configuration gives, with a WordPiece
+// vocabulary of the data's captions, for regions of as many features as the data's have.
+func NewModel(name string, cfg *Config, data *Data) (*Model, error) {
+	d := data.internal()
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
+	m, err := model.New(name, cfg.config, model.Vocabulary(cfg.config, d.Texts()), d.Images.Dim())
 	if err != nil {
 		return nil, err
 	}
-	e := &cfg.Encoder
-	net := nn.Config{
-		Layers: e.Layers, Hidden: e.Hidden, Heads: e.Heads, FF: e.FF, Vocab: wp.Size(),
-		MaxPositions: max(e.MaxCaption, e.MaxLabels, 4), Types: 2, LayerNormEps: 1e-12,
-		RegionDim: regionDim, RegionLayerNorm: e.RegionLayerNorm, RegionLayerNormEps: 1e-12,
-		PreNorm: e.PreNorm, MeanPool: e.MeanPool, WordGates: e.WordGates, GatedMean: e.GatedMean, GlobalPair: e.GlobalPair, Standardise: e.Standardise,
-		AlignProjection: e.AlignProjection, MatchProjection: e.MatchProjection,
-	}
-	m := &Model{
-		Name: name, Params: NewParams(), MaxRegions: e.MaxRegions,
-		Regions: bundle.Regions{Kind: bundle.Precomputed},
-		Text:    input.Text{Tokenizer: wp, MaxCaption: e.MaxCaption, MaxLabels: e.MaxLabels, FirstLabel: wp.CLS()},
-	}
-	m.Net = heads(net, cfg)
-	m.Net.ReleasedAlignment = cfg.Model.ReleasedAlignment
-	m.markStopWords()
-	if err := m.Net.Validate(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
-	}
-	return m, nil
+	return &Model{m, true}, nil
 }
 
-// heads sets what the "model" and "training" sections say about a network's heads.
-func heads(net nn.Config, cfg *Config) nn.Config {
-	net.MatchLayers, net.AlignLayers = cfg.Model.TernLayers, cfg.Model.TeranLayers
-	net.SeparateAlign = cfg.Model.TeranLayers > 0 && !cfg.Model.SharedTransformer
-	net.PostLayers, net.DepthAggregation = cfg.Model.PostLayers, string(cfg.Model.DepthAggregationMatching)
-	net.AlignDepthAggregation = string(cfg.Model.DepthAggregationAlignment)
-	net.Hubs, net.HubScale = 0, 0 // the run measures them anew
-	net.Alignment, net.StopWords = cfg.Training.AlignmentMode, cfg.Model.ExcludeStopwords
-	if net.MatchHeads == 0 {
-		net.MatchHeads = 4
+// LoadModel opens a bundle, to train its model further or to imitate it. The run's configuration decides what its heads
+// are; parameters that the bundle lacks start from scratch.
+func LoadModel(dir string) (*Model, error) {
+	m, err := model.Load(dir)
+	if err != nil {
+		return nil, err
 	}
-	if net.MatchFF == 0 {
-		net.MatchFF = cfg.Encoder.HeadFF
-	}
-	if net.MatchFF == 0 {
-		net.MatchFF = net.Hidden
-	}
-	return net
-}
-
-// WithHeads is the model with the heads that a configuration asks for. It shares the parameters; Fit then leaves
-// those that the heads have no use for.
-func (m *Model) WithHeads(cfg *Config) *Model {
-	out := *m
-	out.Net = heads(m.Net, cfg)
-	out.markStopWords()
-	return &out
+	return &Model{m, false}, nil
 }

@@ -2,514 +2,124 @@ package train
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"runtime"
 	"time"
 
-	"github.com/aladin-go/aladin/internal/nn"
+	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/training"
+	"github.com/aladin-go/aladin/internal/training/config"
+	"github.com/aladin-go/aladin/internal/training/dataset"
+	"github.com/aladin-go/aladin/internal/training/report"
+	"github.com/aladin-go/aladin/internal/training/state"
+	"github.com/aladin-go/aladin/internal/training/validate"
+)
+
+var (
+	// ErrConfig is returned when a configuration is malformed, or asks for what the model or the data cannot give.
+	ErrConfig = config.ErrConfig
+	// ErrData is returned when the data cannot train a model.
+	ErrData = dataset.ErrData
+	// ErrState is returned when Run.Dir/last cannot be resumed from.
+	ErrState = state.ErrState
+	// ErrDiverged is returned when a loss is no longer finite.
+	ErrDiverged = training.ErrDiverged
 )
 
 // A Run is one training of a model.
 type Run struct {
 	Config *Config
-	Model  *Model // what to start from; its Params are trained in place
+	Model  *Model
 	Data   *Data
 	Val    *Data  // nil: no validation, the last model is kept
-	Dir    string // gets model/, last/, metrics.jsonl, tensorboard/
-	Resume bool
-	// Device is "cpu" or "cuda[:N]"; Threads 0 is all cores. A run repeats bit for bit on one machine
-	// with one number of threads.
-	Device  string
+	Dir    string // gets model/, last/, metrics.jsonl, tensorboard/ and report.html
+	Resume bool   // go on from Dir/last
+	Device string // "cpu" (also ""), "cuda[:N]" or "auto"
+	// Threads 0 is all cores. A run repeats bit for bit on one machine with one number of threads.
 	Threads int
-	// FromData says that the model starts from nothing: regions' statistics and, where the configuration
-	// asks for it, embeddings are taken from the data before the first step.
-	FromData bool
-	// Restore, when set, gives the optimiser its state before the first step of a run that is not resumed, and
-	// Epoch is the one that it begins with: for a run that goes on from a state of another program.
-	Restore func(*Optimizer) error
-	Epoch   int
-	// Imitate are models that know the data's regions, for the loss "imitation".
+	// Imitate are trained models that read the same regions, for the loss "imitation".
 	Imitate []*Model
-	// Observe, when set, hears of everything worth showing; it is called from one goroutine.
+	// Observe, when set, hears of everything worth showing.
 	Observe func(Event)
 }
 
 // An Event is a moment of a run.
 type Event struct {
-	Kind       string // "note", "start", "step", "validation", "saved"
-	Note       string
-	Step       int
-	Steps      int // in all
+	Kind       string // "note", "start", "step", "validation" or "saved"
+	Note       string // of "note"; of "start", what is being done
+	Step       int    // done so far
+	Steps      int    // in all
 	Epoch      int
-	Loss       map[string]float64
+	Loss       map[string]float64 // by name; "total" is their sum
 	LR         float64
 	GradNorm   float64
-	Pairs      int // of the step
-	DataTime   time.Duration
+	Pairs      int           // of the step
+	DataTime   time.Duration // spent on preparing the batch, in the background
 	StepTime   time.Duration
-	Rest       time.Duration // since the step before, outside ONNX Runtime and the optimiser; 0 after anything else than a step
-	Done       int           // of a slow part: done of total
+	Done       int // of a slow part: done of total
 	Total      int
 	Validation *Validation
-	Best       bool
+	Best       bool // the validation is the best so far
 }
 
-// ErrDiverged is returned when a loss is no longer finite.
-var ErrDiverged = errors.New("train: the loss is no longer finite; lower training.lr or check the data")
+// A Validation is what a model reaches on a data set, over all images and captions.
+type Validation struct {
+	Matching  Retrieval
+	Alignment Retrieval
+	Rerank    Retrieval // alignment of the first candidates of matching
+	RSum      float64   // of matching plus that of alignment: the best model has the highest
+}
 
-// Do trains until the last epoch, ctx ends or something fails. When ctx ends, what was done is saved
-// first and ctx's error returned; Resume goes on from there as if nothing had happened.
+// A Retrieval is a head's recalls both ways.
+type Retrieval struct {
+	I2T  Recall  // captions found for an image
+	T2I  Recall  // images found for a caption
+	RSum float64 // the six recalls summed
+}
+
+// A Recall is the share of queries, in percent, whose answer is among the first 1, 5 or 10, and the median and mean rank.
+type Recall struct{ R1, R5, R10, MedR, MeanR float64 }
+
+// Do trains until the last epoch, ctx ends or something fails, and returns the best validation. When ctx ends, what was
+// done is saved first and ctx's error returned; Resume goes on from there as if nothing had happened.
 func (r *Run) Do(ctx context.Context) (*Validation, error) {
-	if err := r.check(); err != nil {
-		return nil, err
+	in := &training.Run{Config: r.Config.config, Model: r.Model.model, Data: r.Data.internal(), Val: r.Val.internal(), Dir: r.Dir,
+		Resume: r.Resume, Device: r.Device, Threads: r.Threads, FromData: r.Model.fresh}
+	for _, m := range r.Imitate {
+		in.Imitate = append(in.Imitate, m.model)
 	}
-	w := &worker{Run: r, batches: newBatcher(r.Data, r.Model.Text, r.Config)}
-	w.state = &State{Config: string(r.Config.YAML()), Captions: len(r.Data.Captions), Network: &r.Model.Net, Best: -1}
-	defer w.close()
-	w.clipDevice()
-	if err := w.prepare(ctx); err != nil {
-		return nil, err
+	if r.Observe != nil {
+		in.Observe = func(e report.Event) { r.Observe(event(e)) }
+		for _, n := range r.Config.config.Notes {
+			r.Observe(Event{Kind: "note", Note: n})
+		}
 	}
-	log, err := openLog(r.Dir, r.Resume, w.state.Step, w.state.Validated)
-	if err != nil {
-		return nil, err
+	if !r.Model.fresh {
+		if err := r.fit(in); err != nil {
+			return nil, err
+		}
 	}
-	w.log = log
-	err = w.train(ctx)
-	return w.best, errors.Join(err, log.close())
+	best, err := in.Do(ctx)
+	return validation(best), err
 }
 
-func (r *Run) check() error {
-	if err := r.Data.Check(); err != nil {
-		return err
-	}
-	if err := r.Config.CheckRun(len(r.Data.Captions), r.Imitate); err != nil {
-		return err
-	}
-	if r.Val != nil {
-		if err := r.Val.Check(); err != nil {
-			return fmt.Errorf("validation: %w", err)
-		}
-		if r.Val.Images.Dim() != r.Data.Images.Dim() {
-			return fmt.Errorf("%w: validation regions have %d features, training ones %d", ErrData, r.Val.Images.Dim(), r.Data.Images.Dim())
-		}
-	}
-	if d := r.Data.Images.Dim(); d != r.Model.Net.RegionDim {
-		return fmt.Errorf("%w: regions have %d features, the model reads %d", ErrData, d, r.Model.Net.RegionDim)
-	}
-	if r.Epoch < 0 || r.Epoch >= r.Config.Training.Epochs {
-		return fmt.Errorf("%w: %d epochs are done, of %d: nothing is left (training.epochs)", ErrConfig, r.Epoch, r.Config.Training.Epochs)
-	}
-	if r.Dir == "" {
-		return errors.New("train: no output folder")
-	}
-	return os.MkdirAll(r.Dir, 0o755)
-}
-
-// A worker is a run under way.
-type worker struct {
-	*Run
-	batches *batcher
-	step    *Step
-	distil  bool // what step was compiled with
-	opt     *Optimizer
-	ema     *Params
-	enc     *encoder
-	val     *validator
-	state   *State
-	best    *Validation
-	log     *runLog
-	ended   time.Time // of the step before, unless something came after it
-}
-
-func (w *worker) close() {
-	if w.step != nil {
-		w.step.Close()
-	}
-	if w.enc != nil {
-		w.enc.close()
-	}
-	if w.val != nil {
-		w.val.close()
-	}
-	if w.batches.models != nil {
-		w.batches.models.close()
-	}
-	if c := w.Model.Text.CLIP; c != nil {
-		c.Tower.Close()
-	}
-}
-
-func (w *worker) observe(e Event) {
-	if w.Observe != nil {
-		w.Observe(e)
-	}
-}
-
-func (w *worker) note(format string, args ...any) {
-	w.observe(Event{Kind: "note", Note: fmt.Sprintf(format, args...)})
-}
-
-func (w *worker) lastDir() string  { return filepath.Join(w.Dir, "last") }
-func (w *worker) modelDir() string { return filepath.Join(w.Dir, "model") }
-
-// total is the number of optimiser steps of the whole run.
-func (w *worker) total() int { return w.batches.steps() * w.Config.Training.Epochs }
-
-// prepare compiles the step, starts or restores the parameters, and makes ready for validation.
-func (w *worker) prepare(ctx context.Context) error {
-	var resumed *State
-	if w.Resume {
-		s, err := loadState(w.lastDir())
-		if err != nil {
-			return err
-		}
-		if err := s.fits(w.state); err != nil {
-			return fmt.Errorf("%w: %s: %w: resume as the run was started, or start anew without --resume", ErrState, w.lastDir(), err)
-		}
-		s.Config, s.Network = w.state.Config, w.state.Network // the number of epochs may be another
-		resumed = s
-	}
-	epoch := w.Epoch
-	if resumed != nil {
-		epoch = resumed.Epoch
-	}
-	if err := w.compile(ctx, epoch); err != nil {
-		return err
-	}
-	// Those that this step does not know start now, too: what a later one learns, and what the inference graphs use
-	// and no loss reaches.
-	all, err := stepParams(w.Model.Net, w.Config)
-	if err != nil {
-		return err
-	}
-	for _, p := range all {
-		if err := w.Model.Params.ensure(p, w.Config.Training.Seed); err != nil {
-			return err
-		}
-	}
-	if (w.FromData || w.Model.measure) && resumed == nil {
-		if err := w.startFromData(ctx); err != nil {
-			return err
-		}
-	}
-	w.opt = NewOptimizer(w.Model.Params, *w.Config)
-	if resumed == nil {
-		w.state.Epoch, w.state.Step = w.Epoch, w.Epoch*w.batches.steps()
-		w.state.Validated = w.state.Step
-		if w.Restore != nil {
-			if err := w.Restore(w.opt); err != nil {
-				return err
-			}
-		}
-	}
-	if w.Config.Training.EMA > 0 {
-		w.ema = w.Model.Params.Clone()
-		w.opt.Average(w.ema, w.Config.Training.EMA)
-	}
-	if resumed != nil {
-		if err := resumed.restore(w.lastDir(), w.Model.Params, w.opt, w.ema); err != nil {
-			return err
-		}
-		w.state, w.best = resumed, resumed.BestValidation
-		w.note("resumed at step %d of %d", resumed.Step, w.total())
-	}
-	if len(w.Imitate) > 0 {
-		w.batches.models, err = newExamples(ctx, w.Imitate, w.Config.Training.ImitationHead, w.Data, w.Threads, w.Device, func(done, total int) {
-			w.observe(Event{Kind: "start", Note: "encoding with the models to imitate", Done: done, Total: total})
-		})
-	}
-	if err != nil || w.Val == nil && w.Config.Encoder.HubnessBank == 0 {
-		return err
-	}
-	if w.enc, err = newEncoder(w.Model.Net, w.Model.Text, w.Model.MaxRegions, w.Threads, w.Device); err != nil {
-		return err
-	}
-	if w.Val == nil {
-		return nil
-	}
-	w.val, err = newValidator(w.Model.Net, w.enc, w.Val, w.Threads, w.Device)
-	return err
-}
-
-func (w *worker) startFromData(ctx context.Context) error {
-	net := w.Model.Net
-	cca := w.FromData && w.Config.Encoder.Start == "cca"
-	if !net.Standardise && !cca {
-		return nil
-	}
-	mean, scale, pooled, err := statistics(ctx, w.Data.Images, w.Model.MaxRegions, func(done, total int) {
-		w.observe(Event{Kind: "start", Note: "measuring features", Done: done, Total: total})
-	})
-	if err != nil {
-		return err
-	}
-	if net.Standardise {
-		copy(w.Model.Params.Lookup(nn.RegionMean).Data, mean)
-		copy(w.Model.Params.Lookup(nn.RegionScale).Data, scale)
-	}
-	if cca {
-		w.note("starting embeddings from canonical correlation analysis")
-		return startFromCCA(ctx, w.Config, net, w.Model.Params, w.Model.Text, w.Data, pooled)
-	}
-	return nil
-}
-
-// compile makes the step for an epoch: with or without distillation.
-func (w *worker) compile(ctx context.Context, epoch int) error {
-	distil := epoch >= w.Config.Training.DistillAfter
-	if w.step != nil && w.distil == distil {
-		return nil
-	}
-	if w.step != nil {
-		w.step.Close()
-	}
-	opts := StepOptions{Threads: w.Threads, Device: w.Device, Distil: distil, Together: w.Config.Training.AccumulateInGraph}
-	var err error
-	if opts.Like, err = w.batches.batch(ctx, w.batches.order(0), 0, 0); err != nil {
-		return err
-	}
-	step, err := NewStep(w.Model.Net, w.Config, w.Model.Params, opts)
-	if err != nil {
-		return err
-	}
-	w.step, w.distil = step, distil
-	return nil
-}
-
-// train runs the epochs. The state moves to the next epoch only once all that belongs to the last is done,
-// so that whatever an interruption cut off is made up for.
-func (w *worker) train(ctx context.Context) error {
-	t := &w.Config.Training
-	for w.state.Epoch < t.Epochs {
-		err := w.compile(ctx, w.state.Epoch)
-		if err == nil {
-			err = w.epoch(ctx)
-		}
-		if err == nil && (t.ValEvery == 0 || w.state.Epoch+1 == t.Epochs) {
-			err = w.validate(ctx)
-		}
-		if err != nil && ctx.Err() != nil {
-			return errors.Join(ctx.Err(), w.save())
-		}
-		if err != nil {
-			return err
-		}
-		w.state.Epoch++
-		w.state.EpochStep = 0
-		if err := w.save(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *worker) save() error {
-	w.ended = time.Time{}
-	err := w.state.save(w.lastDir(), w.Model.Params, w.opt, w.ema)
-	if err == nil {
-		w.observe(Event{Kind: "saved", Step: w.state.Step})
+// fit gives a loaded model the heads that the configuration asks for, and says what starts from scratch.
+func (r *Run) fit(in *training.Run) error {
+	in.Model = r.Model.model.WithHeads(in.Config)
+	fit, err := in.Model.Fit(in.Config)
+	if err == nil && in.Observe != nil {
+		in.Observe(report.Event{Kind: "note", Note: fit.String()})
 	}
 	return err
 }
 
-// prepared is a batch made ready while the step before it ran.
-type prepared struct {
-	batch *Batch
-	took  time.Duration
-	err   error
+func event(e report.Event) Event {
+	return Event{Kind: e.Kind, Note: e.Note, Step: e.Step, Steps: e.Steps, Epoch: e.Epoch, Loss: e.Loss, LR: e.LR, GradNorm: e.GradNorm,
+		Pairs: e.Pairs, DataTime: e.DataTime, StepTime: e.StepTime, Done: e.Done, Total: e.Total, Validation: validation(e.Validation), Best: e.Best}
 }
 
-// prepareBatches makes the rest of an epoch's batches in the background. stop ends that and waits for it.
-func (w *worker) prepareBatches(ctx context.Context) (queue <-chan prepared, stop func()) {
-	epoch, first, steps := w.state.Epoch, w.state.EpochStep, w.batches.steps()
-	order := w.batches.order(epoch)
-	ctx, cancel := context.WithCancel(ctx)
-	out := make(chan prepared, 2)
-	go func() {
-		defer close(out)
-		for s := first; s < steps; s++ {
-			start := time.Now()
-			b, err := w.batches.batch(ctx, order, epoch, s)
-			select {
-			case out <- prepared{b, time.Since(start), err}:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out, func() {
-		cancel()
-		for range out { // until it is closed
-		}
-	}
-}
-
-// epoch runs the rest of an epoch. What is saved is always the state after a step of the optimiser: the
-// batches that an interruption finds accumulated are run again.
-func (w *worker) epoch(ctx context.Context) error {
-	t := &w.Config.Training
-	validate := func() error { // where it is due, or was when the run was interrupted
-		if t.ValEvery == 0 || w.state.Validated >= w.state.Step-w.state.Step%t.ValEvery {
-			return nil
-		}
-		return w.validate(ctx)
-	}
-	if err := validate(); err != nil {
-		return err
-	}
-	queue, stop := w.prepareBatches(ctx)
-	defer stop()
-	w.ended = time.Time{}
-	var grads accumulator
-	saveDue := false
-	var group []prepared // of one run
-	err := func() error {
-		for p := range queue {
-			if err := errors.Join(ctx.Err(), p.err); err != nil {
-				return err
-			}
-			group = append(group, p)
-			if t.AccumulateInGraph && len(group) < t.Accumulate && w.state.EpochStep+len(group) < w.batches.steps() {
-				continue
-			}
-			before := w.state.Step
-			if err := w.one(ctx, group, &grads); err != nil {
-				return err
-			}
-			group = group[:0]
-			saveDue = saveDue || t.SaveEvery > 0 && w.state.Step/t.SaveEvery > before/t.SaveEvery
-			if grads.n > 0 {
-				continue
-			}
-			if err := validate(); err != nil {
-				return err
-			}
-			if saveDue {
-				if err := w.save(); err != nil {
-					return err
-				}
-			}
-			saveDue = false
-		}
-		return ctx.Err()
-	}()
-	w.state.Step -= grads.n
-	w.state.EpochStep -= grads.n
-	return err
-}
-
-// one runs a batch, or several at once, and the optimiser where it completes a step.
-func (w *worker) one(ctx context.Context, group []prepared, grads *accumulator) error {
-	t := &w.Config.Training
-	start := time.Now()
-	step := w.state.Step
-	rng := rand.New(rand.NewPCG(t.Seed+2, uint64(step)))
-	var batches []*Batch
-	var took time.Duration
-	for _, p := range group {
-		p.batch.Softness = t.softness(step, w.total())
-		batches, took = append(batches, p.batch), took+p.took
-	}
-	run := func() (*Result, error) { return w.step.Run(ctx, batches[0], rng) }
-	if t.AccumulateInGraph {
-		run = func() (*Result, error) { return w.step.RunAll(ctx, batches, rng) }
-	}
-	res, err := run()
-	if err != nil {
-		return err
-	}
-	if !finite(res.Losses[0]) {
-		return fmt.Errorf("%w (step %d, losses %v)", ErrDiverged, step, res.Losses)
-	}
-	busy := res.Runtime
-	lr := t.rate(step, w.state.Epoch, w.total())
-	e := Event{Kind: "step", Step: step + len(group), Steps: w.total(), Epoch: w.state.Epoch, LR: lr, Loss: map[string]float64{},
-		Pairs: len(batches[0].Pairs), DataTime: took}
-	for i, n := range res.Names {
-		e.Loss[n] = res.Losses[i]
-	}
-	w.state.Step += len(group)
-	w.state.EpochStep += len(group)
-	if t.Accumulate > 1 && !t.AccumulateInGraph {
-		grads.add(res)
-		res = nil
-		if grads.n == t.Accumulate || w.state.EpochStep == w.batches.steps() {
-			res = grads.mean()
-		}
-	}
-	if res != nil {
-		applied := time.Now()
-		if e.GradNorm = w.opt.Apply(w.Model.Params, res, lr); !finite(e.GradNorm) {
-			return fmt.Errorf("%w (step %d, gradients of norm %g)", ErrDiverged, step, e.GradNorm)
-		}
-		busy += time.Since(applied)
-	}
-	if !w.ended.IsZero() {
-		e.Rest = time.Since(w.ended) - busy
-	}
-	w.ended = time.Now()
-	e.StepTime = w.ended.Sub(start)
-	w.log.step(e)
-	w.observe(e)
-	runtime.KeepAlive(batches)
-	return nil
-}
-
-// current is the parameters that are validated and kept.
-func (w *worker) current() *Params {
-	if w.ema != nil {
-		return w.ema
-	}
-	return w.Model.Params
-}
-
-// validate evaluates the current parameters and keeps them as DIR/model when they are the best so far. It
-// does nothing where this step is validated already.
-func (w *worker) validate(ctx context.Context) error {
-	if w.state.Validated == w.state.Step {
+func validation(v *validate.Result) *Validation {
+	if v == nil {
 		return nil
 	}
-	w.ended = time.Time{}
-	better, scale := true, float32(1)
-	h, err := w.bank(ctx, w.current())
-	if err != nil {
-		return err
-	}
-	if w.val != nil {
-		v, err := w.val.run(ctx, w.current(), h, func(done, total int) {
-			w.observe(Event{Kind: "start", Note: "validating", Done: done, Total: total})
-		})
-		if err != nil {
-			return err
-		}
-		if v.GlobalScale > 0 {
-			scale = v.GlobalScale
-		}
-		better = v.RSum > w.state.Best
-		if better {
-			w.state.Best, w.state.BestStep, w.state.BestValidation = v.RSum, w.state.Step, v
-			w.best = v
-		}
-		e := Event{Kind: "validation", Step: w.state.Step, Epoch: w.state.Epoch, Validation: v, Best: better}
-		w.log.validation(e)
-		w.observe(e)
-	}
-	if !better {
-		w.state.Validated = w.state.Step
-		return nil
-	}
-	m := *w.Model
-	m.Params = w.current().withGlobalScale(scale)
-	h.export(&m)
-	m.Training = map[string]any{"step": w.state.Step, "epoch": w.state.Epoch, "validation": w.best, "config": string(w.Config.YAML())}
-	if _, err := m.Save(w.modelDir()); err != nil {
-		return err
-	}
-	w.state.Validated = w.state.Step
-	return nil
+	side := func(r eval.Retrieval) Retrieval { return Retrieval{Recall(r.I2T), Recall(r.T2I), r.RSum} }
+	return &Validation{side(v.Matching), side(v.Alignment), side(v.Rerank), v.RSum}
 }

@@ -51,19 +51,13 @@ func run(ctx context.Context, folder, captions, out, sentence string) error {
 	if err != nil {
 		return err
 	}
-	vocabulary := train.Vocabulary(cfg, func(yield func(string) bool) {
-		for _, t := range texts {
-			if !yield(t.Text) {
-				return
-			}
-		}
-	})
-	model, err := train.NewModel("mine", cfg, vocabulary, all.Dim())
+	data := &train.Data{Images: all, Captions: texts}
+	model, err := train.NewModel("mine", cfg, data)
 	if err != nil {
 		return err
 	}
 	job := &train.Run{
-		Config: cfg, Model: model, Data: &train.Data{Images: all, Captions: texts}, Dir: out, FromData: true,
+		Config: cfg, Model: model, Data: data, Dir: out,
 		Observe: func(e train.Event) {
 			if e.Kind == "step" && e.Step%20 == 0 {
 				fmt.Printf("step %d of %d, loss %.2f\n", e.Step, e.Steps, e.Loss["total"])
@@ -136,7 +130,7 @@ func (p *photos) Load(_ context.Context, i, _ int) (*train.RegionSet, error) {
 	return &train.RegionSet{Features: features, Dim: p.Dim(), Boxes: boxes}, err
 }
 
-func (p *photos) cells(i int) (features []float32, boxes []train.Box, err error) {
+func (p *photos) cells(i int) (features []float32, boxes [][4]float32, err error) {
 	f, err := os.Open(filepath.Join(p.folder, p.files[i]))
 	if err != nil {
 		return nil, nil, err
@@ -146,10 +140,10 @@ func (p *photos) cells(i int) (features []float32, boxes []train.Box, err error)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", p.files[i], err)
 	}
-	boxes = []train.Box{{0, 0, 1, 1}}
+	boxes = [][4]float32{{0, 0, 1, 1}}
 	for y := range grid {
 		for x := range grid {
-			boxes = append(boxes, train.Box{float32(x) / grid, float32(y) / grid, float32(x+1) / grid, float32(y+1) / grid})
+			boxes = append(boxes, [4]float32{float32(x) / grid, float32(y) / grid, float32(x+1) / grid, float32(y+1) / grid})
 		}
 	}
 	size := img.Bounds().Size()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -123,6 +124,31 @@ func TestImports(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The rooms of a training import each other in one direction: each only those before it.
+func TestTrainingRooms(t *testing.T) {
+	const house = "internal/training"
+	order := []string{"config", "param", "grad", "optim", "loss", "dataset", "step", "model", "encode", "validate", "start", "state", "report"}
+	seen := map[string]bool{}
+	for _, s := range sources(t) {
+		room, ok := strings.CutPrefix(s.dir, house+"/")
+		if !ok || room == "toy" || room == "workload" { // for tests and benchmarks
+			continue
+		}
+		at := slices.Index(order, room)
+		require.GreaterOrEqual(t, at, 0, "%s has no place in the order", s.dir)
+		seen[room] = true
+		for _, spec := range s.file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			require.NoError(t, err)
+			if other, ok := strings.CutPrefix(imported, module+"/"+house); ok && other != "/"+room {
+				k := slices.Index(order, strings.TrimPrefix(other, "/"))
+				require.True(t, k >= 0 && k < at, "%s/%s imports %s", s.dir, s.name, imported)
+			}
+		}
+	}
+	require.Len(t, seen, len(order))
 }
 
 // allowed says whether the package in dir may import the package.
@@ -239,7 +265,8 @@ func TestAllowed(t *testing.T) {
 		{"index", module + "/train", false},
 		{".", module + "/index", true},
 		{".", module + "/train", false},
-		{"train/graph", module + "/internal/onnx", true},
+		{"internal/training/grad", module + "/internal/onnx", true},
+		{"internal/training", module + "/train", false},
 		{"train", module + "/index", false},
 		{"train", module, false},
 		{"internal/eval", module + "/train", false},

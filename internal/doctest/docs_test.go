@@ -16,7 +16,7 @@ import (
 
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/regions"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/config"
 )
 
 // elsewhere are pages whose commands need other data and are run by tests of their own.
@@ -175,7 +175,7 @@ func TestConfigurations(t *testing.T) {
 			if strings.HasSuffix(m[1], ".yaml") {
 				continue
 			}
-			_, err := train.LoadConfig(m[1])
+			_, err := config.Load(m[1])
 			assert.NoError(t, err, name)
 		}
 	}

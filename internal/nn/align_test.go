@@ -12,7 +12,7 @@ import (
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/onnxref"
-	"github.com/aladin-go/aladin/train/graph"
+	"github.com/aladin-go/aladin/internal/training/grad"
 )
 
 const dim = 6
@@ -111,7 +111,7 @@ func align(t *testing.T, cfg nn.Config, soft bool) aligner {
 	coefficient := a.b.Input("coefficient", onnx.Float, a.scores.Shape)
 	a.loss = a.b.ReduceSum(a.b.Mul(a.b.Mul(a.scores, a.scores), coefficient), false, 0, 1)
 	require.NoError(t, n.Err())
-	gs, err := graph.Gradients(a.b, a.loss, a.wrt)
+	gs, err := grad.Gradients(a.b, a.loss, a.wrt)
 	require.NoError(t, err)
 	for i, g := range gs {
 		if g.Dense == nil {

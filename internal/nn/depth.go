@@ -22,6 +22,7 @@ func (n *Net) fuseDepth(s States) States {
 	if n.AlignDepthAggregation == "" {
 		return s
 	}
+	defer n.making(Backbone)()
 	b := n.B
 	last := len(s.Hidden) - 1
 	before := n.aggregateDepth(n.AlignDepthAggregation, encPrefix+"depth_aggregator_model_alignment.", s.Hidden[:last], s.mask)

@@ -17,6 +17,7 @@ type States struct {
 // EncodeText reads captions: words [B, T] as word pieces, "[CLS] caption [SEP]" and padding, or under
 // CLIPCaptions as CLIP's states [B, T, C]; mask int64 [B, T].
 func (n *Net) EncodeText(words, tokens *onnx.Value) States {
+	defer n.making(Backbone)()
 	var s States
 	n.B.Scope("text", func() {
 		var x *onnx.Value
@@ -36,6 +37,7 @@ func (n *Net) EncodeText(words, tokens *onnx.Value) States {
 // CLIPLabels CLIP's vectors [B, L, C]; types and mask int64 [B, L]) followed by their regions (float
 // [B, R, F], mask int64 [B, R]). The states are those of the regions alone.
 func (n *Net) EncodeImage(labels, types, tokens, regions, regionMask *onnx.Value) States {
+	defer n.making(Backbone)()
 	var s States
 	n.B.Scope("image", func() {
 		b := n.B
@@ -88,8 +90,8 @@ func (n *Net) embedTokens(x, types, kept *onnx.Value) *onnx.Value {
 func (n *Net) embedRegions(regions, kept *onnx.Value) *onnx.Value {
 	b := n.B
 	if n.Standardise {
-		mean := n.Param(RegionMean, InitZero, n.RegionDim)
-		scale := n.Param(RegionScale, InitOne, n.RegionDim)
+		mean := n.param(Fixed, RegionMean, InitZero, n.RegionDim)
+		scale := n.param(Fixed, RegionScale, InitOne, n.RegionDim)
 		regions = b.Mul(b.Sub(regions, mean), scale)
 	}
 	regions = n.drop(regions, "feature")

@@ -21,7 +21,7 @@ func (n *Net) Text(s States) Side {
 		words := n.inner(s.mask.tokens, n.dropLast())
 		side.Weights = words
 		if n.StopWords {
-			kept := n.B.Gather(n.Param(KeptWords, InitOne, n.Vocab, 1), s.words)
+			kept := n.B.Gather(n.param(Fixed, KeptWords, InitOne, n.Vocab, 1), s.words)
 			side.Weights = n.B.Mul(side.Weights, n.B.Reshape(kept, s.words.Shape...))
 		}
 		if n.WordGates {
@@ -83,7 +83,7 @@ func (n *Net) inner(m *onnx.Value, last int64) *onnx.Value {
 // gates are the learned weights of the word pieces: the softplus of a table, 1 where the table is 0.
 func (n *Net) gates(ids *onnx.Value) *onnx.Value {
 	b := n.B
-	g := b.Gather(n.Param(encPrefix+"word_gates.weight", InitZero, n.Vocab, 1), ids)
+	g := b.Gather(n.param(Gates, WordGateTable, InitZero, n.Vocab, 1), ids)
 	// softplus(x + log(e−1)) is 1 at x = 0
 	x := b.AddS(b.Reshape(g, ids.Shape...), 0.541324854612918)
 	return b.Log(b.AddS(b.Exp(b.Min(x, b.Scalar(20))), 1))
@@ -91,6 +91,7 @@ func (n *Net) gates(ids *onnx.Value) *onnx.Value {
 
 // alignTokens are the states that the alignment head compares.
 func (n *Net) alignTokens(s States, side, stack string) *onnx.Value {
+	defer n.making(Backbone)()
 	b := n.B
 	x := n.stack(s.Last, s.mask, stack, n.AlignLayers, nil)
 	if n.AlignProjection {

@@ -23,7 +23,7 @@ const (
 // hubShare is exp(−h) of matching vectors [B, D], at most 1: [B, 1].
 func (n *Net) hubShare(v *onnx.Value, bank string) *onnx.Value {
 	b := n.B
-	table := n.Param(bank, InitZero, n.Hubs, n.Hidden)
+	table := n.param(Fixed, bank, InitZero, n.Hubs, n.Hidden)
 	mean := b.MulS(b.SumExp(b.MulS(b.Gemm(v, table, nil, false, true), n.HubScale), 1), 1/float32(n.Hubs))
 	return b.Min(b.Exp(b.MulS(b.Log(mean), -1/n.HubScale)), b.Scalar(1))
 }

@@ -12,23 +12,6 @@ const (
 	bertPrefix = encPrefix + "oscar_model.bert."
 )
 
-// An Init says how a parameter starts when nothing is loaded into it.
-type Init struct {
-	Random Distribution
-	Value  float32 // of every element, without a distribution
-}
-
-// A Distribution is that of a parameter's first values.
-type Distribution int
-
-// Constant, BERT's normal distribution of deviation 0.02, and the uniform one of Glorot and Bengio
-// (AISTATS 2010) that PyTorch's Transformer uses for its matrices.
-const (
-	Constant Distribution = iota
-	Normal
-	Glorot
-)
-
 // Names of the fixed parameters of Config.Standardise, [F] each: mean and one over the deviation.
 const (
 	RegionMean  = encPrefix + "region_mean"
@@ -47,21 +30,6 @@ const (
 	RegionEmbeddings = bertPrefix + "img_embedding.weight"
 	WordGateTable    = encPrefix + "word_gates.weight"
 )
-
-// The usual starts.
-var (
-	InitZero   = Init{}
-	InitOne    = Init{Value: 1}
-	InitNormal = Init{Random: Normal}
-	InitGlorot = Init{Random: Glorot}
-)
-
-// A Param describes one parameter of a network.
-type Param struct {
-	Name  string
-	Shape []int
-	Init  Init
-}
 
 // Params gives a network its parameters: a trainer makes them inputs of its graph, an exporter
 // constants.
@@ -95,6 +63,7 @@ type Net struct {
 	Recompute bool
 
 	params Params
+	kind   Kind // of the parameters that are being made
 	made   map[string]*onnx.Value
 	layers map[layerNames]*layerWeights
 	err    error
@@ -118,22 +87,30 @@ func (n *Net) Err() error {
 
 // Param makes a parameter or returns the one that is there.
 func (n *Net) Param(name string, init Init, shape ...int) *onnx.Value {
+	return n.param(n.kind, name, init, shape...)
+}
+
+func (n *Net) param(kind Kind, name string, init Init, shape ...int) *onnx.Value {
 	if v, ok := n.made[name]; ok {
 		return v
 	}
-	v, err := n.params.Param(n.B, Param{Name: name, Shape: shape, Init: init})
+	p := Param{Name: name, Shape: shape, Init: init, Kind: kind}
+	v, err := n.params.Param(n.B, p)
 	if err != nil {
 		if n.err == nil {
 			n.err = err
 		}
-		zeros := 1
-		for _, s := range shape {
-			zeros *= s
-		}
-		v = n.B.Weights(fmt.Sprintf("missing/%s", name), make([]float32, zeros), shape...)
+		v = n.B.Weights(fmt.Sprintf("missing/%s", name), make([]float32, p.Len()), shape...)
 	}
 	n.made[name] = v
 	return v
+}
+
+// making says what the parameters made from here on are; what it returns ends that.
+func (n *Net) making(kind Kind) (end func()) {
+	before := n.kind
+	n.kind = kind
+	return func() { n.kind = before }
 }
 
 // linear is x·Wᵀ + b on a matrix x [N, in].

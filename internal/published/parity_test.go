@@ -20,8 +20,12 @@ import (
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/shareddata"
 	"github.com/aladin-go/aladin/internal/tokenizer"
+	"github.com/aladin-go/aladin/internal/training/config"
+	"github.com/aladin-go/aladin/internal/training/dataset"
+	"github.com/aladin-go/aladin/internal/training/optim"
+	"github.com/aladin-go/aladin/internal/training/param"
+	"github.com/aladin-go/aladin/internal/training/step"
 	"github.com/aladin-go/aladin/internal/vinvl"
-	"github.com/aladin-go/aladin/train"
 )
 
 // A fixture is the small checkpoint whose every value the released code computed (see its README).
@@ -380,7 +384,7 @@ func TestOptimizerResumes(t *testing.T) {
 			require.Equal(t, 81, adam.Len())
 			require.InDelta(t, 1e-5, adam.LR, 1e-12)
 
-			params := train.NewParams()
+			params := param.NewSet()
 			for name, v := range values(t, m.Params, m) {
 				for _, p := range m.Params {
 					if p.Name == name {
@@ -388,12 +392,12 @@ func TestOptimizerResumes(t *testing.T) {
 					}
 				}
 			}
-			cfg, err := train.LoadConfig("alad-alignment-and-matching-distill")
+			cfg, err := config.Load("alad-alignment-and-matching-distill")
 			require.NoError(t, err)
-			step, err := train.NewStep(m.Net, cfg, params, train.StepOptions{Threads: 1, Distil: true, NoDropout: true})
+			step, err := step.New(m.Net, cfg, params, step.Options{Threads: 1, Distil: true, NoDropout: true})
 			require.NoError(t, err)
 			defer step.Close()
-			opt := train.NewOptimizer(params, *cfg)
+			opt := optim.New(params, *cfg)
 			require.NoError(t, opt.Restore(adam.Step, func(name string) (first, second []float32) {
 				first, second, err := adam.Moments(name)
 				require.NoError(t, err)
@@ -401,19 +405,19 @@ func TestOptimizerResumes(t *testing.T) {
 				return first, second
 			}))
 			before := params.Clone()
-			res, err := step.Run(context.Background(), f.batch(m), nil)
+			res, err := step.Run(context.Background(), nil, f.batch(m))
 			require.NoError(t, err)
 			require.InEpsilon(t, f.floats("f64/total")[0], res.Losses[0], 1e-4)
-			opt.Apply(params, res, adam.LR)
+			opt.Apply(params, res.Grads, adam.LR)
 			f.checkDeltas(before, params)
-			res, err = step.Run(context.Background(), f.batch(m), nil)
+			res, err = step.Run(context.Background(), nil, f.batch(m))
 			require.NoError(t, err)
 			require.InEpsilon(t, f.floats("adam_resumed/total_after")[0], res.Losses[0], 1e-5)
 		})
 	}
 }
 
-func (f fixture) checkDeltas(before, after *train.Params) {
+func (f fixture) checkDeltas(before, after *param.Set) {
 	checked := 0
 	for _, p := range after.All() {
 		key := "f64/adam_resumed/delta/" + p.Name
@@ -435,7 +439,7 @@ func (f fixture) checkDeltas(before, after *train.Params) {
 }
 
 // batch is the fixture's twelve pairs.
-func (f fixture) batch(m *published.Model) *train.Batch {
+func (f fixture) batch(m *published.Model) *dataset.Batch {
 	texts, sets := f.data()
 	first, _ := m.Tokenizer.ID(m.FirstLabel)
 	text := input.Text{Tokenizer: m.Tokenizer, MaxCaption: m.MaxCaption, MaxLabels: m.MaxLabels, FirstLabel: first}
@@ -446,7 +450,7 @@ func (f fixture) batch(m *published.Model) *train.Batch {
 		set := sets[f.ints("batch/image_rows")[i]]
 		labels, regions = append(labels, text.Labels(set.ObjectTags())), append(regions, set)
 	}
-	b := &train.Batch{Captions: input.PadCaptions(caps, 0)}
+	b := &dataset.Batch{Captions: input.PadCaptions(caps, 0)}
 	var err error
 	b.Images, err = input.PadImages(labels, regions, m.MaxRegions, m.Net.RegionDim, 0)
 	require.NoError(f, err)

@@ -18,7 +18,8 @@ import (
 	"github.com/aladin-go/aladin/internal/safetensors"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 	"github.com/aladin-go/aladin/internal/torch"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/model"
+	"github.com/aladin-go/aladin/internal/training/param"
 )
 
 // pieces is a vocabulary for synthetic models.
@@ -276,7 +277,7 @@ func TestTrainingTensors(t *testing.T) {
 // The files of a model that was trained here come back as they were.
 func TestOwnModelRoundTrip(t *testing.T) {
 	net := smallNet()
-	params := train.NewParams()
+	params := param.NewSet()
 	list, err := nn.Parameters(net)
 	require.NoError(t, err)
 	for _, p := range list {
@@ -285,12 +286,12 @@ func TestOwnModelRoundTrip(t *testing.T) {
 		params.Set(p.Name, p.Shape, v)
 	}
 	wp := wordPieces(t)
-	model := &train.Model{Name: "own", Net: net, Params: params, MaxRegions: 5, Text: input.Text{Tokenizer: wp, MaxCaption: 10, MaxLabels: 8, FirstLabel: wp.UNK()}}
-	model.Regions.Kind = "precomputed"
+	own := &model.Model{Name: "own", Net: net, Params: params, MaxRegions: 5, Text: input.Text{Tokenizer: wp, MaxCaption: 10, MaxLabels: 8, FirstLabel: wp.UNK()}}
+	own.Regions.Kind = "precomputed"
 	dir := filepath.Join(t.TempDir(), "own")
-	_, err = model.Save(dir)
+	_, err = own.Save(dir)
 	require.NoError(t, err)
-	back, err := train.LoadModel(dir)
+	back, err := model.Load(dir)
 	require.NoError(t, err)
 	s := source(t, back.Net, back.Params)
 	checkpoint, backbone := export(t, s)

@@ -15,15 +15,17 @@ import (
 	"github.com/aladin-go/aladin/internal/input"
 	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/published"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/model"
+	"github.com/aladin-go/aladin/internal/training/optim"
+	"github.com/aladin-go/aladin/internal/training/param"
 )
 
 // A teacher is the model to start from, with what is read of its files besides.
 type teacher struct {
-	*train.Model
+	*model.Model
 	path string
 	file *published.Model // of a checkpoint; nil for a bundle
-	took *train.Fit
+	took *model.Fit
 }
 
 // openTeacher reads what --teacher names: a bundle or a published checkpoint. "" is none.
@@ -36,7 +38,7 @@ func (o *runOptions) openTeacher(ctx context.Context) (*teacher, error) {
 		return nil, fmt.Errorf("--teacher: %w", err)
 	}
 	if st.IsDir() {
-		m, err := train.LoadModel(modelflags.Find(o.teacher))
+		m, err := model.Load(modelflags.Find(o.teacher))
 		return &teacher{Model: m, path: o.teacher}, err
 	}
 	if o.vinvl == "" {
@@ -64,7 +66,7 @@ func loadCheckpoint(ctx context.Context, path, vinvl string, tower *clipFlags) (
 	}
 	for _, x := range tensors {
 		if x.Values == nil {
-			t.Spare = append(t.Spare, train.Named{Name: x.Name, Shape: x.Shape})
+			t.Spare = append(t.Spare, model.Named{Name: x.Name, Shape: x.Shape})
 			continue
 		}
 		t.Params.Set(x.Name, x.Shape, slices.Clone(x.Values)) // trained in place
@@ -83,7 +85,7 @@ func loadCheckpoint(ctx context.Context, path, vinvl string, tower *clipFlags) (
 }
 
 // model is the teacher's, or nil without one.
-func (t *teacher) model() *train.Model {
+func (t *teacher) model() *model.Model {
 	if t == nil {
 		return nil
 	}
@@ -106,15 +108,15 @@ func (t *teacher) close() error {
 }
 
 // networkOf is a published model's shape and vocabulary, without parameters.
-func networkOf(p *published.Model) *train.Model {
-	m := &train.Model{Net: p.Net, Params: train.NewParams(), MaxRegions: p.MaxRegions,
+func networkOf(p *published.Model) *model.Model {
+	m := &model.Model{Net: p.Net, Params: param.NewSet(), MaxRegions: p.MaxRegions,
 		Text: input.Text{Tokenizer: p.Tokenizer, MaxCaption: p.MaxCaption, MaxLabels: p.MaxLabels}}
 	m.Text.FirstLabel, _ = p.Tokenizer.ID(p.FirstLabel) // Read has seen to it that it is there
 	return m
 }
 
 // startFrom is a published model as the trainer has it. Its values may alias the files.
-func startFrom(p *published.Model) (*train.Model, error) {
+func startFrom(p *published.Model) (*model.Model, error) {
 	m := networkOf(p)
 	for _, par := range p.Params {
 		values, err := p.Values(par)
@@ -127,7 +129,7 @@ func startFrom(p *published.Model) (*train.Model, error) {
 }
 
 // withKept adds what an imported model keeps for its export to a bundle's other files.
-func withKept(files map[string]func(io.Writer) error, start *train.Model) map[string]func(io.Writer) error {
+func withKept(files map[string]func(io.Writer) error, start *model.Model) map[string]func(io.Writer) error {
 	kept, ok := start.RegionFiles[published.KeptFile]
 	if !ok {
 		return files
@@ -138,7 +140,7 @@ func withKept(files map[string]func(io.Writer) error, start *train.Model) map[st
 }
 
 // restore gives the optimiser the state of the checkpoint's, for what the network took of it.
-func (t *teacher) restore(opt *train.Optimizer) error {
+func (t *teacher) restore(opt *optim.Optimizer) error {
 	adam, err := t.file.Optimizer()
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/published"
 	"github.com/aladin-go/aladin/internal/tokenizer"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/model"
 )
 
 // clipFlags name CLIP's text tower, for models that read its vectors (ALADIN-2.0).
@@ -26,7 +26,7 @@ func (c *clipFlags) register(f *cli.Flags) {
 func (c *clipFlags) given() bool { return c.text != "" || c.merges != "" }
 
 // attach gives a model the tower that the flags name, or that of the checkpoint p (if not nil).
-func (c *clipFlags) attach(m *train.Model, p *published.Model) error {
+func (c *clipFlags) attach(m *model.Model, p *published.Model) error {
 	if c.merges == "" {
 		return cli.Misuse("the model reads vectors of CLIP's text tower: give its vocabulary with --clip-merges")
 	}
@@ -68,7 +68,7 @@ func (c *clipFlags) attach(m *train.Model, p *published.Model) error {
 }
 
 // imported gives an imported model its tower, and a remark where that is not the one it was trained with.
-func (c *clipFlags) imported(ctx context.Context, m *train.Model, p *published.Model) (note string, err error) {
+func (c *clipFlags) imported(ctx context.Context, m *model.Model, p *published.Model) (note string, err error) {
 	if p.Net.CLIPCaptions == 0 && p.Net.CLIPLabels == 0 {
 		if c.given() {
 			return "", cli.Misuse("--clip-text and --clip-merges are for models that read CLIP's vectors; this one reads word pieces")

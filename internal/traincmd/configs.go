@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/aladin-go/aladin/internal/cli"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/config"
 )
 
 var configsVerb = cli.Verb{
@@ -27,7 +27,7 @@ Lists the configurations, or prints one as a start for your own.
 			case 0:
 				return listConfigs(env, *asJSON)
 			case 1:
-				text, err := train.ConfigText(args[0])
+				text, err := config.Text(args[0])
 				if err != nil {
 					return err
 				}
@@ -45,8 +45,8 @@ func listConfigs(env cli.Env, asJSON bool) error {
 		Summary string `json:"summary"`
 	}
 	var list []entry
-	for _, name := range train.ConfigNames() {
-		text, err := train.ConfigText(name)
+	for _, name := range config.Names() {
+		text, err := config.Text(name)
 		if err != nil {
 			return err
 		}

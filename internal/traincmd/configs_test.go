@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/internal/testmodel"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/config"
+	"github.com/aladin-go/aladin/internal/training/model"
 )
 
 // Every configuration that comes with the command trains, validates and leaves a model, from its own file: published
@@ -22,12 +23,12 @@ func TestEveryConfig(t *testing.T) {
 	both := twoDetectors(t, features)
 	start := filepath.Join(t.TempDir(), "start.model")
 	do(t, "import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--out", start)
-	teacher, err := train.LoadModel(start)
+	teacher, err := model.Load(start)
 	require.NoError(t, err)
 	published := 0
-	for _, name := range train.ConfigNames() {
+	for _, name := range config.Names() {
 		t.Run(name, func(t *testing.T) {
-			cfg, err := train.LoadConfig(name)
+			cfg, err := config.Load(name)
 			require.NoError(t, err)
 			out := t.TempDir()
 			args := []string{"run", "--config", name, "--epochs", "1", "--threads", "1", "--quiet", "--out", out}
@@ -57,7 +58,7 @@ func TestEveryConfig(t *testing.T) {
 					require.False(t, math.IsNaN(s.Loss[loss]) || math.IsInf(s.Loss[loss], 0), "%s is %v", loss, s.Loss[loss])
 				}
 			}
-			m, err := train.LoadModel(filepath.Join(out, "model"))
+			m, err := model.Load(filepath.Join(out, "model"))
 			require.NoError(t, err)
 			if !isPublished {
 				return

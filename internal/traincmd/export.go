@@ -9,7 +9,8 @@ import (
 	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/published"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/model"
+	"github.com/aladin-go/aladin/internal/training/state"
 )
 
 var exportVerb = cli.Verb{
@@ -90,12 +91,12 @@ func exportBundle(env cli.Env, dir, pth, vinvl string) error {
 }
 
 // loadExport reads a bundle, or the last state of a run with the bundle beside it.
-func loadExport(dir string) (*train.Model, *train.Snapshot, error) {
-	if !train.IsState(dir) {
-		m, err := train.LoadModel(dir)
+func loadExport(dir string) (*model.Model, *state.Snapshot, error) {
+	if !state.Is(dir) {
+		m, err := model.Load(dir)
 		return m, nil, err
 	}
-	s, err := train.LoadSnapshot(dir)
+	s, err := state.LoadSnapshot(dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -103,7 +104,7 @@ func loadExport(dir string) (*train.Model, *train.Snapshot, error) {
 }
 
 // trainingState is a run's state as the released code saves it.
-func trainingState(s *train.Snapshot) (*published.State, error) {
+func trainingState(s *state.Snapshot) (*published.State, error) {
 	t := &s.Config.Training
 	out := &published.State{Epoch: s.Epoch, Within: s.Within, Steps: s.Steps, Moments: s.Moments, BaseLR: t.LR,
 		Adam: published.Adam{Step: s.Adam.Step, LR: s.Rate, Eps: s.Adam.Eps, Beta1: s.Adam.Beta1, Beta2: s.Adam.Beta2, WeightDecay: t.WeightDecay}}

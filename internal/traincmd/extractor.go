@@ -17,7 +17,8 @@ import (
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/regions"
 	"github.com/aladin-go/aladin/internal/source"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/config"
+	"github.com/aladin-go/aladin/internal/training/model"
 )
 
 // An extractor is where regions come from, and what the bundle must keep of it.
@@ -56,7 +57,7 @@ func (e *extractor) close() {
 }
 
 // openExtractor finds the extractor: what --regions names, else the teacher's, else raw patches.
-func openExtractor(name string, start *train.Model, data *source.Flags, cfg *train.Config, threads int, device string) (*extractor, error) {
+func openExtractor(name string, start *model.Model, data *source.Flags, cfg *config.Config, threads int, device string) (*extractor, error) {
 	if data.Features != "" {
 		if name != "" {
 			return nil, cli.Misuse("--regions means nothing to --features, which has regions already")
@@ -105,7 +106,7 @@ func openExtractor(name string, start *train.Model, data *source.Flags, cfg *tra
 
 // extractorConfig reads --regions: a JSON file, a bundle's folder, or a preset; "" is the teacher's own or
 // the preset of raw patches.
-func extractorConfig(name string, start *train.Model) (*regions.Config, string, error) {
+func extractorConfig(name string, start *model.Model) (*regions.Config, string, error) {
 	if name == "" && start != nil && start.Regions.Kind != bundle.Precomputed {
 		vc, err := regions.ParseConfig(start.Regions.Config)
 		return vc, start.Dir, err

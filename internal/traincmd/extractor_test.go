@@ -14,7 +14,7 @@ import (
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/regions"
 	"github.com/aladin-go/aladin/internal/source"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/config"
 )
 
 // flipping writes an extractor whose features are averages of a picture's and its mirror image's.
@@ -40,7 +40,7 @@ func TestTrainingSeesOnePictureWhereTheModelAveragesTwo(t *testing.T) {
 		augment []string
 		flip    bool // what training's features are averages of
 	}{{nil, true}, {[]string{"crop"}, true}, {[]string{"flip"}, false}, {[]string{"crop", "flip"}, false}} {
-		cfg := &train.Config{}
+		cfg := &config.Config{}
 		cfg.Training.Augment = c.augment
 		e, err := openExtractor(name, nil, &source.Flags{}, cfg, 1, "")
 		require.NoError(t, err)

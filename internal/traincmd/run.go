@@ -14,7 +14,11 @@ import (
 	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/source"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training"
+	"github.com/aladin-go/aladin/internal/training/config"
+	"github.com/aladin-go/aladin/internal/training/dataset"
+	"github.com/aladin-go/aladin/internal/training/model"
+	"github.com/aladin-go/aladin/internal/training/validate"
 )
 
 var runVerb = cli.Verb{
@@ -116,20 +120,20 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 		return err
 	}
 	defer data.close()
-	var val *dataset
+	var val *regionData
 	if o.val.Given() {
 		if val, err = o.open(ctx, &o.val, cfg, "val"); err != nil {
 			return err
 		}
 		defer val.close()
 	}
-	if err := cfg.CheckRun(len(data.src.Captions), imitate); err != nil {
+	if err := training.Check(cfg, len(data.src.Captions), imitate); err != nil {
 		return err
 	}
 	if err := data.extract(ctx, w, ext.augmented()); err != nil {
 		return err
 	}
-	run := &train.Run{Config: cfg, Data: data.train(), Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Imitate: imitate, Observe: w.observe}
+	run := &training.Run{Config: cfg, Data: data.train(), Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Imitate: imitate, Observe: w.observe}
 	if val != nil {
 		if err := val.extract(ctx, w, ext.plain()); err != nil {
 			return err
@@ -146,9 +150,6 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 		return err
 	}
 	best, err := run.Do(ctx)
-	if rerr := train.WriteReport(o.out); err == nil {
-		err = rerr
-	}
 	if err != nil {
 		return err
 	}
@@ -156,8 +157,8 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 	return o.finish(env, best)
 }
 
-func (o *runOptions) configure() (*train.Config, error) {
-	cfg, err := train.LoadConfig(o.config)
+func (o *runOptions) configure() (*config.Config, error) {
+	cfg, err := config.Load(o.config)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +193,7 @@ func (o *runOptions) configure() (*train.Config, error) {
 }
 
 // readCLIP makes the model read CLIP's vectors if the configuration says so.
-func (o *runOptions) readCLIP(ctx context.Context, cfg *train.Config, m *train.Model) error {
+func (o *runOptions) readCLIP(ctx context.Context, cfg *config.Config, m *model.Model) error {
 	reads := cfg.EnableCLIPCaptions || cfg.EnableCLIPLabels
 	switch {
 	case !reads && o.clip.given() && m.Text.CLIP == nil:
@@ -215,7 +216,7 @@ func modelName(config string) string {
 }
 
 // learn lets the run's model take what the teacher has, and tells what that is.
-func (o *runOptions) learn(w *watcher, cfg *train.Config, start *teacher, run *train.Run) (err error) {
+func (o *runOptions) learn(w *watcher, cfg *config.Config, start *teacher, run *training.Run) (err error) {
 	if start == nil {
 		run.FromData = true
 		if cfg.Model.FreezeTeran {
@@ -244,13 +245,13 @@ func (o *runOptions) learn(w *watcher, cfg *train.Config, start *teacher, run *t
 }
 
 // examples loads what --imitate names.
-func (o *runOptions) examples() ([]*train.Model, error) {
+func (o *runOptions) examples() ([]*model.Model, error) {
 	if o.imitate == "" {
 		return nil, nil
 	}
-	var out []*train.Model
+	var out []*model.Model
 	for name := range strings.SplitSeq(o.imitate, ",") {
-		m, err := train.LoadModel(modelflags.Find(name))
+		m, err := model.Load(modelflags.Find(name))
 		if err != nil {
 			return nil, err
 		}
@@ -261,7 +262,7 @@ func (o *runOptions) examples() ([]*train.Model, error) {
 
 // model is what the run trains: the teacher with the heads that the configuration asks for, or a network
 // that starts from nothing with a vocabulary of the data's own.
-func (o *runOptions) model(cfg *train.Config, start *teacher, ext *extractor, data *train.Data) (*train.Model, error) {
+func (o *runOptions) model(cfg *config.Config, start *teacher, ext *extractor, data *dataset.Data) (*model.Model, error) {
 	if start != nil {
 		m := start.WithHeads(cfg)
 		m.Name, m.Regions, m.RegionFiles = o.name, ext.manifest, withKept(ext.files, start.Model)
@@ -270,15 +271,8 @@ func (o *runOptions) model(cfg *train.Config, start *teacher, ext *extractor, da
 		}
 		return m, nil
 	}
-	texts := func(yield func(string) bool) {
-		for _, c := range data.Captions {
-			if !yield(c.Text) {
-				return
-			}
-		}
-	}
-	vocab := train.Vocabulary(cfg, withTags(texts, ext.tags))
-	m, err := train.NewModel(o.name, cfg, vocab, data.Images.Dim())
+	vocab := model.Vocabulary(cfg, withTags(data.Texts(), ext.tags))
+	m, err := model.New(o.name, cfg, vocab, data.Images.Dim())
 	if err != nil {
 		return nil, err
 	}
@@ -303,7 +297,7 @@ func withTags(texts func(func(string) bool), tags []string) func(func(string) bo
 // tagRepeats is how often a class name counts, so that it passes min-count.
 const tagRepeats = 5
 
-func (o *runOptions) finish(env cli.Env, best *train.Validation) error {
+func (o *runOptions) finish(env cli.Env, best *validate.Result) error {
 	if o.json {
 		return cli.WriteJSON(env.Stdout, map[string]any{"model": filepath.Join(o.out, "model"), "validation": best})
 	}
@@ -314,8 +308,8 @@ func (o *runOptions) finish(env cli.Env, best *train.Validation) error {
 	return nil
 }
 
-// A dataset is an opened source, then with its regions.
-type dataset struct {
+// A regionData is an opened source, then with its regions.
+type regionData struct {
 	src   *source.Source
 	set   *source.TrainingSet // nil before extract
 	split string
@@ -323,7 +317,7 @@ type dataset struct {
 }
 
 // open opens a source, which takes no time.
-func (o *runOptions) open(ctx context.Context, flags *source.Flags, cfg *train.Config, split string) (*dataset, error) {
+func (o *runOptions) open(ctx context.Context, flags *source.Flags, cfg *config.Config, split string) (*regionData, error) {
 	src, err := flags.Open(ctx, &source.Options{Split: split, MaxRegions: cfg.Encoder.MaxRegions, Detection: cfg.DetectionType})
 	if err != nil {
 		return nil, err
@@ -332,7 +326,7 @@ func (o *runOptions) open(ctx context.Context, flags *source.Flags, cfg *train.C
 		prefix := map[string]string{"val": "val-"}[split]
 		return nil, errors.Join(cli.Misuse("%s has no captions: name them with --%scaptions, or --%scoco-ir for features", src.Name, prefix, prefix), src.Close())
 	}
-	d := &dataset{src: src, split: split}
+	d := &regionData{src: src, split: split}
 	if o.cache != "" {
 		d.cache = filepath.Join(o.cache, split+".features")
 	}
@@ -340,7 +334,7 @@ func (o *runOptions) open(ctx context.Context, flags *source.Flags, cfg *train.C
 }
 
 // extract makes or finds the regions.
-func (d *dataset) extract(ctx context.Context, w *watcher, ext *extractor) (err error) {
+func (d *regionData) extract(ctx context.Context, w *watcher, ext *extractor) (err error) {
 	opts := &source.TrainingOptions{Dir: ext.dir, Views: ext.views, Cache: d.cache, Progress: w.progress("extracting regions of " + d.split)}
 	if d.set, err = source.Training(ctx, d.src, ext.x, opts); err != nil {
 		return err
@@ -349,7 +343,7 @@ func (d *dataset) extract(ctx context.Context, w *watcher, ext *extractor) (err 
 	return nil
 }
 
-func (d *dataset) close() {
+func (d *regionData) close() {
 	if d.set != nil {
 		d.set.Close()
 		return
@@ -358,10 +352,10 @@ func (d *dataset) close() {
 }
 
 // train is the data set as the trainer sees it.
-func (d *dataset) train() *train.Data {
-	out := &train.Data{Images: images{d.set}}
+func (d *regionData) train() *dataset.Data {
+	out := &dataset.Data{Images: images{d.set}}
 	for _, c := range d.set.Captions {
-		out.Captions = append(out.Captions, train.Caption{Image: c.Image, Text: c.Text})
+		out.Captions = append(out.Captions, dataset.Caption{Image: c.Image, Text: c.Text})
 	}
 	return out
 }
@@ -369,11 +363,11 @@ func (d *dataset) train() *train.Data {
 // images adapts a TrainingSet to what the trainer asks for.
 type images struct{ *source.TrainingSet }
 
-func (m images) Views() []train.View {
+func (m images) Views() []dataset.View {
 	views := m.TrainingSet.Views()
-	out := make([]train.View, len(views))
+	out := make([]dataset.View, len(views))
 	for i, v := range views {
-		out[i] = train.View{Flip: v.Flip}
+		out[i] = dataset.View{Flip: v.Flip}
 	}
 	return out
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/progress"
 	"github.com/aladin-go/aladin/internal/source"
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/report"
+	"github.com/aladin-go/aladin/internal/training/validate"
 )
 
 // A watcher shows a run on a terminal or in a log: one bar at a time.
@@ -21,8 +22,8 @@ type watcher struct {
 	rsum  string  // of the last validation
 }
 
-// training is the name of the bar of the steps.
-const training = "training"
+// stepsTask is the name of the bar of the steps.
+const stepsTask = "training"
 
 // show moves the bar of a task to done, starting it if need be. What comes between training steps is shown on
 // their bar.
@@ -30,7 +31,7 @@ func (w *watcher) show(what string, done, total int) {
 	if w.quiet {
 		return
 	}
-	if w.what == training && what != training {
+	if w.what == stepsTask && what != stepsTask {
 		w.task.Aside(what, done, total)
 		return
 	}
@@ -42,20 +43,20 @@ func (w *watcher) show(what string, done, total int) {
 		}
 	}
 	w.task.Set(done, total)
-	if done >= total && what != training { // a validation may follow the last step
+	if done >= total && what != stepsTask { // a validation may follow the last step
 		w.done()
 	}
 }
 
 // step shows a training step.
-func (w *watcher) step(e train.Event) {
+func (w *watcher) step(e report.Event) {
 	loss := e.Loss["total"]
-	if w.what != training {
+	if w.what != stepsTask {
 		w.note("epoch %d, loss %.3f", e.Epoch+1, loss)
 		w.loss = loss
 	}
 	w.loss += (loss - w.loss) * lossShare
-	w.show(training, e.Step, e.Steps)
+	w.show(stepsTask, e.Step, e.Steps)
 	w.task.Unit("pairs", e.Pairs)
 	w.task.Status("loss %.3f%s", w.loss, w.rsum)
 }
@@ -96,7 +97,7 @@ func (w *watcher) skipped(all source.Skips) {
 	}
 }
 
-func (w *watcher) observe(e train.Event) {
+func (w *watcher) observe(e report.Event) {
 	switch e.Kind {
 	case "note":
 		w.note("%s", e.Note)
@@ -115,7 +116,7 @@ func (w *watcher) observe(e train.Event) {
 }
 
 // describe is a validation in a line.
-func describe(v *train.Validation) string {
+func describe(v *validate.Result) string {
 	line := func(r eval.Retrieval) string {
 		return fmt.Sprintf("%.1f/%.1f/%.1f %.1f/%.1f/%.1f rsum %.1f", r.I2T.R1, r.I2T.R5, r.I2T.R10, r.T2I.R1, r.T2I.R5, r.T2I.R10, r.RSum)
 	}

@@ -9,7 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/aladin-go/aladin/train"
+	"github.com/aladin-go/aladin/internal/training/report"
+	"github.com/aladin-go/aladin/internal/training/validate"
 )
 
 // A run's line tells loss, the last validation, pairs a second and the time left; a validation stays on it.
@@ -19,17 +20,17 @@ func TestWatcher(t *testing.T) {
 		w := &watcher{out: &out}
 		steps := func(from, to int) {
 			for i := from; i <= to; i++ {
-				w.observe(train.Event{Kind: "step", Step: i, Steps: 100, Pairs: 32, Loss: map[string]float64{"total": 2}})
+				w.observe(report.Event{Kind: "step", Step: i, Steps: 100, Pairs: 32, Loss: map[string]float64{"total": 2}})
 				time.Sleep(time.Second)
 			}
 		}
-		w.observe(train.Event{Kind: "start", Note: "measuring features", Done: 1, Total: 10})
-		w.observe(train.Event{Kind: "start", Note: "measuring features", Done: 10, Total: 10})
+		w.observe(report.Event{Kind: "start", Note: "measuring features", Done: 1, Total: 10})
+		w.observe(report.Event{Kind: "start", Note: "measuring features", Done: 10, Total: 10})
 		steps(1, 20)
-		w.observe(train.Event{Kind: "start", Note: "validating", Done: 1, Total: 2})
+		w.observe(report.Event{Kind: "start", Note: "validating", Done: 1, Total: 2})
 		time.Sleep(6 * time.Second)
-		w.observe(train.Event{Kind: "start", Note: "validating", Done: 2, Total: 2})
-		w.observe(train.Event{Kind: "validation", Step: 20, Best: true, Validation: &train.Validation{RSum: 433.25}})
+		w.observe(report.Event{Kind: "start", Note: "validating", Done: 2, Total: 2})
+		w.observe(report.Event{Kind: "validation", Step: 20, Best: true, Validation: &validate.Result{RSum: 433.25}})
 		steps(21, 100)
 		w.done()
 		synctest.Wait()

@@ -1,0 +1,2 @@
+// Package param holds a network's parameters by their published names.
+package param

@@ -1,0 +1,3 @@
+// Package start takes first values from the data: the mean and deviation of region features, and embeddings from a
+// canonical correlation analysis of captions and regions.
+package start

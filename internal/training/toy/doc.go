@@ -1,0 +1,2 @@
+// Package toy makes small data sets and batches for the tests of the packages around it.
+package toy
