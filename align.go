@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/vector"
 )
@@ -20,8 +21,8 @@ type Alignment struct {
 	// Score is the sum over words of weight times similarity. It grows with the number of words, so it
 	// ranks images for one caption, or captions of like length for one image.
 	Score float32
-	// Coverage is the mean similarity of words, 0…1, each by its weight: it can be compared between
-	// captions.
+	// Coverage is the mean similarity of words, 0…1, negative ones counted as 0, each by its weight: it can be
+	// compared between captions.
 	Coverage float32
 	// Words says for each word which region fits best. A word that was cut into several pieces has the sum
 	// of their weights, the weighted mean of their similarities, and the region of the piece that adds most.
@@ -45,11 +46,16 @@ func (m *Model) Align(ctx context.Context, q, x *Encoding) (Alignment, error) {
 	if q.Kind == index.Image && x.Kind == index.Caption {
 		words, regions = x, q
 	}
-	best, err := bestRegions(words, regions)
+	r, err := align.Exact(m.dim(), words.Tokens, words.Weights, regions.Tokens, regions.Weights)
 	if err != nil {
 		return Alignment{}, err
 	}
-	return explain(words, regions, best), nil
+	matches, err := r.Words(align.NewNames(words.Words, words.Labels, regions.Boxes, regions.Labels))
+	a := Alignment{Score: r.Score, Coverage: r.Coverage()}
+	for _, m := range matches {
+		a.Words = append(a.Words, index.WordMatch(m))
+	}
+	return a, err
 }
 
 // accepts refuses an encoding of another model, or one that cannot be aligned.
@@ -71,96 +77,11 @@ func (m *Model) accepts(e *Encoding) error {
 	return nil
 }
 
-// bestRegions finds the region for each word; a word of weight 0 has none.
-func bestRegions(words, regions *Encoding) ([]vector.Best, error) {
-	dim := len(words.Tokens) / words.N()
-	rows, err := vector.NewRows(vector.F32, dim, regions.Tokens, nil)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]vector.Best, words.N())
-	for w := range out {
-		out[w] = vector.Best{Region: -1}
-		if weight(words, w) == 0 {
-			continue
-		}
-		q, err := vector.NewQuery(vector.F32, words.Tokens[w*dim:(w+1)*dim], nil)
-		if err != nil {
-			return nil, err
-		}
-		for r := range rows.N {
-			if weight(regions, r) == 0 {
-				continue
-			}
-			if s := vector.Score(rows, q, r); out[w].Region < 0 || s > out[w].Similarity {
-				out[w] = vector.Best{Region: r, Similarity: s}
-			}
-		}
-	}
-	return out, nil
-}
-
 func weight(e *Encoding, i int) float32 {
 	if e.Weights == nil {
 		return 1
 	}
 	return e.Weights[i]
-}
-
-// explain joins the pieces of words and adds up the score.
-func explain(words, regions *Encoding, best []vector.Best) Alignment {
-	var a Alignment
-	var good, total float32 // of words that are wanted
-	for i, b := range best {
-		w := weight(words, i)
-		if w == 0 {
-			continue
-		}
-		a.Score += w * b.Similarity
-		if w > 0 {
-			good, total = good+w*max(b.Similarity, 0), total+w
-		}
-		match := index.WordMatch{Region: b.Region, Similarity: b.Similarity, Weight: w}
-		if words.Words != nil {
-			if words.Words[i].Text == "" {
-				continue // the caption as a whole
-			}
-			match.Word, match.Start, match.End = words.Words[i].Text, words.Words[i].Start, words.Words[i].End
-		} else if words.Labels != nil {
-			match.Word = words.Labels[i]
-		}
-		if b.Region >= 0 {
-			if regions.Boxes != nil {
-				match.Box = regions.Boxes[b.Region]
-			}
-			if regions.Labels != nil {
-				match.Label = regions.Labels[b.Region]
-			}
-		}
-		a.Words = appendWord(a.Words, match, words.Words != nil)
-	}
-	if total > 0 {
-		a.Coverage = min(good/total, 1)
-	}
-	return a
-}
-
-// appendWord adds the match of a piece to that of its word.
-func appendWord(all []index.WordMatch, piece index.WordMatch, named bool) []index.WordMatch {
-	if !named || len(all) == 0 {
-		return append(all, piece)
-	}
-	last := &all[len(all)-1]
-	sum := last.Weight + piece.Weight
-	if last.Start != piece.Start || last.End != piece.End || last.Word != piece.Word || sum == 0 {
-		return append(all, piece)
-	}
-	before, gain := last.Weight*last.Similarity, piece.Weight*piece.Similarity
-	if piece.Region >= 0 && (last.Region < 0 || gain > before) {
-		last.Region, last.Box, last.Label = piece.Region, piece.Box, piece.Label
-	}
-	last.Similarity, last.Weight = (before+gain)/sum, sum
-	return all
 }
 
 // AlignScores are the alignment scores of every caption with every image: that of captions[i] and images[j]
@@ -206,47 +127,15 @@ func (m *Model) alignKernels(ctx context.Context, captions, images []*Encoding, 
 		}
 	}
 	for i, c := range captions {
-		pos, neg := split(c)
-		row := out[i*len(images) : (i+1)*len(images)]
-		if err := scoreAll(ctx, layout, c.Tokens, pos, blocks, row, m.opts.Threads); err != nil {
+		q, err := align.NewQuery(layout, c.Tokens, c.Weights)
+		if err != nil {
 			return err
 		}
-		if neg == nil {
-			continue
-		}
-		less := make([]float32, len(row))
-		if err := scoreAll(ctx, layout, c.Tokens, neg, blocks, less, m.opts.Threads); err != nil {
+		if err := q.ScoreAll(ctx, blocks, out[i*len(images):(i+1)*len(images)], m.opts.Threads); err != nil {
 			return err
-		}
-		for j := range row {
-			row[j] -= less[j]
 		}
 	}
 	return nil
-}
-
-func scoreAll(ctx context.Context, layout *vector.Tokens, tokens, weights []float32, blocks [][]byte, scores []float32, workers int) error {
-	q, err := vector.NewMaxSim(layout, tokens, weights)
-	if err != nil {
-		return err
-	}
-	return vector.InPieces(ctx, len(blocks), 64, workers, func(lo, hi int) { q.Score(blocks[lo:hi], scores[lo:hi]) })
-}
-
-// split separates positive from negative weights; neg is nil if there are none.
-func split(e *Encoding) (pos, neg []float32) {
-	pos = make([]float32, e.N())
-	for i := range pos {
-		w := weight(e, i)
-		pos[i] = max(w, 0)
-		if w < 0 {
-			if neg == nil {
-				neg = make([]float32, len(pos))
-			}
-			neg[i] = -w
-		}
-	}
-	return pos, neg
 }
 
 // Sizes of a run of align.onnx: together they bound its largest array, of one float for each word and

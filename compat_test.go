@@ -1,6 +1,7 @@
 package aladin
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -114,9 +115,9 @@ func writeCompat(t *testing.T) {
 		s := gen.Scene(i)
 		e, err := m.Encode(t.Context(), Image(s.Image))
 		require.NoError(t, err)
-		require.NoError(t, b.Add(index.Item{ID: s.ID, Encoding: e, Tags: []string{fmt.Sprint("floor ", i%2)}, Meta: json.RawMessage(fmt.Sprint(i))}))
+		require.NoError(t, b.Add(context.Background(), index.Item{ID: s.ID, Encoding: e, Tags: []string{fmt.Sprint("floor ", i%2)}, Meta: json.RawMessage(fmt.Sprint(i))}))
 	}
-	require.NoError(t, b.Finish())
+	require.NoError(t, b.Finish(context.Background()))
 	ix, err := index.Open(compatFile("scenes.aladin"), nil)
 	require.NoError(t, err)
 	defer ix.Close()

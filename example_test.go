@@ -42,9 +42,9 @@ var world = sync.OnceValue(func() string {
 	for _, name := range []string{"beach.png", "garden.png", "kitchen.png"} {
 		x, err := m.Encode(context.Background(), aladin.ImageFile(filepath.Join(dir, name)))
 		check(err)
-		check(b.Add(index.Item{ID: name, Encoding: x, Tags: []string{"home"}[:len(name)%2]}))
+		check(b.Add(context.Background(), index.Item{ID: name, Encoding: x, Tags: []string{"home"}[:len(name)%2]}))
 	}
-	check(b.Finish())
+	check(b.Finish(context.Background()))
 	return dir
 })
 
@@ -154,10 +154,10 @@ func ExampleModel_EncodeSeq() {
 			continue
 		}
 		check(err)
-		check(b.Add(index.Item{ID: photos[i], Encoding: x}))
+		check(b.Add(context.Background(), index.Item{ID: photos[i], Encoding: x}))
 	}
 	fmt.Println(b.Stats().Added, "added")
-	check(b.Finish())
+	check(b.Finish(context.Background()))
 	// Output:
 	// left out: notes.txt
 	// 2 added

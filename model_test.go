@@ -327,8 +327,8 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// align is the definition, by itself.
-func align(words, regions *Encoding) float32 {
+// alignedByHand is the definition, by itself.
+func alignedByHand(words, regions *Encoding) float32 {
 	dim := len(words.Matching)
 	var score float64
 	for w := range words.N() {
@@ -362,7 +362,7 @@ func TestAlign(t *testing.T) {
 	back, err := m.Align(t.Context(), x, q)
 	require.NoError(t, err)
 	assert.Equal(t, a, back)
-	assert.InDelta(t, align(q, x), a.Score, 1e-4)
+	assert.InDelta(t, alignedByHand(q, x), a.Score, 1e-4)
 	var sum, weights float64
 	var words []string
 	for _, w := range a.Words {
@@ -419,7 +419,7 @@ func TestAlignScores(t *testing.T) {
 	require.NoError(t, m.alignGraph(t.Context(), s, captions, images, graph))
 	for i, q := range captions {
 		for j, x := range images {
-			want := align(q, x)
+			want := alignedByHand(q, x)
 			tolerance := 0.01 * float64(q.N())
 			require.InDelta(t, want, kernels[i*len(images)+j], tolerance)
 			require.InDelta(t, want, graph[i*len(images)+j], tolerance)

@@ -1,6 +1,7 @@
 package aladin
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -29,9 +30,9 @@ func collection(t *testing.T, m *Model, captions bool, opts *index.BuildOptions)
 		}
 		e, err := m.Encode(t.Context(), in)
 		require.NoError(t, err)
-		require.NoError(t, b.Add(index.Item{ID: s.ID, Encoding: e, Tags: []string{fmt.Sprint("floor ", s.Floor)}}))
+		require.NoError(t, b.Add(context.Background(), index.Item{ID: s.ID, Encoding: e, Tags: []string{fmt.Sprint("floor ", s.Floor)}}))
 	}
-	require.NoError(t, b.Finish())
+	require.NoError(t, b.Finish(context.Background()))
 	ix, err := index.Open(path, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, ix.Close()) })

@@ -57,7 +57,10 @@ var hashSeed = maphash.MakeSeed()
 // codebook and a mean.
 const heldValues = 32 << 20
 
-func (a *appender) add(it Item) error {
+func (a *appender) add(ctx context.Context, it Item) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if a.err != nil {
 		return a.err
 	}
@@ -70,7 +73,7 @@ func (a *appender) add(it Item) error {
 	if it.Encoding.Model != a.man.Model {
 		return fmt.Errorf("item %q: %w", it.ID, modelMismatch(it.Encoding.Model, a.man.Model))
 	}
-	ok, err := a.makeRoom(it.ID)
+	ok, err := a.makeRoom(ctx, it.ID)
 	if err != nil || !ok {
 		return a.fail(err)
 	}
@@ -90,9 +93,9 @@ func (a *appender) add(it Item) error {
 		if a.heldN < heldValues {
 			return nil
 		}
-		return a.fail(a.release())
+		return a.fail(a.release(ctx))
 	}
-	return a.fail(a.put(&it))
+	return a.fail(a.put(ctx, &it))
 }
 
 // fail makes errors of the file last; those of an item do not.
@@ -117,32 +120,32 @@ func (a *appender) mustHold(it *Item) bool {
 }
 
 // release trains on the held items and encodes them.
-func (a *appender) release() error {
+func (a *appender) release(ctx context.Context) error {
 	if len(a.held) == 0 {
 		return nil
 	}
-	if err := a.store.train(a.fw, a.held); err != nil {
+	if err := a.store.train(ctx, a.fw, a.held); err != nil {
 		return err
 	}
 	a.heldN = 0
 	for len(a.held) > 0 {
 		it := a.held[0]
 		a.held = a.held[1:]
-		if err := a.put(&it); err != nil {
+		if err := a.put(ctx, &it); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *appender) put(it *Item) error {
+func (a *appender) put(ctx context.Context, it *Item) error {
 	if a.store.tokens == nil && a.store.tokenDim > 0 && !residual(a.store.opts.Regions) {
-		if err := a.store.trainTokens(a.fw, nil); err != nil {
+		if err := a.store.trainTokens(ctx, a.fw, nil); err != nil {
 			return err
 		}
 	}
 	if a.cur != nil && a.cur.full() {
-		if err := a.flush(context.Background()); err != nil {
+		if err := a.flush(ctx); err != nil {
 			return err
 		}
 		a.inCur[it.ID] = struct{}{}
@@ -158,7 +161,7 @@ func (a *appender) put(it *Item) error {
 
 // makeRoom looks for an older item of the same id and does with it what the
 // options say. It returns false when the new one is to be left out.
-func (a *appender) makeRoom(id string) (bool, error) {
+func (a *appender) makeRoom(ctx context.Context, id string) (bool, error) {
 	_, pending := a.inCur[id]
 	if !pending {
 		_, _, err := a.find(id)
@@ -175,15 +178,15 @@ func (a *appender) makeRoom(id string) (bool, error) {
 		return false, nil
 	case ReplaceDuplicate:
 		a.stats.Replaced++
-		return true, a.remove(id)
+		return true, a.remove(ctx, id)
 	}
 	return false, fmt.Errorf("%q: %w", id, ErrDuplicate)
 }
 
 // remove deletes an id from whatever holds it.
-func (a *appender) remove(id string) error {
+func (a *appender) remove(ctx context.Context, id string) error {
 	if _, ok := a.inCur[id]; ok {
-		if err := a.flushAll(context.Background()); err != nil {
+		if err := a.flushAll(ctx); err != nil {
 			return err
 		}
 	}
@@ -259,7 +262,7 @@ func (w *writtenSegment) find(fw *container.Writer, h uint64, id string) (uint32
 
 // flushAll writes held and pending items to the file.
 func (a *appender) flushAll(ctx context.Context) error {
-	if err := a.release(); err != nil {
+	if err := a.release(ctx); err != nil {
 		return err
 	}
 	return a.flush(ctx)
@@ -298,8 +301,8 @@ func (a *appender) flush(ctx context.Context) error {
 
 // commit writes all that is pending and makes it current.
 func (a *appender) commit(ctx context.Context) error {
-	if a.err != nil {
-		return a.err
+	if err := cmp.Or(a.err, ctx.Err()); err != nil {
+		return err
 	}
 	if err := a.flushAll(ctx); err != nil {
 		return a.fail(err)

@@ -97,9 +97,9 @@ func big(b *testing.B) string {
 		e := &index.Encoding{Matching: make([]float32, benchDim)}
 		for i := range benchItems {
 			f.vector(e.Matching)
-			require.NoError(b, bl.Add(index.Item{ID: fmt.Sprintf("%09d", i), Encoding: e}))
+			require.NoError(b, bl.Add(context.Background(), index.Item{ID: fmt.Sprintf("%09d", i), Encoding: e}))
 		}
-		require.NoError(b, bl.Finish())
+		require.NoError(b, bl.Finish(context.Background()))
 	})
 	return bigFile.path
 }
@@ -190,9 +190,9 @@ func BenchmarkMatchBits(b *testing.B) {
 	e := &index.Encoding{Matching: make([]float32, benchDim)}
 	for i := range benchItems {
 		f.vector(e.Matching)
-		require.NoError(b, bl.Add(index.Item{ID: fmt.Sprintf("%09d", i), Encoding: e}))
+		require.NoError(b, bl.Add(context.Background(), index.Item{ID: fmt.Sprintf("%09d", i), Encoding: e}))
 	}
-	require.NoError(b, bl.Finish())
+	require.NoError(b, bl.Finish(context.Background()))
 	f.vector(e.Matching)
 	ix := open(b, path, &index.Options{Threads: 1})
 	for b.Loop() {
@@ -219,12 +219,12 @@ func BenchmarkAdd1000(b *testing.B) {
 			for b.Loop() {
 				for range 1000 {
 					f.vector(e.Matching)
-					if err := w.Add(index.Item{ID: fmt.Sprintf("%s new %09d", name, n), Encoding: e}); err != nil {
+					if err := w.Add(context.Background(), index.Item{ID: fmt.Sprintf("%s new %09d", name, n), Encoding: e}); err != nil {
 						b.Fatal(err)
 					}
 					n++
 				}
-				if err := w.Commit(); err != nil {
+				if err := w.Commit(context.Background()); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -369,7 +369,7 @@ func BenchmarkBuild(b *testing.B) {
 			defer bl.Close()
 			n := 0
 			add := func() {
-				if err := bl.Add(index.Item{ID: strconv.Itoa(n), Encoding: e}); err != nil {
+				if err := bl.Add(context.Background(), index.Item{ID: strconv.Itoa(n), Encoding: e}); err != nil {
 					b.Fatal(err)
 				}
 				n++

@@ -20,10 +20,11 @@ import (
 // The file appears under its name when Finish returns; until then it is written
 // beside it, and an older file there stays as it is.
 type Builder struct {
-	a    *appender
-	path string
-	lock io.Closer
-	fs   format.FS
+	a     *appender // nil when finished or closed
+	stats Stats     // then
+	path  string
+	lock  io.Closer
+	fs    format.FS
 }
 
 // NewBuilder begins a new index file, which replaces what is at path once it is
@@ -54,31 +55,31 @@ func newAppender(fw *container.Writer, s *store) *appender {
 // Add appends an item. The item's encoding may be reused once Add returns. An
 // item that breaks a rule (ErrInvalid, ErrDuplicate, ErrModelMismatch) is left
 // out and the Builder can go on; after any other error it cannot.
-func (b *Builder) Add(it Item) error {
+func (b *Builder) Add(ctx context.Context, it Item) error {
 	if b.a == nil {
 		return fmt.Errorf("builder of %s: %w", b.path, ErrClosed)
 	}
-	return b.a.add(it)
+	return b.a.add(ctx, it)
 }
 
-// Stats counts the items so far.
+// Stats counts the items so far, also once the Builder is closed.
 func (b *Builder) Stats() Stats {
 	if b.a == nil {
-		return Stats{}
+		return b.stats
 	}
 	return b.a.stats
 }
 
 // Finish completes the file and gives it its name.
-func (b *Builder) Finish() error {
+func (b *Builder) Finish(ctx context.Context) error {
 	if b.a == nil {
 		return fmt.Errorf("builder of %s: %w", b.path, ErrClosed)
 	}
-	if err := b.a.commit(context.Background()); err != nil {
+	if err := b.a.commit(ctx); err != nil {
 		return err
 	}
 	a := b.a
-	b.a = nil
+	b.a, b.stats = nil, a.stats
 	err := a.fw.Publish(b.path)
 	if err != nil {
 		b.discard()
@@ -93,7 +94,7 @@ func (b *Builder) Close() error {
 		return b.unlock()
 	}
 	a := b.a
-	b.a = nil
+	b.a, b.stats = nil, a.stats
 	err := a.fw.Close()
 	b.discard()
 	return errors.Join(err, b.unlock())

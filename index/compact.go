@@ -43,7 +43,7 @@ func (w *Writer) Compact(ctx context.Context, opts *CompactOptions) error {
 		return fmt.Errorf("%w option: %d cells, at most %d", ErrInvalid, o.Cells, maxCells)
 	}
 	if w.a != nil && w.a.dirty() {
-		if err := w.Commit(); err != nil {
+		if err := w.Commit(ctx); err != nil {
 			return err
 		}
 	}

@@ -25,13 +25,13 @@ func TestOutgrown(t *testing.T) {
 	e := &index.Encoding{Kind: index.Image, Matching: make([]float32, dim)}
 	for i := range n - 1 {
 		f.vector(e.Matching)
-		require.NoError(t, b.Add(index.Item{ID: fmt.Sprintf("%06d", i), Encoding: e}))
+		require.NoError(t, b.Add(context.Background(), index.Item{ID: fmt.Sprintf("%06d", i), Encoding: e}))
 	}
-	require.NoError(t, b.Finish())
+	require.NoError(t, b.Finish(context.Background()))
 	w := openWriter(t, path, nil)
 	require.False(t, w.Outgrown(), "one item too few")
-	require.NoError(t, w.Add(index.Item{ID: "last", Encoding: e}))
-	require.NoError(t, w.Commit())
+	require.NoError(t, w.Add(context.Background(), index.Item{ID: "last", Encoding: e}))
+	require.NoError(t, w.Commit(context.Background()))
 	require.True(t, w.Outgrown())
 
 	// Interrupted while it learns and while it copies, everything stays as it was.

@@ -99,8 +99,8 @@ func TestCompat(t *testing.T) {
 			w := openWriter(t, path, nil)
 			more := items[0]
 			more.ID = "one more"
-			require.NoError(t, w.Add(more))
-			require.NoError(t, w.Commit())
+			require.NoError(t, w.Add(context.Background(), more))
+			require.NoError(t, w.Commit(context.Background()))
 			sameItemsWithin(t, open(t, path, nil), append(items, more), delta)
 			require.NoError(t, w.Compact(ctx, nil))
 			sameItemsWithin(t, open(t, path, nil), append(items, more), delta)
@@ -114,8 +114,8 @@ func writeCompat(t *testing.T, path string, opts index.BuildOptions, items []ind
 	w := openWriter(t, tmp, nil)
 	if cells > 0 {
 		require.NoError(t, w.Compact(context.Background(), &index.CompactOptions{Cells: cells}))
-		require.NoError(t, w.Delete(items[compatDeleted].ID))
-		require.NoError(t, w.Commit())
+		require.NoError(t, w.Delete(context.Background(), items[compatDeleted].ID))
+		require.NoError(t, w.Commit(context.Background()))
 	}
 	data, err := os.ReadFile(tmp)
 	require.NoError(t, err)

@@ -34,11 +34,11 @@ var specimens = sync.OnceValue(func() [][]byte {
 				return err
 			}
 			for _, it := range items {
-				if err := b.Add(it); err != nil {
+				if err := b.Add(context.Background(), it); err != nil {
 					return err
 				}
 			}
-			if err := b.Finish(); err != nil {
+			if err := b.Finish(context.Background()); err != nil {
 				return err
 			}
 			w, err := index.OpenWriter("f", &o)
@@ -48,10 +48,10 @@ var specimens = sync.OnceValue(func() [][]byte {
 			if err := w.Compact(context.Background(), &index.CompactOptions{Cells: 3}); err != nil {
 				return err
 			}
-			if err := w.Delete(items[2].ID); err != nil {
+			if err := w.Delete(context.Background(), items[2].ID); err != nil {
 				return err
 			}
-			if err := w.Commit(); err != nil {
+			if err := w.Commit(context.Background()); err != nil {
 				return err
 			}
 			return w.Close()
@@ -125,7 +125,7 @@ func exercise(b []byte) {
 		return
 	}
 	defer w.Close()
-	if w.Add(index.Item{ID: "new", Encoding: s.image(3)}) == nil && w.Delete("0005.jpg") == nil && w.Commit() == nil {
+	if w.Add(context.Background(), index.Item{ID: "new", Encoding: s.image(3)}) == nil && w.Delete(context.Background(), "0005.jpg") == nil && w.Commit(context.Background()) == nil {
 		_ = w.Compact(ctx, &index.CompactOptions{Cells: 2})
 	}
 }

@@ -33,11 +33,11 @@ func life(disk format.FS, items []index.Item, step func(n int)) error {
 	}
 	defer b.Close()
 	for _, it := range items[:6] {
-		if err := b.Add(it); err != nil {
+		if err := b.Add(context.Background(), it); err != nil {
 			return err
 		}
 	}
-	if err := b.Finish(); err != nil {
+	if err := b.Finish(context.Background()); err != nil {
 		return err
 	}
 	step(6)
@@ -47,20 +47,20 @@ func life(disk format.FS, items []index.Item, step func(n int)) error {
 	}
 	defer w.Close()
 	for i, it := range items[6:8] {
-		if err := w.Add(it); err != nil {
+		if err := w.Add(context.Background(), it); err != nil {
 			return err
 		}
-		if err := w.Commit(); err != nil {
+		if err := w.Commit(context.Background()); err != nil {
 			return err
 		}
 		step(7 + i)
 	}
 	for i := range 4 {
-		if err := w.Delete(items[2*i].ID); err != nil {
+		if err := w.Delete(context.Background(), items[2*i].ID); err != nil {
 			return err
 		}
 	}
-	if err := w.Commit(); err != nil {
+	if err := w.Commit(context.Background()); err != nil {
 		return err
 	}
 	step(4)
@@ -69,10 +69,10 @@ func life(disk format.FS, items []index.Item, step func(n int)) error {
 	}
 	step(4)
 	for i, it := range items[8:28] { // so many that segments are merged
-		if err := w.Add(it); err != nil {
+		if err := w.Add(context.Background(), it); err != nil {
 			return err
 		}
-		if err := w.Commit(); err != nil {
+		if err := w.Commit(context.Background()); err != nil {
 			return err
 		}
 		step(5 + i)
@@ -124,7 +124,7 @@ func TestCrashAnywhere(t *testing.T) {
 			}
 			w, err := index.OpenWriter("f", &index.BuildOptions{FS: after})
 			require.NoError(t, err)
-			require.NoError(t, w.Add(items[28]))
+			require.NoError(t, w.Add(context.Background(), items[28]))
 			require.NoError(t, w.Compact(ctx, nil))
 			require.NoError(t, w.Close())
 			ix, err = index.Open("f", &index.Options{FS: after})
@@ -155,8 +155,8 @@ func TestDiskFull(t *testing.T) {
 		require.NoError(t, ix.Close())
 		w, err := index.OpenWriter("f", &index.BuildOptions{FS: disk})
 		require.NoError(t, err, "change %d: the lock is free again", n)
-		require.NoError(t, w.Add(items[28]))
-		require.NoError(t, w.Commit())
+		require.NoError(t, w.Add(context.Background(), items[28]))
+		require.NoError(t, w.Commit(context.Background()))
 		require.NoError(t, w.Close())
 	}
 }
@@ -215,8 +215,8 @@ func childWrite(path string) {
 	}
 	for n := 1; ; n++ {
 		it := index.Item{ID: strconv.Itoa(n) + "-" + strconv.Itoa(os.Getpid()), Encoding: s.image(4)}
-		if err = w.Add(it); err == nil {
-			err = w.Commit()
+		if err = w.Add(context.Background(), it); err == nil {
+			err = w.Commit(context.Background())
 		}
 		if err == nil && n%7 == 0 {
 			err = w.Compact(context.Background(), nil)

@@ -48,11 +48,11 @@ func Example() {
 		{ID: "cat.jpg", Encoding: photo(0, 1), Meta: []byte(`{"year": 2024}`)},
 		{ID: "both.jpg", Encoding: photo(0.6, 0.8)},
 	} {
-		if err := b.Add(it); err != nil {
+		if err := b.Add(context.Background(), it); err != nil {
 			log.Fatal(err)
 		}
 	}
-	if err := b.Finish(); err != nil {
+	if err := b.Finish(context.Background()); err != nil {
 		log.Fatal(err)
 	}
 
@@ -97,7 +97,7 @@ func ExampleWriter() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := errors.Join(b.Add(index.Item{ID: "old.jpg", Encoding: photo(1, 0)}), b.Finish()); err != nil {
+	if err := errors.Join(b.Add(context.Background(), index.Item{ID: "old.jpg", Encoding: photo(1, 0)}), b.Finish(context.Background())); err != nil {
 		log.Fatal(err)
 	}
 	ix, err := index.Open(path, nil)
@@ -112,9 +112,9 @@ func ExampleWriter() {
 	}
 	defer w.Close()
 	err = errors.Join(
-		w.Add(index.Item{ID: "new.jpg", Encoding: photo(0, 1)}),
-		w.Delete("old.jpg"),
-		w.Commit(),
+		w.Add(context.Background(), index.Item{ID: "new.jpg", Encoding: photo(0, 1)}),
+		w.Delete(context.Background(), "old.jpg"),
+		w.Commit(context.Background()),
 	)
 	if err != nil {
 		log.Fatal(err)
@@ -157,9 +157,9 @@ func ExampleIndex_Tags() {
 		log.Fatal(err)
 	}
 	err = errors.Join(
-		b.Add(index.Item{ID: "1.jpg", Encoding: photo(1, 0), Tags: []string{"2024", "outdoors"}}),
-		b.Add(index.Item{ID: "2.jpg", Encoding: photo(0, 1), Tags: []string{"2024"}}),
-		b.Finish(),
+		b.Add(context.Background(), index.Item{ID: "1.jpg", Encoding: photo(1, 0), Tags: []string{"2024", "outdoors"}}),
+		b.Add(context.Background(), index.Item{ID: "2.jpg", Encoding: photo(0, 1), Tags: []string{"2024"}}),
+		b.Finish(context.Background()),
 	)
 	if err != nil {
 		log.Fatal(err)

@@ -37,9 +37,9 @@ func childFault(t *testing.T) {
 		e := &Encoding{Kind: Caption, Matching: make([]float32, 768), Tokens: make([]float32, 10*64), Text: "some text", Words: make([]Word, 10)}
 		e.Matching[0], e.Tokens[0] = 1, 1
 		for i := range 3000 {
-			require.NoError(t, b.Add(Item{ID: fmt.Sprintf("item %05d", i), Encoding: e, Tags: []string{"tag"}}))
+			require.NoError(t, b.Add(context.Background(), Item{ID: fmt.Sprintf("item %05d", i), Encoding: e, Tags: []string{"tag"}}))
 		}
-		require.NoError(t, b.Finish())
+		require.NoError(t, b.Finish(context.Background()))
 		ix, err := Open(path, &Options{Threads: 3})
 		require.NoError(t, err)
 		hits, err := ix.Match(ctx, e, Query{K: 300})
@@ -59,7 +59,7 @@ func childFault(t *testing.T) {
 			"align": func() error {
 				a, err := sn.aligner(e)
 				if err == nil {
-					_, err = a.run(ctx, hits, 3)
+					err = a.rank(ctx, hits, 3)
 				}
 				return err
 			},
@@ -81,8 +81,8 @@ func TestNoLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	b, err := NewBuilder(path, nil)
 	require.NoError(t, err)
-	require.NoError(t, b.Add(Item{ID: "a", Encoding: &Encoding{Matching: []float32{1, 0}}}))
-	require.NoError(t, b.Finish())
+	require.NoError(t, b.Add(t.Context(), Item{ID: "a", Encoding: &Encoding{Matching: []float32{1, 0}}}))
+	require.NoError(t, b.Finish(t.Context()))
 	w, err := OpenWriter(path, nil)
 	require.NoError(t, err)
 	_, err = OpenWriter(path, nil)

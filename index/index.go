@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aladin-go/aladin/internal/container"
 )
@@ -14,6 +15,9 @@ import (
 type Index struct {
 	path string
 	opts Options
+
+	items atomic.Int64
+	model atomic.Pointer[string]
 
 	mu      sync.Mutex
 	snap    *snapshot   // nil when closed
@@ -32,11 +36,18 @@ func Open(path string, opts *Options) (*Index, error) {
 		return nil, err
 	}
 	ix := &Index{path: path, opts: o, snap: sn}
+	ix.describe(sn)
 	if m := sn.r.Manifest().Model; o.Model != "" && m != o.Model {
 		sn.release()
 		return nil, fmt.Errorf("%s: %w: asked for model %q, index holds model %q", path, ErrModelMismatch, o.Model, m)
 	}
 	return ix, nil
+}
+
+// describe notes what Len and Model return.
+func (ix *Index) describe(sn *snapshot) {
+	ix.items.Store(int64(sn.items))
+	ix.model.Store(&sn.r.Manifest().Model)
 }
 
 // Refresh moves the index on to the file's current commit and reports whether
@@ -72,6 +83,7 @@ func (ix *Index) Refresh(ctx context.Context) (bool, error) {
 	}
 	last := ix.snap
 	ix.snap = next
+	ix.describe(next)
 	ix.retired = append(slices.DeleteFunc(ix.retired, (*snapshot).gone), last)
 	ix.mu.Unlock()
 	last.release()
@@ -135,26 +147,13 @@ func (ix *Index) viewCtx(ctx context.Context, f func(*snapshot) error) error {
 	return ix.view(f)
 }
 
-// Len is the number of items.
-func (ix *Index) Len() int {
-	n := 0
-	_ = ix.view(func(sn *snapshot) error { n = sn.items; return nil })
-	return n
-}
+// Len is the number of items, of the last commit that was looked at once the
+// Index is closed.
+func (ix *Index) Len() int { return int(ix.items.Load()) }
 
-// Model is the fingerprint of the model whose encodings the index holds.
-func (ix *Index) Model() string {
-	var m string
-	_ = ix.view(func(sn *snapshot) error { m = sn.r.Manifest().Model; return nil })
-	return m
-}
-
-// Dim is the number of values of a matching vector.
-func (ix *Index) Dim() int {
-	n := 0
-	_ = ix.view(func(sn *snapshot) error { n = sn.store.dim; return nil })
-	return n
-}
+// Model is the fingerprint of the model whose encodings the index holds. It
+// stays what it is once the Index is closed.
+func (ix *Index) Model() string { return *ix.model.Load() }
 
 // Item returns what is stored of an item. Its encoding is what the codecs left of
 // the one that was added: values differ from it by their precision.

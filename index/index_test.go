@@ -21,9 +21,9 @@ func build(t testing.TB, opts *index.BuildOptions, items []index.Item) string {
 	require.NoError(t, err)
 	defer b.Close()
 	for _, it := range items {
-		require.NoError(t, b.Add(it))
+		require.NoError(t, b.Add(context.Background(), it))
 	}
-	require.NoError(t, b.Finish())
+	require.NoError(t, b.Finish(context.Background()))
 	return path
 }
 

@@ -103,7 +103,12 @@ func (a *appender) mergeSmall(ctx context.Context) error {
 
 func (a *appender) mergeSegments(ctx context.Context, segments []int) error {
 	p := newPending(a.fw, a.store)
-	err := a.base.merge(segments, a.dead, func(c *cursor) error { return c.copyTo(p) })
+	err := a.base.merge(segments, a.dead, func(c *cursor) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return c.copyTo(p)
+	})
 	if err != nil {
 		return err
 	}

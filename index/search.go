@@ -1,11 +1,9 @@
 package index
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -231,26 +229,17 @@ func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit
 	if err != nil {
 		return nil, err
 	}
-	if hits, err = a.run(ctx, hits, s.threads); err != nil {
+	if err := a.rank(ctx, hits, s.threads); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(hits, func(a, b Hit) int {
-		if q.Untrained {
-			return cmp.Compare(a.MatchRank, b.MatchRank)
-		}
-		return cmp.Or(cmp.Compare(b.Align, a.Align), cmp.Compare(b.Match, a.Match), strings.Compare(a.ID, b.ID))
-	})
 	hits = hits[:min(len(hits), s.opts.K)]
 	s.lap(&s.stats.Align)
 	for i := range hits {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := a.explain(&hits[i], hits[i].at); err != nil {
+		if err := a.explain(&hits[i], !s.opts.NoExplain); err != nil {
 			return nil, err
-		}
-		if s.opts.NoExplain {
-			hits[i].Words = nil
 		}
 	}
 	if !q.Untrained {

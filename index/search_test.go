@@ -215,6 +215,23 @@ func TestSearchStages(t *testing.T) {
 	}
 }
 
+// Coverage is the mean similarity of the words, negative ones counted as 0.
+func TestCoverage(t *testing.T) {
+	e := &index.Encoding{Kind: index.Image, Model: "m", Matching: []float32{1, 0}, Tokens: []float32{1, 0}, Weights: []float32{1}}
+	ix := open(t, build(t, nil, []index.Item{{ID: "a", Encoding: e}}), nil)
+	q := &index.Encoding{Kind: index.Caption, Model: "m", Matching: []float32{1, 0}, Tokens: []float32{0.8, 0.6, -0.6, 0.8},
+		Words: []index.Word{{Text: "dog", End: 3}, {Text: "sofa", Start: 4, End: 8}}}
+	for _, o := range []*index.SearchOptions{nil, {NoExplain: true}, {MinCoverage: 0.39}} {
+		hits, err := ix.Search(t.Context(), q, o)
+		require.NoError(t, err)
+		require.InDelta(t, 0.2, hits[0].Align, 0.01)
+		require.InDelta(t, 0.4, hits[0].Coverage, 0.01)
+	}
+	hits, err := ix.Search(t.Context(), q, &index.SearchOptions{MinCoverage: 0.41})
+	require.NoError(t, err)
+	require.Empty(t, hits)
+}
+
 func TestImageQueryOnCaptions(t *testing.T) {
 	ctx := context.Background()
 	s := newSynth(9, 64, 64)
@@ -316,7 +333,7 @@ func TestDuplicates(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 		w := openWriter(t, path, nil)
-		require.NoError(t, w.Delete(items[99].ID))
+		require.NoError(t, w.Delete(context.Background(), items[99].ID))
 		require.NoError(t, w.Compact(ctx, &index.CompactOptions{Cells: 5}))
 		got, err = open(t, path, nil).Duplicates(ctx, nil)
 		require.NoError(t, err)
@@ -373,13 +390,13 @@ func TestConcurrentUse(t *testing.T) {
 	w := openWriter(t, path, nil)
 	for round := range 6 {
 		for _, it := range items[40+20*round : 60+20*round] {
-			require.NoError(t, w.Add(it))
+			require.NoError(t, w.Add(context.Background(), it))
 		}
-		require.NoError(t, w.Commit())
+		require.NoError(t, w.Commit(context.Background()))
 		for _, it := range items[20*round : 20*round+20] {
-			require.NoError(t, w.Delete(it.ID))
+			require.NoError(t, w.Delete(context.Background(), it.ID))
 		}
-		require.NoError(t, w.Commit())
+		require.NoError(t, w.Commit(context.Background()))
 		if round%2 == 1 {
 			require.NoError(t, w.Compact(ctx, nil))
 		}
@@ -431,10 +448,10 @@ func TestInvalidInput(t *testing.T) {
 		"other dim":   {ID: "x", Encoding: newSynth(1, 32, 64).image(2)},
 		"other token": {ID: "x", Encoding: newSynth(1, 64, 32).image(2)},
 	} {
-		require.ErrorIs(t, w.Add(it), index.ErrInvalid, name)
+		require.ErrorIs(t, w.Add(context.Background(), it), index.ErrInvalid, name)
 	}
-	require.NoError(t, w.Add(index.Item{ID: "🐕 犬.jpg", Encoding: s.image(2), Meta: []byte(`"犬"`), Tags: []string{"犬"}}))
-	require.NoError(t, w.Commit())
+	require.NoError(t, w.Add(context.Background(), index.Item{ID: "🐕 犬.jpg", Encoding: s.image(2), Meta: []byte(`"犬"`), Tags: []string{"犬"}}))
+	require.NoError(t, w.Commit(context.Background()))
 	_, err = ix.Refresh(context.Background())
 	require.NoError(t, err)
 	hits, err := ix.Match(context.Background(), s.caption(2), index.Query{Tags: index.Tag("犬")})
@@ -453,14 +470,14 @@ func TestEmptyIndex(t *testing.T) {
 	_, err = ix.Align(ctx, s.caption(3), nil)
 	require.NoError(t, err)
 	w := openWriter(t, path, nil)
-	require.NoError(t, w.Add(images(s, 1)[0]))
-	require.NoError(t, w.Commit())
+	require.NoError(t, w.Add(context.Background(), images(s, 1)[0]))
+	require.NoError(t, w.Commit(context.Background()))
 	require.NoError(t, w.Compact(ctx, nil))
 	_, err = ix.Refresh(context.Background())
 	require.NoError(t, err)
 	require.Equal(t, 1, ix.Len())
 	// Down to nothing again.
-	require.NoError(t, w.Delete("0000.jpg"))
+	require.NoError(t, w.Delete(context.Background(), "0000.jpg"))
 	require.NoError(t, w.Compact(ctx, nil))
 	_, err = ix.Refresh(context.Background())
 	require.NoError(t, err)
@@ -472,8 +489,8 @@ func TestInfo(t *testing.T) {
 	items := append(images(s, 50), index.Item{ID: "c", Encoding: s.caption(4)})
 	path := build(t, &index.BuildOptions{Regions: index.FourBit}, items)
 	w := openWriter(t, path, nil)
-	require.NoError(t, w.Delete(items[0].ID))
-	require.NoError(t, w.Commit())
+	require.NoError(t, w.Delete(context.Background(), items[0].ID))
+	require.NoError(t, w.Commit(context.Background()))
 	info, err := open(t, path, nil).Info(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 50, info.Items)

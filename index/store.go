@@ -42,7 +42,7 @@ func (s *store) rescores() bool { return s.opts.Match == Bits && !s.opts.NoResco
 func residual(c Codec) bool { return c == FourBit || c == TwoBit }
 
 // train learns from the first items what encoding them needs, and writes it.
-func (s *store) train(fw *container.Writer, sample []Item) error {
+func (s *store) train(ctx context.Context, fw *container.Writer, sample []Item) error {
 	for i := range sample {
 		e := sample[i].Encoding
 		if s.dim == 0 {
@@ -69,10 +69,10 @@ func (s *store) train(fw *container.Writer, sample []Item) error {
 	if s.tokens != nil || s.tokenDim == 0 {
 		return nil
 	}
-	return s.trainTokens(fw, sample)
+	return s.trainTokens(ctx, fw, sample)
 }
 
-func (s *store) trainTokens(fw *container.Writer, sample []Item) (err error) {
+func (s *store) trainTokens(ctx context.Context, fw *container.Writer, sample []Item) (err error) {
 	codec := s.opts.Regions
 	if !residual(s.opts.Regions) {
 		s.tokens, err = vector.NewTokens(codec, s.tokenDim)
@@ -90,7 +90,7 @@ func (s *store) trainTokens(fw *container.Writer, sample []Item) (err error) {
 	if len(tokens) == 0 {
 		return nil
 	}
-	if s.tokens, err = vector.TrainTokens(context.Background(), codec, s.tokenDim, tokens, nil); err != nil {
+	if s.tokens, err = vector.TrainTokens(ctx, codec, s.tokenDim, tokens, nil); err != nil {
 		return err
 	}
 	b, err := s.tokens.MarshalBinary()

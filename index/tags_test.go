@@ -1,6 +1,7 @@
 package index_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -20,12 +21,12 @@ func TestTags(t *testing.T) {
 	path := build(t, &index.BuildOptions{SegmentBytes: 20_000}, items[:20])
 	w := openWriter(t, path, nil)
 	for _, it := range items[20:] {
-		require.NoError(t, w.Add(it))
+		require.NoError(t, w.Add(context.Background(), it))
 	}
-	require.NoError(t, w.Commit())
-	require.NoError(t, w.Delete(items[4].ID))
-	require.NoError(t, w.Delete(items[25].ID))
-	require.NoError(t, w.Commit())
+	require.NoError(t, w.Commit(context.Background()))
+	require.NoError(t, w.Delete(context.Background(), items[4].ID))
+	require.NoError(t, w.Delete(context.Background(), items[25].ID))
+	require.NoError(t, w.Commit(context.Background()))
 	got, err := open(t, path, nil).Tags(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []index.TagCount{{"all", 28}, {"third 0", 10}, {"third 2", 10}, {"third 1", 8}}, got)

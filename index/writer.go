@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,9 +13,10 @@ import (
 // time, beside any number of readers, which see its changes once Commit returns
 // and they Refresh. A Writer is not safe for concurrent use.
 type Writer struct {
-	a    *appender
-	path string
-	opts BuildOptions
+	a     *appender // nil when closed
+	stats Stats     // then
+	path  string
+	opts  BuildOptions
 }
 
 // OpenWriter opens an index file to change it. Codecs and model come from the
@@ -68,17 +70,17 @@ func (w *Writer) run(f func(*appender) error) error {
 
 // Add appends an item, as Builder.Add does. An id that was deleted can be added
 // again.
-func (w *Writer) Add(it Item) error {
-	return w.run(func(a *appender) error { return a.add(it) })
+func (w *Writer) Add(ctx context.Context, it Item) error {
+	return w.run(func(a *appender) error { return a.add(ctx, it) })
 }
 
 // Delete removes an item. Its bytes stay in the file until Compact.
-func (w *Writer) Delete(id string) error {
+func (w *Writer) Delete(ctx context.Context, id string) error {
 	return w.run(func(a *appender) error {
-		if a.err != nil {
-			return a.err
+		if err := cmp.Or(a.err, ctx.Err()); err != nil {
+			return err
 		}
-		if err := a.remove(id); err != nil {
+		if err := a.remove(ctx, id); err != nil {
 			return a.fail(err)
 		}
 		delete(a.inCur, id)
@@ -89,8 +91,8 @@ func (w *Writer) Delete(id string) error {
 
 // Commit makes all changes so far visible and durable, at once. It costs what was
 // changed, whatever the file's size. The Writer can go on afterwards.
-func (w *Writer) Commit() error {
-	err := w.run(func(a *appender) error { return a.commit(context.Background()) })
+func (w *Writer) Commit(ctx context.Context) error {
+	err := w.run(func(a *appender) error { return a.commit(ctx) })
 	if err != nil {
 		return err
 	}
@@ -104,10 +106,10 @@ func (w *Writer) Commit() error {
 	return nil
 }
 
-// Stats counts what was changed since OpenWriter.
+// Stats counts what was changed since OpenWriter, also once the Writer is closed.
 func (w *Writer) Stats() Stats {
 	if w.a == nil {
-		return Stats{}
+		return w.stats
 	}
 	return w.a.stats
 }
@@ -118,7 +120,7 @@ func (w *Writer) Close() error {
 		return nil
 	}
 	a := w.a
-	w.a = nil
+	w.a, w.stats = nil, a.stats
 	a.close()
 	return a.fw.Close()
 }

@@ -60,12 +60,12 @@ func TestWriterLife(t *testing.T) {
 				w := openWriter(t, path, nil)
 
 				for _, it := range items[50:100] {
-					require.NoError(t, w.Add(it))
+					require.NoError(t, w.Add(context.Background(), it))
 				}
-				require.ErrorIs(t, w.Add(items[7]), index.ErrDuplicate)
-				require.ErrorIs(t, w.Add(items[60]), index.ErrDuplicate)
+				require.ErrorIs(t, w.Add(context.Background(), items[7]), index.ErrDuplicate)
+				require.ErrorIs(t, w.Add(context.Background(), items[60]), index.ErrDuplicate)
 				sameItems(t, ix, items[:50])
-				require.NoError(t, w.Commit())
+				require.NoError(t, w.Commit(context.Background()))
 				sameItems(t, ix, items[:50])
 				newer, err := ix.Refresh(context.Background())
 				require.NoError(t, err)
@@ -73,17 +73,17 @@ func TestWriterLife(t *testing.T) {
 				sameItems(t, ix, items[:100])
 
 				// Delete from an old and a new segment, and add one again.
-				require.NoError(t, w.Delete(items[3].ID))
-				require.NoError(t, w.Delete(items[77].ID))
-				require.ErrorIs(t, w.Delete(items[77].ID), index.ErrNotFound)
-				require.ErrorIs(t, w.Delete("no such"), index.ErrNotFound)
+				require.NoError(t, w.Delete(context.Background(), items[3].ID))
+				require.NoError(t, w.Delete(context.Background(), items[77].ID))
+				require.ErrorIs(t, w.Delete(context.Background(), items[77].ID), index.ErrNotFound)
+				require.ErrorIs(t, w.Delete(context.Background(), "no such"), index.ErrNotFound)
 				again := items[77]
 				again.Encoding = items[110].Encoding
 				again.Meta = items[110].Meta
-				require.NoError(t, w.Add(again))
-				require.NoError(t, w.Add(items[110]))
-				require.NoError(t, w.Delete(items[110].ID)) // still pending
-				require.NoError(t, w.Commit())
+				require.NoError(t, w.Add(context.Background(), again))
+				require.NoError(t, w.Add(context.Background(), items[110]))
+				require.NoError(t, w.Delete(context.Background(), items[110].ID)) // still pending
+				require.NoError(t, w.Commit(context.Background()))
 				_, err = ix.Refresh(context.Background())
 				require.NoError(t, err)
 				want := append(append(append([]index.Item{}, items[:3]...), items[4:77]...), items[78:100]...)
@@ -115,8 +115,8 @@ func TestWriterLife(t *testing.T) {
 				require.Equal(t, before[0].ID, some[0].ID)
 
 				// The writer goes on with the compacted file.
-				require.NoError(t, w.Add(items[115]))
-				require.NoError(t, w.Commit())
+				require.NoError(t, w.Add(context.Background(), items[115]))
+				require.NoError(t, w.Commit(context.Background()))
 				_, err = ix.Refresh(context.Background())
 				require.NoError(t, err)
 				sameItems(t, ix, append(want, items[115]))
@@ -143,11 +143,11 @@ func TestSmallCommits(t *testing.T) {
 	path := build(t, nil, items[:20])
 	w := openWriter(t, path, nil)
 	for i, it := range items[20:] {
-		require.NoError(t, w.Add(it))
+		require.NoError(t, w.Add(context.Background(), it))
 		if i%3 == 0 {
-			require.NoError(t, w.Delete(items[i].ID))
+			require.NoError(t, w.Delete(context.Background(), items[i].ID))
 		}
-		require.NoError(t, w.Commit())
+		require.NoError(t, w.Commit(context.Background()))
 	}
 	var want []index.Item
 	for i, it := range items {
@@ -170,9 +170,9 @@ func TestNoRescore(t *testing.T) {
 	path := build(t, &index.BuildOptions{Match: index.Bits, NoRescore: true, Regions: index.TwoBit, SegmentBytes: 20_000}, items[:290])
 	w := openWriter(t, path, nil)
 	for _, it := range items[290:] {
-		require.NoError(t, w.Add(it))
+		require.NoError(t, w.Add(context.Background(), it))
 	}
-	require.NoError(t, w.Commit())
+	require.NoError(t, w.Commit(context.Background()))
 	check := func() {
 		ix := open(t, path, nil)
 		require.Equal(t, 300, ix.Len())
@@ -217,8 +217,8 @@ func TestDeterministicBytes(t *testing.T) {
 		for i := range files {
 			path := build(t, &index.BuildOptions{Regions: regions, SegmentBytes: 100_000}, items)
 			w := openWriter(t, path, nil)
-			require.NoError(t, w.Delete(items[5].ID))
-			require.NoError(t, w.Commit())
+			require.NoError(t, w.Delete(context.Background(), items[5].ID))
+			require.NoError(t, w.Commit(context.Background()))
 			require.NoError(t, w.Compact(context.Background(), &index.CompactOptions{Cells: 8}))
 			require.NoError(t, w.Close())
 			var err error
@@ -254,5 +254,5 @@ func TestModelMismatch(t *testing.T) {
 	_, err = index.Open(path, &index.Options{Model: "model-b"})
 	require.ErrorIs(t, err, index.ErrModelMismatch)
 	w := openWriter(t, path, nil)
-	require.ErrorIs(t, w.Add(index.Item{ID: "x", Encoding: q}), index.ErrModelMismatch)
+	require.ErrorIs(t, w.Add(context.Background(), index.Item{ID: "x", Encoding: q}), index.ErrModelMismatch)
 }

@@ -10,7 +10,7 @@ import (
 // Tokens say how the tokens of a document become one block of bytes: the codes of n tokens, each padded to a
 // multiple of 64 values, then n heads of 4 bytes. The number of tokens follows from the length of a block.
 //
-// A head is a float32 scale (Int8; F16, where it is 1, or 0 for a null token), or the number of a centroid as
+// A head is a float32 scale (Int8; F16 and F32, where it is 1, or 0 for a null token), or the number of a centroid as
 // uint16 and a scale in units of 1/256 as float16 (FourBit, TwoBit), all little endian. A scale that is not a
 // number marks a token that takes no part. FourBit and TwoBit codes are packed 64 values a group: with 2 bits,
 // byte i of the 16 bytes of a group holds the values i, 16+i, 32+i and 48+i, lowest bits first; with 4 bits,
@@ -19,7 +19,7 @@ type Tokens struct {
 	t *vector.Tokens
 }
 
-// NewTokens returns the layout of Int8 or F16 tokens. FourBit and TwoBit have to be trained: see [TrainTokens].
+// NewTokens returns the layout of Int8, F16 or F32 tokens. FourBit and TwoBit have to be trained: see [TrainTokens].
 func NewTokens(codec Codec, dim int) (*Tokens, error) {
 	t, err := vector.NewTokens(codec, dim)
 	return &Tokens{t}, err

@@ -96,9 +96,9 @@ func build(ctx context.Context, model, folder, file string) error {
 			return err
 		}
 		folders := strings.Split(filepath.ToSlash(filepath.Dir(id)), "/")
-		if err := b.Add(index.Item{ID: filepath.ToSlash(id), Encoding: encoding, Tags: folders}); err != nil {
+		if err := b.Add(context.Background(), index.Item{ID: filepath.ToSlash(id), Encoding: encoding, Tags: folders}); err != nil {
 			return err
 		}
 	}
-	return b.Finish()
+	return b.Finish(context.Background())
 }

@@ -1,4 +1,3 @@
-// Package align scores how well the words of a caption fit the regions of an image.
 package align
 
 import (

@@ -25,11 +25,11 @@ const module = "github.com/aladin-go/aladin"
 // arrows says which packages of ours a package may import besides its own tree: the longest key that is
 // the package or a folder above it counts. "." is the root package, "*" is all but cmd.
 var arrows = map[string][]string{
-	"format":   {},                                                                   // the bytes of a file know nothing of what they mean
-	"scorer":   {"format", "internal/vector"},                                        // kernels serve any store
-	"index":    {"format", "internal/container", "internal/vector", "internal/elem"}, // an index searches without a model
-	".":        {"index", "internal"},                                                // the façade
-	"train":    {"internal"},                                                         // a trained model is a bundle, not an index
+	"format":   {},                                                                                                     // the bytes of a file know nothing of what they mean
+	"scorer":   {"format", "internal/vector"},                                                                          // kernels serve any store
+	"index":    {"format", "internal/container", "internal/vector", "internal/elem", "internal/align", "internal/lru"}, // an index searches without a model
+	".":        {"index", "internal"},                                                                                  // the façade
+	"train":    {"internal"},                                                                                           // a trained model is a bundle, not an index
 	"internal": {"internal", "format", "index", "scorer", "."},
 	"cmd":      {"*"},
 	"scripts":  {"*"},
@@ -41,6 +41,7 @@ var arrows = map[string][]string{
 	"internal/bundle":    {},                                    // a model's folder can be checked without ONNX Runtime
 	"internal/region":    {},
 	"internal/elem":      {},
+	"internal/align":     {"internal/vector"}, // word by word, of whatever store
 	"internal/mapped":    {},
 	"internal/vector":    {"format", "internal/elem"},   // arithmetic, and the names of codecs
 	"internal/container": {"format", "internal/mapped"}, // the bytes of a file, not what they mean

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/viterin/vek/vek32"
-
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/cli"
@@ -31,11 +29,11 @@ type aligner interface {
 // newAligner scores in full precision ("f32") or as an index of a region codec ("f16", "int8") would, which knows
 // but one kind of mode.
 func newAligner(images, captions *tokens, mode align.Mode, precision string) (aligner, error) {
-	if precision == "f32" {
-		return &plainAligner{images, captions, mode}, nil
-	}
 	if !mode.MaxSim() {
-		return nil, cli.Misuse("--align-codec %s: the model aligns by %s, which is computed in full precision only (f32)", precision, mode)
+		if precision != "f32" {
+			return nil, cli.Misuse("--align-codec %s: the model aligns by %s, which is computed in full precision only (f32)", precision, mode)
+		}
+		return &modeAligner{images, captions, mode}, nil
 	}
 	codec, err := index.ParseCodec(precision)
 	if err != nil {
@@ -45,28 +43,28 @@ func newAligner(images, captions *tokens, mode align.Mode, precision string) (al
 	if err != nil {
 		return nil, err
 	}
-	return newCodedAligner(images, captions, layout)
+	return newTokenAligner(images, captions, layout)
 }
 
-// plainAligner multiplies float32 by float32; the reference for the others.
-type plainAligner struct {
+// modeAligner scores by a mode that is no sum over words of maxima over regions.
+type modeAligner struct {
 	images, captions *tokens
 	mode             align.Mode
 }
 
 // Dims implements eval.Scores.
-func (a *plainAligner) Dims() (images, captions int) { return a.images.items(), a.captions.items() }
+func (a *modeAligner) Dims() (images, captions int) { return a.images.items(), a.captions.items() }
 
 // captionTile captions are scored with a few images while their words are in the cache.
 const captionTile = 8
 
 // block implements aligner.
-func (a *plainAligner) block(images []int, captions []int32, dst []float32) error {
+func (a *modeAligner) block(images []int, captions []int32, dst []float32) error {
 	m := len(captions)
 	for from := 0; from < m; from += captionTile {
 		for k, i := range images {
 			for c := from; c < min(m, from+captionTile); c++ {
-				dst[k*m+c] = a.score(i, int(captions[c]))
+				dst[k*m+c] = a.mode.Score(a.images.dim, a.captions.side(int(captions[c])), a.images.side(i))
 			}
 		}
 	}
@@ -74,13 +72,19 @@ func (a *plainAligner) block(images []int, captions []int32, dst []float32) erro
 }
 
 // Rows implements eval.Scores.
-func (a *plainAligner) Rows(images []int, dst []float32) error {
+func (a *modeAligner) Rows(images []int, dst []float32) error {
 	return a.block(images, numbered(a.captions.items()), dst)
 }
 
 // Pairs implements eval.PairScorer.
-func (a *plainAligner) Pairs(image int, captions []int32, dst []float32) error {
+func (a *modeAligner) Pairs(image int, captions []int32, dst []float32) error {
 	return a.block([]int{image}, captions, dst)
+}
+
+func (a *modeAligner) atOnce() int { return 8 }
+
+func (a *modeAligner) fingerprint() [32]byte {
+	return fingerprint("f32 "+a.mode.String()+fmt.Sprint(a.mode.Released()), a.images, a.captions)
 }
 
 func numbered(n int) []int32 {
@@ -91,116 +95,57 @@ func numbered(n int) []int32 {
 	return out
 }
 
-func (a *plainAligner) score(image, caption int) float32 {
-	if a.mode.MaxSim() {
-		return a.pair(image, caption, nil)
-	}
-	return a.mode.Score(a.images.dim, a.captions.side(caption), a.images.side(image))
+// exact aligns one pair in full precision and says which region each word found.
+func (d *data) exact(image, caption int) (align.Result, error) {
+	return align.Exact(d.imageTokens.dim, d.captionTokens.rows(caption), d.captionTokens.weightsOf(caption), d.imageTokens.rows(image), d.imageTokens.weightsOf(image))
 }
 
-// best is the region that a word matches best; region −1: the word takes no part or there is no region.
-type best struct {
-	region     int
-	similarity float32
-	weight     float32
-}
-
-// pair is the sum of what the words find in the image; bests, if not nil, receives an entry for each word.
-func (a *plainAligner) pair(image, caption int, bests *[]best) float32 {
-	dim := a.images.dim
-	words, regions := a.captions.rows(caption), a.images.rows(image)
-	wordWeights, regionWeights := a.captions.weightsOf(caption), a.images.weightsOf(image)
-	var score float32
-	for w := 0; w*dim < len(words); w++ {
-		weight := float32(1)
-		if wordWeights != nil {
-			weight = wordWeights[w]
-		}
-		b := best{region: -1, weight: weight}
-		if weight > 0 {
-			word := words[w*dim : (w+1)*dim]
-			for r := 0; r*dim < len(regions); r++ {
-				if regionWeights != nil && regionWeights[r] == 0 {
-					continue
-				}
-				if v := vek32.Dot(word, regions[r*dim:(r+1)*dim]); b.region < 0 || v > b.similarity {
-					b.region, b.similarity = r, v
-				}
-			}
-			score += weight * b.similarity
-		}
-		if bests != nil {
-			*bests = append(*bests, b)
-		}
-	}
-	return score
-}
-
-func (a *plainAligner) atOnce() int { return 8 }
-
-func (a *plainAligner) fingerprint() [32]byte {
-	return fingerprint("f32 "+a.mode.String()+fmt.Sprint(a.mode.Released()), a.images, a.captions)
-}
-
-// codedAligner scores with the kernels of an index. For whole rows the words of a caption are prepared
-// once for a block of images; for chosen pairs the regions of an image are, for all its captions.
-// Both ways give the same score: where they would not, only the first is used.
-type codedAligner struct {
+// tokenAligner scores with the driver of an index, in the precision of a layout. For whole rows the words of a
+// caption are prepared once for a block of images; for chosen pairs the regions of an image are, for all its
+// captions, if both ways give the same score.
+type tokenAligner struct {
 	images   *tokens
 	captions *tokens
 	layout   *vector.Tokens
-	regions  [][]byte                    // blocks of every image
-	words    func() (*codedWords, error) // made when first needed
+	regions  [][]byte                 // blocks of every image; nil in full precision, which would take as much memory again
+	words    func() ([][]byte, error) // blocks of every caption, made when first needed
 	// prepared keeps every caption made ready to be scored, as far as memory allows; else it is nil.
-	prepared []atomic.Pointer[vector.MaxSim]
+	prepared []atomic.Pointer[align.Query]
 }
 
 // preparedBytes is what prepared captions may take.
 const preparedBytes = 384 << 20
 
-type codedWords struct {
-	blocks  [][]byte    // of every caption
-	weights [][]float32 // of their words
-}
-
-func newCodedAligner(images, captions *tokens, layout *vector.Tokens) (*codedAligner, error) {
-	a := &codedAligner{images: images, captions: captions, layout: layout}
-	a.words = sync.OnceValues(func() (*codedWords, error) {
-		blocks, err := encodeBlocks("caption", layout, captions)
-		if err != nil {
-			return nil, err
-		}
-		w := &codedWords{blocks, make([][]float32, len(blocks))}
-		for c := range w.weights {
-			w.weights[c] = captions.weightsOf(c)
-		}
-		return w, nil
-	})
+func newTokenAligner(images, captions *tokens, layout *vector.Tokens) (*tokenAligner, error) {
+	a := &tokenAligner{images: images, captions: captions, layout: layout}
+	a.words = sync.OnceValues(func() ([][]byte, error) { return encodeBlocks("caption", layout, captions) })
 	const lanes = 16 // words are prepared in groups of so many
 	groups := 0
 	for c := range captions.items() {
 		groups += (captions.start[c+1] - captions.start[c] + lanes - 1) / lanes
 	}
 	if size := groups * lanes * vector.RowBytes(layout.Codec(), layout.Dim()); size <= preparedBytes {
-		a.prepared = make([]atomic.Pointer[vector.MaxSim], captions.items())
+		a.prepared = make([]atomic.Pointer[align.Query], captions.items())
 	}
 	var err error
-	a.regions, err = encodeBlocks("image", layout, images)
+	if layout.Codec() != vector.F32 {
+		a.regions, err = encodeBlocks("image", layout, images)
+	}
 	return a, err
 }
 
 // prepare makes caption c ready to be scored, or finds it so.
-func (a *codedAligner) prepare(c int) (*vector.MaxSim, error) {
+func (a *tokenAligner) prepare(c int) (*align.Query, error) {
 	if a.prepared != nil {
-		if s := a.prepared[c].Load(); s != nil {
-			return s, nil
+		if q := a.prepared[c].Load(); q != nil {
+			return q, nil
 		}
 	}
-	s, err := vector.NewMaxSim(a.layout, a.captions.rows(c), a.captions.weightsOf(c))
+	q, err := align.NewQuery(a.layout, a.captions.rows(c), a.captions.weightsOf(c))
 	if err == nil && a.prepared != nil {
-		a.prepared[c].Store(s)
+		a.prepared[c].Store(q)
 	}
-	return s, err
+	return q, err
 }
 
 func encodeBlocks(what string, layout *vector.Tokens, t *tokens) ([][]byte, error) {
@@ -215,20 +160,24 @@ func encodeBlocks(what string, layout *vector.Tokens, t *tokens) ([][]byte, erro
 }
 
 // Dims implements eval.Scores.
-func (a *codedAligner) Dims() (images, captions int) { return len(a.regions), a.captions.items() }
+func (a *tokenAligner) Dims() (images, captions int) { return a.images.items(), a.captions.items() }
 
 // block implements aligner.
-func (a *codedAligner) block(images []int, captions []int32, dst []float32) error {
+func (a *tokenAligner) block(images []int, captions []int32, dst []float32) (err error) {
 	blocks, scores := make([][]byte, len(images)), make([]float32, len(images))
 	for k, i := range images {
-		blocks[k] = a.regions[i]
+		if a.regions != nil {
+			blocks[k] = a.regions[i]
+		} else if blocks[k], err = a.layout.AppendBlock(nil, a.images.rows(i), a.images.weightsOf(i)); err != nil {
+			return fmt.Errorf("image %d: %w", i, err)
+		}
 	}
 	for j, c := range captions {
-		s, err := a.prepare(int(c))
+		q, err := a.prepare(int(c))
 		if err != nil {
 			return err
 		}
-		s.Score(blocks, scores)
+		q.Score(blocks, scores)
 		for k, v := range scores {
 			dst[k*len(captions)+j] = v
 		}
@@ -237,39 +186,39 @@ func (a *codedAligner) block(images []int, captions []int32, dst []float32) erro
 }
 
 // Rows implements eval.Scores.
-func (a *codedAligner) Rows(images []int, dst []float32) error {
+func (a *tokenAligner) Rows(images []int, dst []float32) error {
 	return a.block(images, numbered(a.captions.items()), dst)
 }
 
 // Pairs implements eval.PairScorer.
-func (a *codedAligner) Pairs(image int, captions []int32, dst []float32) error {
-	if a.layout.Codec() == vector.F16 { // codes one side only, so that the other way would give another score
+func (a *tokenAligner) Pairs(image int, captions []int32, dst []float32) error {
+	if a.layout.Codec() != vector.Int8 { // only int8 codes both sides, and is small enough to keep both
 		return a.block([]int{image}, captions, dst)
 	}
 	words, err := a.words()
 	if err != nil {
 		return err
 	}
-	s, err := vector.NewMaxSim(a.layout, a.images.rows(image), a.images.weightsOf(image))
+	q, err := align.NewQuery(a.layout, a.images.rows(image), a.images.weightsOf(image))
 	if err != nil {
 		return err
 	}
 	blocks, weights := make([][]byte, len(captions)), make([][]float32, len(captions))
 	for k, c := range captions {
-		blocks[k], weights[k] = words.blocks[c], words.weights[c]
+		blocks[k], weights[k] = words[c], a.captions.weightsOf(int(c))
 	}
-	s.ScoreReverse(blocks, weights, dst)
+	q.ScoreReverse(blocks, weights, dst)
 	return nil
 }
 
-func (a *codedAligner) atOnce() int {
+func (a *tokenAligner) atOnce() int {
 	if a.prepared == nil {
 		return 256 // preparing a caption costs as much as scoring some thirty images
 	}
 	return 64
 }
 
-func (a *codedAligner) fingerprint() [32]byte {
+func (a *tokenAligner) fingerprint() [32]byte {
 	return fingerprint(a.layout.Codec().String(), a.images, a.captions)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 func TestAlignByHand(t *testing.T) {
@@ -24,9 +25,9 @@ func TestAlignByHand(t *testing.T) {
 	require.NoError(t, a.Pairs(0, []int32{1, 0}, dst))
 	assert.Equal(t, []float32{1, .8}, dst[:2])
 
-	var bests []best
-	a.(*plainAligner).pair(0, 0, &bests)
-	assert.Equal(t, []best{{1, .8, 1}, {2, 0, .5}, {-1, 0, 0}}, bests)
+	r, err := (&data{imageTokens: images, captionTokens: captions}).exact(0, 0)
+	require.NoError(t, err)
+	assert.Equal(t, []vector.Best{{Region: 1, Similarity: .8}, {Region: 2}, {Region: -1}}, r.Best)
 }
 
 // All precisions agree as far as they can, for pairs and for whole rows, in one gallery and in several.

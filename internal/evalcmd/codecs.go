@@ -86,7 +86,7 @@ func (e *evaluation) matchCodec(ctx context.Context, name string) (_ *codecRow, 
 	if codec == index.Bits { // signs about each side's own mean: the two sides do not overlap
 		o.QueryMean, o.NoRescore = mean(e.d.captionVectors), true
 	}
-	c, err := e.collect(o)
+	c, err := e.collect(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -181,11 +181,11 @@ func (e *evaluation) regionCodec(ctx context.Context, name string) (_ *codecRow,
 	if err != nil {
 		return nil, err
 	}
-	a, err := newCodedAligner(regions, words, layout)
+	a, err := newTokenAligner(regions, words, layout)
 	if err != nil {
 		return nil, err
 	}
-	c, err := e.collect(index.BuildOptions{Regions: codec})
+	c, err := e.collect(ctx, index.BuildOptions{Regions: codec})
 	if err != nil {
 		return nil, err
 	}

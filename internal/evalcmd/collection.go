@@ -18,7 +18,7 @@ type collection struct {
 }
 
 // collect puts the images into a temporary index.
-func (e *evaluation) collect(o index.BuildOptions) (_ *collection, err error) {
+func (e *evaluation) collect(ctx context.Context, o index.BuildOptions) (_ *collection, err error) {
 	d := e.d
 	c := &collection{at: make(map[string]int, len(d.images))}
 	if c.folder, err = os.MkdirTemp("", "aladin-eval-"); err != nil {
@@ -48,11 +48,11 @@ func (e *evaluation) collect(o index.BuildOptions) (_ *collection, err error) {
 		if o.Regions != index.None {
 			enc.Tokens, enc.Weights = d.imageTokens.rows(i), d.imageTokens.weightsOf(i)
 		}
-		if err := b.Add(index.Item{ID: id, Encoding: enc}); err != nil {
+		if err := b.Add(ctx, index.Item{ID: id, Encoding: enc}); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.images[i], err)
 		}
 	}
-	if err := b.Finish(); err != nil {
+	if err := b.Finish(ctx); err != nil {
 		return nil, err
 	}
 	c.Index, err = index.Open(path, &index.Options{Threads: e.threads})
@@ -60,11 +60,11 @@ func (e *evaluation) collect(o index.BuildOptions) (_ *collection, err error) {
 }
 
 // searched is the index that was given, or a temporary one in an index's usual codecs.
-func (e *evaluation) searched() (*collection, error) {
+func (e *evaluation) searched(ctx context.Context) (*collection, error) {
 	if e.d.index != nil {
 		return &collection{Index: e.d.index, at: places(e.d.images)}, nil
 	}
-	return e.collect(index.BuildOptions{})
+	return e.collect(ctx, index.BuildOptions{})
 }
 
 // searchAligns says whether a search ranks by alignment.

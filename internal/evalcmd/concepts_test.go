@@ -51,7 +51,7 @@ func TestConcepts(t *testing.T) {
 			return &index.Encoding{Kind: index.Caption, Model: "unknown", Matching: v}, nil
 		}
 		e := &evaluation{settings: &settings{}, d: d, doc: &document{}, tell: func(string, int) *progress.Task { return nil }}
-		c, err := e.searched()
+		c, err := e.searched(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, e.knowConcepts(t.Context(), c))
 		require.NoError(t, c.close())

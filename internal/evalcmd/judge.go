@@ -7,6 +7,7 @@ import (
 
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/region"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // judge correlates the scores with those that people gave.
@@ -69,7 +70,6 @@ func (e *evaluation) ground(ctx context.Context) error {
 	if d.mentions == nil || d.boxes == nil || d.words == nil || d.imageTokens == nil {
 		return nil
 	}
-	plain := &plainAligner{images: d.imageTokens, captions: d.captionTokens}
 	var g eval.Grounding
 	for c, list := range d.mentions {
 		if c%256 == 0 && ctx.Err() != nil {
@@ -79,11 +79,13 @@ func (e *evaluation) ground(ctx context.Context) error {
 			continue
 		}
 		i := d.owner[c]
-		var bests []best
-		plain.pair(i, c, &bests)
+		r, err := d.exact(i, c)
+		if err != nil {
+			return err
+		}
 		words := d.words(c)
 		for _, m := range list {
-			g.Add(i, bestBox(bests, words, m, d.boxes[i]), d.boxes[i], m.boxes...)
+			g.Add(i, bestBox(r.Best, words, m, d.boxes[i]), d.boxes[i], m.boxes...)
 		}
 	}
 	if g.Len() == 0 {
@@ -104,21 +106,21 @@ func (e *evaluation) ground(ctx context.Context) error {
 
 // bestBox is the region that the noun matches best: of its word pieces the one most like a region
 // decides. nil when no piece of it takes part.
-func bestBox(bests []best, words []word, m mention, boxes []region.Box) *region.Box {
+func bestBox(bests []vector.Best, words []word, m mention, boxes []region.Box) *region.Box {
 	at := -1
 	for w, b := range bests {
-		if w >= len(words) || b.region < 0 || b.region >= len(boxes) {
+		if w >= len(words) || b.Region < 0 || b.Region >= len(boxes) {
 			continue
 		}
 		if words[w].end <= m.start || m.end <= words[w].start {
 			continue
 		}
-		if at < 0 || b.similarity > bests[at].similarity {
+		if at < 0 || b.Similarity > bests[at].Similarity {
 			at = w
 		}
 	}
 	if at < 0 {
 		return nil
 	}
-	return &boxes[bests[at].region]
+	return &boxes[bests[at].Region]
 }

@@ -74,7 +74,7 @@ func (e *evaluation) measure(ctx context.Context) (err error) {
 	if e.latency <= 0 && d.scenes == nil || d.imageVectors.Dim == 0 {
 		return nil
 	}
-	c, err := e.searched()
+	c, err := e.searched(ctx)
 	if err != nil {
 		return err
 	}

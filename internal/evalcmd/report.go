@@ -13,6 +13,7 @@ import (
 
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/region"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 //go:embed report.html.tmpl
@@ -112,7 +113,9 @@ func (e *evaluation) writeReport(ctx context.Context, path, title string) error 
 	if len(e.heads) > 0 {
 		h := e.judgeHead()
 		r.Judge = h.name
-		e.failures(r, h, e.photos(ctx))
+		if err := e.failures(r, h, e.photos(ctx)); err != nil {
+			return err
+		}
 	}
 	if c := e.doc.Compare; c != nil {
 		for _, h := range e.heads {
@@ -184,7 +187,7 @@ func worst(ranks []int32, k int, key func(q int) int) []int {
 	return out
 }
 
-func (e *evaluation) failures(r *reportData, h *head, photo photos) {
+func (e *evaluation) failures(r *reportData, h *head, photo photos) error {
 	d := e.d
 	for _, c := range worst(h.outcome.T2I, worstTexts, func(c int) int { return d.owner[c] }) {
 		f := textFailure{Text: e.textOf(c), Rank: int(h.outcome.T2I[c]) + 1}
@@ -199,7 +202,9 @@ func (e *evaluation) failures(r *reportData, h *head, photo photos) {
 			}
 		}
 		if first >= 0 {
-			e.explain(&f, c, right, first)
+			if err := e.explain(&f, c, right, first); err != nil {
+				return err
+			}
 		}
 		r.Texts = append(r.Texts, f)
 	}
@@ -213,6 +218,7 @@ func (e *evaluation) failures(r *reportData, h *head, photo photos) {
 		}
 		r.Images = append(r.Images, f)
 	}
+	return nil
 }
 
 func (e *evaluation) textOf(c int) string {
@@ -249,19 +255,24 @@ func (e *evaluation) photos(ctx context.Context) photos {
 
 // explain adds the words of caption c with their similarities, and the boxes of their best regions in
 // the right and in the first image. Of a word in several pieces the one most like a region speaks.
-func (e *evaluation) explain(f *textFailure, c, right, first int) {
+func (e *evaluation) explain(f *textFailure, c, right, first int) error {
 	d := e.d
 	if d.words == nil || d.imageTokens == nil {
-		return
+		return nil
 	}
-	plain := &plainAligner{images: d.imageTokens, captions: d.captionTokens}
-	var inRight, inFirst []best
-	plain.pair(right, c, &inRight)
-	plain.pair(first, c, &inFirst)
+	inRight, err := d.exact(right, c)
+	if err != nil {
+		return err
+	}
+	inFirst, err := d.exact(first, c)
+	if err != nil {
+		return err
+	}
 	words := d.words(c)
 	var inR, inF []wordBest
 	last := -1
-	for w := 0; w < min(len(words), len(inRight)); w++ {
+	weights := d.captionTokens.weightsOf(c)
+	for w := 0; w < min(len(words), len(inRight.Best)); w++ {
 		if words[w].end <= words[w].start {
 			continue // stands for no text, as [CLS]
 		}
@@ -270,19 +281,19 @@ func (e *evaluation) explain(f *textFailure, c, right, first int) {
 			inR, inF = append(inR, wordBest{}), append(inF, wordBest{})
 		}
 		last = w
-		if inRight[w].weight == 0 {
+		if weights != nil && weights[w] == 0 {
 			continue
 		}
 		s := &f.Words[len(f.Words)-1]
 		k := len(inR) - 1
-		inR[k].improve(inRight[w], s.Silent)
-		inF[k].improve(inFirst[w], s.Silent)
+		inR[k].improve(inRight.Best[w], s.Silent)
+		inF[k].improve(inFirst.Best[w], s.Silent)
 		s.Silent = false
 	}
 	colour := 0
 	for k := range f.Words {
 		s := &f.Words[k]
-		s.Right, s.Found = inR[k].similarity, inF[k].similarity
+		s.Right, s.Found = inR[k].Similarity, inF[k].Similarity
 		inR[k].word, inF[k].word = *s, *s
 		if !s.Silent && telling(s.Text) {
 			s.Colour = colour % 8
@@ -296,17 +307,18 @@ func (e *evaluation) explain(f *textFailure, c, right, first int) {
 	if len(f.Found) > 0 {
 		f.Found[0].Boxes = e.boxes(first, inF)
 	}
+	return nil
 }
 
 // wordBest is the best region of a word.
 type wordBest struct {
-	best
+	vector.Best
 	word shownWord
 }
 
-func (w *wordBest) improve(b best, first bool) {
-	if first || b.similarity > w.similarity {
-		w.best = b
+func (w *wordBest) improve(b vector.Best, first bool) {
+	if first || b.Similarity > w.Similarity {
+		w.Best = b
 	}
 }
 
@@ -330,25 +342,25 @@ func (e *evaluation) boxes(i int, words []wordBest) []shownBox {
 		return nil
 	}
 	regions := e.d.boxes[i]
-	slices.SortStableFunc(words, func(a, b wordBest) int { return cmp.Compare(b.similarity, a.similarity) })
+	slices.SortStableFunc(words, func(a, b wordBest) int { return cmp.Compare(b.Similarity, a.Similarity) })
 	at := map[int]int{} // place of a region among the boxes
 	var out []shownBox
 	for _, w := range words {
-		if w.word.Silent || !telling(w.word.Text) || w.region < 0 || w.region >= len(regions) {
+		if w.word.Silent || !telling(w.word.Text) || w.Region < 0 || w.Region >= len(regions) {
 			continue
 		}
-		x := regions[w.region]
+		x := regions[w.Region]
 		if region.Area(x) == 0 || x == (region.Box{0, 0, 1, 1}) {
 			continue
 		}
-		if k, ok := at[w.region]; ok {
+		if k, ok := at[w.Region]; ok {
 			out[k].Label += ", " + w.word.Text
 			continue
 		}
 		if len(out) == shownBoxes {
 			continue
 		}
-		at[w.region] = len(out)
+		at[w.Region] = len(out)
 		out = append(out, shownBox{100 * x[0], 100 * x[1], 100 * region.Width(x), 100 * region.Height(x), w.word.Text, w.word.Colour})
 	}
 	return out

@@ -184,11 +184,11 @@ func mkindex() {
 				return err
 			}
 			for k, enc := range encs {
-				if err := b.Add(index.Item{ID: ids[k], Encoding: enc}); err != nil {
+				if err := b.Add(context.Background(), index.Item{ID: ids[k], Encoding: enc}); err != nil {
 					return err
 				}
 			}
-			return b.Finish()
+			return b.Finish(context.Background())
 		}
 		var ids []string
 		var ins []aladin.Input

@@ -147,7 +147,7 @@ func (j *job) close() error {
 }
 
 // encode hands all items to add.
-func (j *job) encode(ctx context.Context, add func(index.Item) error) error {
+func (j *job) encode(ctx context.Context, add func(context.Context, index.Item) error) error {
 	task := j.tell.Task(j.env, "encoding "+j.items, len(j.entries))
 	defer task.Done()
 	skip := func(s source.Skip) {
@@ -156,7 +156,7 @@ func (j *job) encode(ctx context.Context, add func(index.Item) error) error {
 	}
 	for item, err := range items(ctx, j.m, j.entries, j.tables, skip) {
 		if err == nil {
-			err = add(item)
+			err = add(ctx, item)
 		}
 		if errors.Is(err, index.ErrInvalid) || errors.Is(err, index.ErrDuplicate) {
 			skip(source.Skip{What: "item", ID: item.ID, Name: fmt.Sprintf("%q", item.ID), Err: err})
@@ -218,7 +218,7 @@ func (b *building) build(ctx context.Context, env cli.Env, args []string) (err e
 	if stats.Added == 0 {
 		return j.nothing()
 	}
-	if err := w.Finish(); err != nil {
+	if err := w.Finish(ctx); err != nil {
 		return err
 	}
 	arranged := b.arrangeFile(ctx, env)
@@ -286,11 +286,12 @@ func (b *building) add(ctx context.Context, env cli.Env, args []string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	encodeErr := j.encode(ctx, w.Add)
+	whole := context.WithoutCancel(ctx) // interrupted, it keeps what is encoded
+	encodeErr := j.encode(ctx, func(_ context.Context, it index.Item) error { return w.Add(whole, it) })
 	if encodeErr != nil && !errors.Is(encodeErr, context.Canceled) {
 		return encodeErr
 	}
-	if err := w.Commit(); err != nil {
+	if err := w.Commit(whole); err != nil {
 		return err
 	}
 	stats := w.Stats()

@@ -21,9 +21,9 @@ func TestArrangeInterrupted(t *testing.T) {
 	require.NoError(t, err)
 	for i := range 300 {
 		e := &index.Encoding{Kind: index.Image, Matching: []float32{float32(i), 1, float32(i % 7)}}
-		require.NoError(t, b.Add(index.Item{ID: fmt.Sprint(i), Encoding: e}))
+		require.NoError(t, b.Add(context.Background(), index.Item{ID: fmt.Sprint(i), Encoding: e}))
 	}
-	require.NoError(t, b.Finish())
+	require.NoError(t, b.Finish(context.Background()))
 	before, err := os.ReadFile(file)
 	require.NoError(t, err)
 

@@ -39,7 +39,7 @@ then nothing is deleted.
 			defer func() { err = errors.Join(err, w.Close()) }()
 			missing := []string{}
 			for _, id := range args[1:] {
-				err := w.Delete(id)
+				err := w.Delete(ctx, id)
 				if errors.Is(err, index.ErrNotFound) {
 					missing = append(missing, id)
 					continue
@@ -51,7 +51,7 @@ then nothing is deleted.
 			if len(missing) > 0 && !*ignore {
 				return fmt.Errorf("%w: %q; nothing was deleted (--ignore-missing deletes the others)", index.ErrNotFound, missing)
 			}
-			if err := w.Commit(); err != nil {
+			if err := w.Commit(ctx); err != nil {
 				return err
 			}
 			if t.JSON {

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -35,8 +36,8 @@ func TestDocumentedRequests(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "dog.jpg"), photo, 0o644))
 	b, err := index.OpenWriter(w.path, nil)
 	require.NoError(t, err)
-	require.NoError(t, b.Add(index.Item{ID: "dog.jpg", Encoding: w.model.known[1].enc, Tags: []string{"holiday"}}))
-	require.NoError(t, b.Commit())
+	require.NoError(t, b.Add(context.Background(), index.Item{ID: "dog.jpg", Encoding: w.model.known[1].enc, Tags: []string{"holiday"}}))
+	require.NoError(t, b.Commit(context.Background()))
 	require.NoError(t, b.Close())
 	s := w.server(t, Options{})
 	doc := readDocument(t)

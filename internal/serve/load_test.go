@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -59,15 +60,15 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, err)
 	gen := scenes.New(11, nil)
 	for i := range loadItems {
-		require.NoError(t, b.Add(index.Item{ID: fmt.Sprintf("scene %06d", i), Encoding: w.model.learn(gen.Describe(i))}))
+		require.NoError(t, b.Add(context.Background(), index.Item{ID: fmt.Sprintf("scene %06d", i), Encoding: w.model.learn(gen.Describe(i))}))
 	}
 	for i := range 50 { // what only one query describes
 		e, err := w.model.encodeText(t.Context(), fmt.Sprintf("needle%d", i))
 		require.NoError(t, err)
 		e.Kind, e.Words, e.Text = index.Image, nil, ""
-		require.NoError(t, b.Add(index.Item{ID: fmt.Sprintf("needle %d", i), Encoding: e}))
+		require.NoError(t, b.Add(context.Background(), index.Item{ID: fmt.Sprintf("needle %d", i), Encoding: e}))
 	}
-	require.NoError(t, b.Commit())
+	require.NoError(t, b.Commit(context.Background()))
 	s := w.server(t, Options{Limits: Limits{Queue: 1000, Wait: time.Minute}})
 	srv := listen(t, s)
 
@@ -87,9 +88,9 @@ func TestLoad(t *testing.T) {
 			for j := range 100 {
 				id := fmt.Sprintf("passing %d", j)
 				if n%2 == 0 {
-					err = b.Add(index.Item{ID: id, Encoding: w.model.known[(n+j)%20].enc})
+					err = b.Add(context.Background(), index.Item{ID: id, Encoding: w.model.known[(n+j)%20].enc})
 				} else {
-					err = b.Delete(id)
+					err = b.Delete(context.Background(), id)
 				}
 				if !assert.NoError(t, err) {
 					return
@@ -98,7 +99,7 @@ func TestLoad(t *testing.T) {
 			if n%40 == 39 {
 				err = b.Compact(t.Context(), nil)
 			} else {
-				err = b.Commit()
+				err = b.Commit(context.Background())
 			}
 			if !assert.NoError(t, err) {
 				return

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"image"
 	"image/jpeg"
@@ -26,9 +27,9 @@ func addItems(t testing.TB, w *world, ids ...string) {
 	b, err := index.OpenWriter(w.path, nil)
 	require.NoError(t, err)
 	for _, id := range ids {
-		require.NoError(t, b.Add(index.Item{ID: id, Encoding: w.model.known[0].enc}))
+		require.NoError(t, b.Add(context.Background(), index.Item{ID: id, Encoding: w.model.known[0].enc}))
 	}
-	require.NoError(t, b.Commit())
+	require.NoError(t, b.Commit(context.Background()))
 	require.NoError(t, b.Close())
 }
 

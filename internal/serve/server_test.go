@@ -305,12 +305,12 @@ func TestSearchesWhileTheIndexChanges(t *testing.T) {
 		for j := range 6 { // in the way of every search: each commit takes away what the last gave
 			id := fmt.Sprintf("passing %d", j)
 			if n%2 == 0 {
-				require.NoError(t, b.Add(index.Item{ID: id, Encoding: w.model.known[(i+1)%12].enc}))
+				require.NoError(t, b.Add(context.Background(), index.Item{ID: id, Encoding: w.model.known[(i+1)%12].enc}))
 			} else {
-				require.NoError(t, b.Delete(id))
+				require.NoError(t, b.Delete(context.Background(), id))
 			}
 		}
-		require.NoError(t, b.Commit())
+		require.NoError(t, b.Commit(context.Background()))
 		_, err := s.Refresh(t.Context())
 		require.NoError(t, err)
 	}
@@ -393,9 +393,9 @@ func TestIndexWithoutRegions(t *testing.T) {
 	b, err := index.NewBuilder(path, &index.BuildOptions{Regions: index.None})
 	require.NoError(t, err)
 	for i := range w.scenes {
-		require.NoError(t, b.Add(index.Item{ID: w.id(i), Encoding: w.model.known[i].enc}))
+		require.NoError(t, b.Add(context.Background(), index.Item{ID: w.id(i), Encoding: w.model.known[i].enc}))
 	}
-	require.NoError(t, b.Finish())
+	require.NoError(t, b.Finish(context.Background()))
 	ix, err := index.Open(path, nil)
 	require.NoError(t, err)
 	defer ix.Close()

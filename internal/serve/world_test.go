@@ -58,16 +58,16 @@ func newWorld(t testing.TB, n, size, captions int) *world {
 		require.NoError(t, (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(f, s.Image))
 		require.NoError(t, f.Close())
 		enc := w.model.learn(s)
-		require.NoError(t, b.Add(index.Item{ID: id, Encoding: enc, Tags: sceneTags(s), Meta: []byte(fmt.Sprintf(`{"objects":%d}`, len(s.Objects)))}))
+		require.NoError(t, b.Add(context.Background(), index.Item{ID: id, Encoding: enc, Tags: sceneTags(s), Meta: []byte(fmt.Sprintf(`{"objects":%d}`, len(s.Objects)))}))
 	}
 	for i := range min(captions, n) {
 		for j, c := range w.scenes[i].Captions {
 			enc, err := w.model.encodeText(t.Context(), c.Text)
 			require.NoError(t, err)
-			require.NoError(t, b.Add(index.Item{ID: fmt.Sprintf("%s#%d", w.id(i), j), Encoding: enc}))
+			require.NoError(t, b.Add(context.Background(), index.Item{ID: fmt.Sprintf("%s#%d", w.id(i), j), Encoding: enc}))
 		}
 	}
-	require.NoError(t, b.Finish())
+	require.NoError(t, b.Finish(context.Background()))
 	return w
 }
 

@@ -140,9 +140,9 @@ func TestRealFeatures(t *testing.T) {
 	for i, set := range sets {
 		x, err := m.Encode(t.Context(), aladin.Regions(set))
 		require.NoError(t, err)
-		require.NoError(t, b.Add(index.Item{ID: ids[i], Encoding: x}))
+		require.NoError(t, b.Add(context.Background(), index.Item{ID: ids[i], Encoding: x}))
 	}
-	require.NoError(t, b.Finish())
+	require.NoError(t, b.Finish(context.Background()))
 	ix, err := index.Open(file, nil)
 	require.NoError(t, err)
 	defer ix.Close()

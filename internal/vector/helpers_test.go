@@ -46,7 +46,7 @@ func onEachKernel(t *testing.T, f func(t *testing.T)) {
 
 func tokensOf(t testing.TB, c Codec, dim int, sample []float32) *Tokens {
 	t.Helper()
-	if c == Int8 || c == F16 {
+	if c == Int8 || c == F16 || c == F32 {
 		k, err := NewTokens(c, dim)
 		require.NoError(t, err)
 		return k

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"sync"
+
+	"github.com/aladin-go/aladin/internal/elem"
 )
 
 // A MaxSim is a set of tokens prepared to be aligned with blocks of other
@@ -15,7 +17,7 @@ type MaxSim struct {
 	n       int       // tokens of the query, those that take no part included
 	used    []int     // the tokens that take part, ascending; lane i%16 of group i/16
 	weights []float32 // of the used ones
-	packs   []*pack   // all codecs but F16
+	packs   []*pack   // all codecs but F16 and F32
 	floats  [][]float32
 	// Residual codecs: the inner products of each lane with all centroids, and a
 	// last row of zeros for null tokens.
@@ -46,7 +48,7 @@ func NewMaxSim(t *Tokens, tokens, weights []float32) (*MaxSim, error) {
 		}
 		p := m.packs[len(m.packs)-1]
 		v := tokens[i*t.dim : (i+1)*t.dim]
-		if t.codec == F16 {
+		if t.float() {
 			if lane == 0 {
 				m.floats = append(m.floats, make([]float32, t.stride*lanes))
 			}
@@ -98,6 +100,7 @@ type maxScratch struct {
 	expanded  []byte
 	codes     []byte // of the block, or expanded
 	wide      []float32
+	rows      []float32      // of the block, or wide
 	best      [lanes]float32 // of each word, forward
 	arg       [lanes]int32
 	rowBest   []float32 // of each word, reverse
@@ -202,9 +205,14 @@ func (s *maxScratch) load(t *Tokens, block []byte) int {
 			s.scales[i] = math.Float32frombits(binary.LittleEndian.Uint32(heads[headBytes*i:]))
 		}
 	}
-	if t.codec == F16 {
-		s.wide = grow(s.wide, n*t.stride)
-		kernel.expandF16(codes, s.wide)
+	if t.float() {
+		if t.codec == F32 {
+			s.rows = elem.Load[float32](codes)
+		} else {
+			s.wide = grow(s.wide, n*t.stride)
+			kernel.expandF16(codes, s.wide)
+			s.rows = s.wide
+		}
 		s.floats = grow(s.floats, n*lanes)
 		return n
 	}
@@ -215,9 +223,9 @@ func (s *maxScratch) load(t *Tokens, block []byte) int {
 
 // multiply computes all inner products of the block with one group of lanes.
 func (s *maxScratch) multiply(m *MaxSim, g, n int, ahead []byte) {
-	if m.tokens.codec == F16 {
+	if m.tokens.float() {
 		kernel.prefetch(ahead)
-		kernel.dotF32x16(m.floats[g], s.wide[:n*m.tokens.stride], s.floats[:n*lanes])
+		kernel.dotF32x16(m.floats[g], s.rows[:n*m.tokens.stride], s.floats[:n*lanes])
 		return
 	}
 	p := m.packs[g]
@@ -227,7 +235,7 @@ func (s *maxScratch) multiply(m *MaxSim, g, n int, ahead []byte) {
 // maximum finds the best token of the block for each lane of a group.
 func (s *maxScratch) maximum(m *MaxSim, g, n int) {
 	switch {
-	case m.tokens.codec == F16:
+	case m.tokens.float():
 		kernel.maxFloat16(s.floats[:n*lanes], s.scales[:n], 0, &s.best, &s.arg)
 	case m.tables != nil:
 		kernel.maxResidual16(s.dots[:n*lanes], s.scales[:n], s.centroids[:n], m.tables[g], 0, &s.best, &s.arg)

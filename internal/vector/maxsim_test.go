@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var tokenCodecs = []Codec{Int8, F16, Residual4, Residual2}
+var tokenCodecs = []Codec{Int8, F16, F32, Residual4, Residual2}
 
 // plainMaxSim is the definition in float64, on tokens as the codec decodes them.
 func plainMaxSim(words, weights, regions, regionWeights []float32, dim int) (score float64, best []Best) {
@@ -44,7 +44,7 @@ func plainMaxSim(words, weights, regions, regionWeights []float32, dim int) (sco
 
 // asQuery is what a query's tokens become: int8, or unchanged for F16.
 func asQuery(c Codec, v []float32, dim int) []float32 {
-	if c == F16 {
+	if c == F16 || c == F32 {
 		return v
 	}
 	out, code := make([]float32, len(v)), make([]int8, dim)
@@ -153,7 +153,7 @@ func TestMaxSimIsTheSameOnEveryKernel(t *testing.T) {
 func TestMaxSimTiesAndNulls(t *testing.T) {
 	const dim = 4
 	onEachKernel(t, func(t *testing.T) {
-		for _, c := range []Codec{Int8, F16} {
+		for _, c := range []Codec{Int8, F16, F32} {
 			k := tokensOf(t, c, dim, nil)
 			x, y, null := []float32{1, 0, 0, 0}, []float32{0, -1, 0, 0}, []float32{0, 0, 0, 0}
 			block := func(weights []float32, rows ...[]float32) []byte {

@@ -313,7 +313,7 @@ func UnmarshalTokens(b []byte) (*Tokens, error) {
 		return nil, fmt.Errorf("%w: token codec has %d bytes of centroids, want %d", ErrCorrupt, len(b), int(n)*(stride+4))
 	}
 	switch {
-	case codec == Int8 || codec == F16:
+	case codec == Int8 || codec == F16 || codec == F32:
 		if n != 0 {
 			return nil, fmt.Errorf("%w: %v tokens with centroids", ErrCorrupt, codec)
 		}

@@ -68,7 +68,7 @@ func (m *MaxSim) reverse(s *maxScratch, block, next []byte, weights []float32) (
 // it if it beats those of the groups before.
 func (s *maxScratch) across(m *MaxSim, g, n int) {
 	p, first := m.packs[g], int32(g*lanes)
-	if m.tables == nil && m.tokens.codec != F16 {
+	if m.tables == nil && !m.tokens.float() {
 		// In the order of forward: the region's scale, then the word's.
 		kernel.across16(s.dots[:n*lanes], &p.scale, s.scales[:n], &p.plus, first, s.rowBest[:n], s.rowArg[:n])
 		return

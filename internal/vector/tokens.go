@@ -16,7 +16,7 @@ const headBytes = 4
 //	codes   n × RowBytes(Codec, Dim)
 //	heads   n × 4
 //
-// A head is a float32 scale (Int8; F16, where it is 1, or 0 for a null token), or the
+// A head is a float32 scale (Int8; F16 and F32, where it is 1, or 0 for a null token), or the
 // number of a centroid as uint16 and a scale as float16 (Residual4, Residual2), all
 // little endian. A scale that is not a number marks a token that takes no part.
 // The number of tokens follows from the length of a block. Blocks need no
@@ -28,10 +28,10 @@ type Tokens struct {
 	residual *residual // Residual4, Residual2
 }
 
-// NewTokens returns the layout of Int8 or F16 tokens. Residual codecs have to be
+// NewTokens returns the layout of Int8, F16 or F32 tokens. Residual codecs have to be
 // trained: see TrainTokens.
 func NewTokens(codec Codec, dim int) (*Tokens, error) {
-	if codec != Int8 && codec != F16 {
+	if codec != Int8 && codec != F16 && codec != F32 {
 		return nil, fmt.Errorf("%w: tokens cannot be %v without training", ErrCodec, codec)
 	}
 	if dim < 1 || dim > MaxDim {
@@ -42,6 +42,9 @@ func NewTokens(codec Codec, dim int) (*Tokens, error) {
 
 // Codec returns the codec of the tokens.
 func (t *Tokens) Codec() Codec { return t.codec }
+
+// float says that tokens are compared as floats, not as integers.
+func (t *Tokens) float() bool { return t.codec == F16 || t.codec == F32 }
 
 // Dim returns the number of values of a token.
 func (t *Tokens) Dim() int { return t.dim }
@@ -70,7 +73,7 @@ func (t *Tokens) AppendBlock(dst []byte, tokens, weights []float32) ([]byte, err
 	for i := range n {
 		v := tokens[i*t.dim : (i+1)*t.dim]
 		s := EncodeRow(t.codec, codes[i*row:], v, nil)
-		if t.codec == F16 && isZero(v) {
+		if t.float() && isZero(v) {
 			s = 0
 		}
 		if weights != nil && !(weights[i] > 0) {
