@@ -14,6 +14,7 @@ import (
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/align"
+	"github.com/aladin-go/aladin/internal/atomicfile"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/modelflags"
@@ -390,7 +391,7 @@ func (o *options) leave(ctx context.Context, e *evaluation) error {
 		}
 	}
 	if o.out != "" {
-		return writeFile(o.out, e.doc.write)
+		return atomicfile.Write(o.out, e.doc.write)
 	}
 	return nil
 }

@@ -2,26 +2,14 @@ package evalcmd
 
 import (
 	"fmt"
-	"image/color"
 	"io"
+	"math"
 	"path/filepath"
 	"strings"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
-
 	"github.com/aladin-go/aladin/internal/atomicfile"
+	"github.com/aladin-go/aladin/internal/chart"
 )
-
-// palette is that of Okabe and Ito, which colour-blind people can tell apart.
-var palette = []color.RGBA{
-	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255},
-	{230, 159, 0, 255}, {86, 180, 233, 255}, {90, 90, 90, 255},
-}
 
 // setting is one way to search: what it costs and what it finds.
 type setting struct {
@@ -73,151 +61,61 @@ func (e *evaluation) points() []setting {
 	return out
 }
 
-// draw writes the chart: effectiveness against efficiency, and recall curves.
+// draw writes the charts: effectiveness against efficiency, and recall curves.
 func (e *evaluation) draw(path string) error {
-	const width, height = 26 * vg.Centimeter, 11 * vg.Centimeter
-	left, err := e.tradeOff()
-	if err != nil {
-		return err
+	charts := []*chart.Chart{recallCurves(e.points())}
+	charts[0].Title = "Recall: text → image (solid), image → text (dashed)"
+	if c := tradeOff(e.points()); c != nil {
+		c.Title = "Effectiveness against efficiency"
+		charts = append([]*chart.Chart{c}, charts...)
 	}
-	right, err := e.curves()
-	if err != nil {
-		return err
+	write := chart.WriteSVG
+	if strings.EqualFold(filepath.Ext(path), ".png") {
+		write = chart.WritePNG
 	}
-	render := func(c vg.CanvasSizer) {
-		canvas := draw.New(c)
-		tiles := draw.Tiles{Rows: 1, Cols: 2, PadX: 8 * vg.Millimeter, PadTop: 4 * vg.Millimeter, PadBottom: 4 * vg.Millimeter, PadLeft: 4 * vg.Millimeter, PadRight: 6 * vg.Millimeter}
-		aligned := plot.Align([][]*plot.Plot{{left, right}}, tiles, canvas)
-		left.Draw(aligned[0][0])
-		right.Draw(aligned[0][1])
-	}
-	return writeFile(path, func(w io.Writer) error {
-		if strings.EqualFold(filepath.Ext(path), ".png") {
-			c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(150))
-			render(c)
-			_, err := vgimg.PngCanvas{Canvas: c}.WriteTo(w)
-			return err
-		}
-		c := vgsvg.New(width, height)
-		render(c)
-		_, err := c.WriteTo(w)
-		return err
-	})
+	return atomicfile.Write(path, func(w io.Writer) error { return write(w, charts...) })
 }
 
-func (e *evaluation) tradeOff() (*plot.Plot, error) {
-	p := plot.New()
-	p.Title.Text = "Effectiveness against efficiency"
-	p.X.Label.Text = "ms a query"
-	p.Y.Label.Text = "rsum"
-	p.Add(plotter.NewGrid())
-	var labels plotter.XYLabels
-	var line plotter.XYs
-	low, high := 0.0, 0.0
-	for k, s := range e.points() {
-		x := s.ms
-		if x <= 0 {
-			continue // on a logarithmic axis an untimed setting has no place
+// tradeOff is rsum against milliseconds; nil when nothing was timed.
+func tradeOff(settings []setting) *chart.Chart {
+	c := &chart.Chart{X: "ms a query", Y: "rsum", LogX: true, RoomX: 2, RoomY: .12}
+	path := chart.Series{Kind: chart.Path}
+	var dots []chart.Series
+	for k, s := range settings {
+		if s.ms <= 0 {
+			continue
 		}
-		if low == 0 || x < low {
-			low = x
-		}
-		high = max(high, x)
-		xy := plotter.XY{X: x, Y: s.f.RSum}
+		p := chart.Point{X: s.ms, Y: s.f.RSum, Name: s.name}
 		if s.f.CI != nil {
-			bars, err := plotter.NewYErrorBars(errorPoint{xy, s.f.RSum - s.f.CI.RSum[0], s.f.CI.RSum[1] - s.f.RSum})
-			if err != nil {
-				return nil, err
-			}
-			bars.Color = color.Gray{150}
-			p.Add(bars)
+			p.Low, p.High = s.f.CI.RSum[0], s.f.CI.RSum[1]
 		}
-		dot, err := plotter.NewScatter(plotter.XYs{xy})
-		if err != nil {
-			return nil, err
-		}
-		dot.GlyphStyle = draw.GlyphStyle{Color: palette[k%len(palette)], Radius: 4, Shape: draw.CircleGlyph{}}
-		p.Add(dot)
+		dots = append(dots, chart.Series{Kind: chart.Dots, Points: []chart.Point{p}, Colour: k})
 		if s.f.Candidates > 0 || s.name == "matching" { // exhaustive alignment is no step of the same path
-			line = append(line, xy)
+			path.Points = append(path.Points, p)
 		}
-		labels.XYs = append(labels.XYs, xy)
-		labels.Labels = append(labels.Labels, s.name)
 	}
-	if len(labels.XYs) == 0 {
-		p.Title.Text = "No query was timed"
-		return p, nil
+	if len(dots) == 0 {
+		return nil
 	}
-	path, err := plotter.NewLine(line)
-	if err != nil {
-		return nil, err
-	}
-	path.Color = color.Gray{190}
-	path.Dashes = []vg.Length{vg.Points(3), vg.Points(3)}
-	names, err := plotter.NewLabels(labels)
-	if err != nil {
-		return nil, err
-	}
-	names.Offset = vg.Point{X: 6, Y: 4}
-	p.Add(path, names)
-	logarithmic(p, low/2, high*5) // room for the labels
-	return p, nil
+	c.Series = append([]chart.Series{path}, dots...)
+	return c
 }
 
-// errorPoint is one point with its interval.
-type errorPoint struct {
-	at        plotter.XY
-	low, high float64
-}
-
-func (errorPoint) Len() int                         { return 1 }
-func (e errorPoint) XY(int) (x, y float64)          { return e.at.X, e.at.Y }
-func (e errorPoint) YError(int) (low, high float64) { return e.low, e.high }
-
-func (e *evaluation) curves() (*plot.Plot, error) {
-	p := plot.New()
-	p.Title.Text = "Recall: text → image (solid), image → text (dashed)"
-	p.X.Label.Text = "k"
-	p.Y.Label.Text = "R@k, %"
-	p.Y.Max = 100
-	p.Add(plotter.NewGrid())
-	for k, s := range e.points() {
+// recallCurves are R@k against k, text → image solid and image → text dashed.
+func recallCurves(settings []setting) *chart.Chart {
+	c := &chart.Chart{X: "k", Y: "R@k, %", LogX: true, LowX: 1, HighX: 10, LowY: 90, HighY: 100, Legend: true}
+	for k, s := range settings {
 		if s.f.Curve == nil {
 			continue
 		}
-		for dashed, y := range [][]float64{s.f.Curve.T2I, s.f.Curve.I2T} {
-			var xy plotter.XYs
+		lines := []chart.Series{{Name: s.name, Colour: k}, {Kind: chart.Dashed, Colour: k}}
+		for side, recalls := range [][]float64{s.f.Curve.T2I, s.f.Curve.I2T} {
 			for j, at := range s.f.Curve.K {
-				xy = append(xy, plotter.XY{X: float64(at), Y: y[j]})
+				lines[side].Points = append(lines[side].Points, chart.Point{X: float64(at), Y: recalls[j]})
+				c.LowY = min(c.LowY, math.Floor(recalls[j]/10)*10)
 			}
-			line, err := plotter.NewLine(xy)
-			if err != nil {
-				return nil, err
-			}
-			line.Color, line.Width = palette[k%len(palette)], vg.Points(1.5)
-			if dashed == 1 {
-				line.Dashes = []vg.Length{vg.Points(5), vg.Points(3)}
-			} else {
-				p.Legend.Add(s.name, line)
-			}
-			p.Add(line)
 		}
+		c.Series = append(c.Series, lines...)
 	}
-	logarithmic(p, 1, max(p.X.Max, 10))
-	return p, nil
-}
-
-// logarithmic gives p an x axis with ticks at 1, 2, 5, 10, …
-func logarithmic(p *plot.Plot, low, high float64) {
-	p.X.Scale, p.X.Min, p.X.Max = plot.LogScale{}, low, high
-	var ticks plot.ConstantTicks
-	for _, v := range (axis{low: low, high: high, log: true}).ticks() {
-		ticks = append(ticks, plot.Tick{Value: v, Label: short(v)})
-	}
-	p.X.Tick.Marker = ticks
-}
-
-// writeFile writes a file that appears only when it is whole.
-func writeFile(path string, write func(io.Writer) error) error {
-	return atomicfile.Write(path, write)
+	return c
 }

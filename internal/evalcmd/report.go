@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aladin-go/aladin/internal/atomicfile"
+	"github.com/aladin-go/aladin/internal/chart"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/vector"
@@ -28,6 +30,7 @@ const (
 // reportData is what the page's template reads.
 type reportData struct {
 	Title    string
+	Charts   template.CSS // style sheet
 	Doc      *document
 	Rows     []reportRow
 	Best     string
@@ -101,7 +104,7 @@ func (e *evaluation) writeReport(ctx context.Context, path, title string) error 
 	if title == "" {
 		title = "Image–text retrieval"
 	}
-	r := &reportData{Title: title, Doc: e.doc}
+	r := &reportData{Title: title, Charts: chart.Style, Doc: e.doc}
 	top := -1.0
 	for _, s := range e.points() {
 		r.Rows = append(r.Rows, reportRow{s.name, s.f, s.ms})
@@ -109,7 +112,10 @@ func (e *evaluation) writeReport(ctx context.Context, path, title string) error 
 			top, r.Best = s.f.RSum, s.name
 		}
 	}
-	r.TradeOff, r.Curves = tradeOffSVG(e.points()), curvesSVG(e.points())
+	r.Curves = recallCurves(e.points()).HTML()
+	if c := tradeOff(e.points()); c != nil {
+		r.TradeOff = c.HTML()
+	}
 	if len(e.heads) > 0 {
 		h := e.judgeHead()
 		r.Judge = h.name
@@ -147,7 +153,7 @@ func (e *evaluation) writeReport(ctx context.Context, path, title string) error 
 	if err != nil {
 		return err
 	}
-	return writeFile(path, func(w io.Writer) error { return page.Execute(w, r) })
+	return atomicfile.Write(path, func(w io.Writer) error { return page.Execute(w, r) })
 }
 
 // judgeHead is the ranking with the highest rsum.

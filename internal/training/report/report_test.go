@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,12 +31,10 @@ func TestWriteReport(t *testing.T) {
 	require.NoError(t, err)
 	require.NotRegexp(t, `(?i)(src|href)=|https?://`, string(page))
 	require.Contains(t, string(page), `class="best"`)
-	paths := regexp.MustCompile(`<path class="c\d" d="([^"]+)"/>`).FindAllStringSubmatch(string(page), -1)
-	require.Len(t, paths, 6, "two losses, three recalls and the rate")
-	for _, p := range paths {
-		require.NotContains(t, p[1], "NaN")
-		require.LessOrEqual(t, strings.Count(p[1], "L"), chartWidth/2, "long curves are thinned")
+	for _, curve := range []string{"total", "alignment", "matching", "re-ranked", "lr"} {
+		require.Contains(t, string(page), ">"+curve+"</text>")
 	}
+	require.NotContains(t, string(page), "NaN")
 	svg := regexp.MustCompile(`(?s)<svg.*?</svg>`).FindAllString(string(page), -1)
 	require.Len(t, svg, 3)
 	for _, s := range svg {
@@ -47,20 +44,4 @@ func TestWriteReport(t *testing.T) {
 		}
 		require.ErrorIs(t, err, io.EOF)
 	}
-}
-
-func TestThin(t *testing.T) {
-	var pts [][2]float64
-	for i := range 10 {
-		pts = append(pts, [2]float64{float64(i), float64(i * i)})
-	}
-	require.Equal(t, pts, thin(pts, 10))
-	require.Equal(t, [][2]float64{{1.5, 3.5}, {5.5, 31.5}, {8.5, 72.5}}, thin(pts, 3))
-
-	c := chart{}
-	c.add("x", 1, math.NaN())
-	require.Empty(t, c.names, "what is not finite has no place")
-	c.add("x", 1, 5)
-	c.draw()
-	require.Equal(t, []string{"5", "6"}, []string{c.MinY, c.MaxY}, "a flat curve has a plane, too")
 }
