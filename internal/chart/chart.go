@@ -16,8 +16,8 @@ const (
 	left, right         = 52, 20
 	top, bottom         = 20, 44
 	planeW, planeH      = width - left - right, height - top - bottom
-	titled              = 26  // more at the top for a title
-	colours             = 8   // series beyond these begin again
+	titled              = 26 // more at the top for a title
+	colours             = 8  // series beyond these begin again
 	legendRow, legendAt = 18, 130
 )
 

@@ -59,7 +59,9 @@ type raster struct {
 }
 
 // at is a point in pixels.
-func (r *raster) at(p [2]float64) (x, y float64) { return (r.x0 + p[0]) * scale, (titled + p[1]) * scale }
+func (r *raster) at(p [2]float64) (x, y float64) {
+	return (r.x0 + p[0]) * scale, (titled + p[1]) * scale
+}
 
 func (r *raster) line(class string, colour int, points [][2]float64) {
 	thick, c, on, off := 1.0, gridColour, math.Inf(1), 0.0
