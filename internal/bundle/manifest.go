@@ -46,6 +46,7 @@ const (
 	Precomputed = "precomputed"
 	ONNX        = "onnx"
 	Patches     = "patches"
+	Segments    = "segments"
 	Pixels      = "pixels" // there are none: the image encoder reads the picture
 )
 
@@ -105,7 +106,7 @@ type Tokenizer struct {
 
 // Regions says where an image's regions come from.
 type Regions struct {
-	Kind string `json:"kind"` // Precomputed, ONNX, Patches or Pixels
+	Kind string `json:"kind"` // Precomputed, ONNX, Patches, Segments or Pixels
 	// Config is the region source's own, or says how a picture becomes Pixels; bundle does not look into it.
 	Config json.RawMessage `json:"config,omitempty"`
 }
@@ -301,13 +302,13 @@ func (m *Manifest) check() error {
 		return err
 	}
 	switch m.Regions.Kind {
-	case Precomputed, Patches:
+	case Precomputed, Patches, Segments:
 	case ONNX:
 		if len(m.regionFiles()) == 0 {
 			return fmt.Errorf("regions.kind is %q, but no file serves it (%s)", ONNX, RegionsFile)
 		}
 	default:
-		return fmt.Errorf("regions.kind is %q; it must be %s, %s or %s", m.Regions.Kind, Precomputed, ONNX, Patches)
+		return fmt.Errorf("regions.kind is %q; it must be %s, %s, %s or %s", m.Regions.Kind, Precomputed, ONNX, Patches, Segments)
 	}
 	if m.Encodes() {
 		return m.checkEncoders()

@@ -15,11 +15,13 @@ import (
 //
 // Keys left out take the defaults given with each field.
 type Config struct {
-	// Kind is "patches" or "onnx".
+	// Kind is "patches", "segments" or "onnx".
 	Kind string `json:"kind"`
 	Name string `json:"name,omitempty"`
 	// Patches is for kind "patches".
 	Patches *PatchConfig `json:"patches,omitempty"`
+	// Segments is for kind "segments"; left out, its defaults hold.
+	Segments *SegmentConfig `json:"segments,omitempty"`
 	// Models and Regions are for kind "onnx". The features of a region are those of all models
 	// with feature maps, one map behind the other; at most one model makes boxes.
 	Models  []ModelConfig `json:"models,omitempty"`
@@ -46,6 +48,15 @@ type PatchConfig struct {
 	RemoveMean bool `json:"remove_mean,omitempty"`
 	// Resize defaults to mode "stretch".
 	Resize ResizeConfig `json:"resize,omitzero"`
+}
+
+// A SegmentConfig finds regions that look like things without any model: see package segments. Region 0 is the whole
+// picture; then come the segments, the most outstanding first.
+type SegmentConfig struct {
+	// Size is the longer side of the picture that is segmented, 32…512. Default: 128.
+	Size int `json:"size,omitempty"`
+	// Keep is how many segments become regions, 1…256. Default: 32.
+	Keep int `json:"keep,omitempty"`
 }
 
 // Grid is the number of patches a side.
@@ -206,6 +217,7 @@ func (c *Config) Clone() *Config {
 	if out.Patches != nil {
 		out.Patches.Resize.Pad = clone(out.Patches.Resize.Pad)
 	}
+	out.Segments = clone(c.Segments)
 	out.Models = slices.Clone(c.Models)
 	for i := range out.Models {
 		m := &out.Models[i]
@@ -236,6 +248,12 @@ func (c *Config) full() *Config {
 	if p := out.Patches; p != nil {
 		p.Stride = p.stride()
 		p.Resize.fill()
+	}
+	if out.Kind == kindSegments {
+		if out.Segments == nil {
+			out.Segments = &SegmentConfig{}
+		}
+		out.Segments.Size, out.Segments.Keep = orElse(out.Segments.Size, 128), orElse(out.Segments.Keep, 32)
 	}
 	for i := range out.Models {
 		out.Models[i].fill()

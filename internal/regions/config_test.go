@@ -17,7 +17,7 @@ import (
 const minimal = `{"kind":"onnx","models":[{"file":"m.onnx","feature_map":{"output":"x"}}]}`
 
 func TestPresetsAreValidAndRoundTrip(t *testing.T) {
-	require.Equal(t, []string{"mobilenet-yolox", "patches"}, Presets())
+	require.Equal(t, []string{"mobilenet-yolox", "patches", "segments"}, Presets())
 	for _, name := range Presets() {
 		c, err := Preset(name)
 		require.NoError(t, err, name)

@@ -34,10 +34,27 @@ func Open(cfg *Config, dir string, opts *ort.Options) (Extractor, error) {
 	if cfg == nil {
 		return nil, fmt.Errorf("%w: there is none", ErrConfig)
 	}
-	if cfg.Kind == kindONNX {
+	switch cfg.Kind {
+	case kindONNX:
 		return NewONNX(cfg, dir, opts)
+	case kindSegments:
+		return NewSegments(cfg, dir)
 	}
 	return NewPatches(cfg, dir)
+}
+
+// eachView makes the regions of views side by side.
+func eachView(ctx context.Context, views []view, regions func(view) *region.Set) ([]*region.Set, error) {
+	out := make([]*region.Set, len(views))
+	err := each(ctx, len(views), 0, func(_ context.Context, i int) error {
+		out[i] = regions(views[i])
+		views[i] = view{} // what was made of the picture is no longer needed
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // each calls fn for 0…n−1 on several goroutines and stops at the first error.

@@ -67,23 +67,10 @@ func (x *Patches) Extract(ctx context.Context, pics []*picture.Picture, views ..
 	if err != nil {
 		return nil, err
 	}
-	return x.extract(ctx, all)
+	return eachView(ctx, all, x.regions)
 }
 
-func (x *Patches) extract(ctx context.Context, views []view) ([]*region.Set, error) {
-	out := make([]*region.Set, len(views))
-	err := each(ctx, len(views), 0, func(_ context.Context, i int) error {
-		out[i] = x.one(views[i])
-		views[i] = view{} // what was made of the picture is no longer needed
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (x *Patches) one(v view) *region.Set {
+func (x *Patches) regions(v view) *region.Set {
 	g, dim := x.p.Grid(), x.Dim()
 	set := v.emptySet(dim)
 	set.Boxes = make([]region.Box, 1, 1+g*g)

@@ -131,7 +131,7 @@ func BenchmarkDecode(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			x.one(v[0])
+			x.regions(v[0])
 		}
 	}
 	b.ReportMetric(float64(b.N*len(paths))/b.Elapsed().Seconds(), "photos/s")

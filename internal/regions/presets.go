@@ -12,7 +12,7 @@ import (
 var presetFiles embed.FS
 
 // Presets are the names of the configurations that come with the program: "mobilenet-yolox" (two maps of
-// MobileNetV2 and two of YOLOX-nano as a grid and below the latter's boxes, with COCO's class names as tags) and "patches".
+// MobileNetV2 and two of YOLOX-nano as a grid and below the latter's boxes, with COCO's class names as tags), "patches" and "segments".
 func Presets() []string {
 	entries, err := fs.ReadDir(presetFiles, "presets")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 const (
 	kindPatches, kindONNX              = "patches", "onnx"
+	kindSegments                       = "segments"
 	layoutNCHW, layoutNHWC             = "NCHW", "NHWC"
 	layoutNLC, layoutNC                = "NLC", "NC"
 	boxesNone, boxesROI, boxesCrop     = "none", "roi", "crop"
@@ -62,28 +63,33 @@ func (v *validator) file(key, name string) {
 }
 
 func (c *Config) check(v *validator) {
-	v.oneOf("kind", c.Kind, kindPatches, kindONNX)
+	v.oneOf("kind", c.Kind, kindPatches, kindSegments, kindONNX)
 	if v.err != nil {
 		return // the rest depends on it
 	}
 	if c.Standardise != "" {
 		v.file("standardise", c.Standardise)
 	}
-	if c.Kind == kindPatches {
+	for kind, there := range map[string]bool{kindPatches: c.Patches != nil, kindSegments: c.Segments != nil} {
+		if there && c.Kind != kind {
+			v.fail(kind, "kind %q has none", c.Kind)
+		}
+	}
+	if c.Kind != kindONNX {
 		switch {
+		case len(c.Models) > 0:
+			v.fail("models", "kind %q has none", c.Kind)
+		case c.Regions != nil:
+			v.fail("regions", "kind %q has none", c.Kind)
+		case c.Kind == kindSegments:
+			v.within("segments.size", float64(c.Segments.Size), 32, 512)
+			v.within("segments.keep", float64(c.Segments.Keep), 1, 256)
 		case c.Patches == nil:
 			v.fail("patches", "is missing")
-		case len(c.Models) > 0:
-			v.fail("models", "kind %q has none", kindPatches)
-		case c.Regions != nil:
-			v.fail("regions", "kind %q has none", kindPatches)
 		default:
 			c.Patches.check(v)
 		}
 		return
-	}
-	if c.Patches != nil {
-		v.fail("patches", "kind %q has none", c.Kind)
 	}
 	if len(c.Models) == 0 {
 		v.fail("models", "kind %q needs at least one", kindONNX)

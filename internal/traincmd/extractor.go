@@ -91,28 +91,24 @@ func openExtractor(name string, start *model.Model, data *source.Flags, cfg *con
 			e.tags = append(e.tags, m.Boxes.Names...)
 		}
 	}
-	kind := bundle.Patches
-	if vc.Kind == "onnx" {
-		kind = bundle.ONNX
-	}
 	raw, err := json.Marshal(vc)
 	if err != nil {
 		return nil, err
 	}
-	e.manifest = bundle.Regions{Kind: kind, Config: raw}
+	e.manifest = bundle.Regions{Kind: vc.Kind, Config: raw}
 	e.files = regionFiles(dir, vc.Files())
 	return e, nil
 }
 
 // extractorConfig reads --regions: a JSON file, a bundle's folder, or a preset; "" is the teacher's own or
-// the preset of raw patches.
+// the preset of segments.
 func extractorConfig(name string, start *model.Model) (*regions.Config, string, error) {
 	if name == "" && start != nil && start.Regions.Kind != bundle.Precomputed {
 		vc, err := regions.ParseConfig(start.Regions.Config)
 		return vc, start.Dir, err
 	}
 	if name == "" {
-		name = "patches"
+		name = "segments"
 	}
 	st, err := os.Stat(name)
 	switch {

@@ -43,7 +43,7 @@ it went. Ctrl-C saves first.
 		f.IntVar(&o.epochs, "epochs", 0, "`number` of epochs, in place of the configuration's")
 		f.IntVar(&o.batch, "batch-size", 0, "pairs a `batch`, in place of the configuration's")
 		f.BoolVar(&o.resume, "resume", false, "go on where the run in --out stopped")
-		f.StringVar(&o.regions, "regions", "", "where regions come from: an extractor's .json, a bundle of aladin-train init, or a preset's `name` (default: patches)")
+		f.StringVar(&o.regions, "regions", "", "where regions come from: an extractor's .json, a bundle of aladin-train init, or a preset's `name` (default: segments)")
 		f.StringVar(&o.name, "name", "", "`name` of the model (default: the configuration's)")
 		f.BoolVar(&o.quiet, "quiet", false, "no progress")
 		f.BoolVar(&o.json, "json", false, "the result as JSON on standard output")
