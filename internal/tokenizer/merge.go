@@ -126,6 +126,9 @@ func (b *bpe) merge(tokens []Token, table *mergeTable, waves bool, word int) []T
 			}
 			r := &b.sym[l.next]
 			r.dead = true
+			if l.start == l.end {
+				l.start = r.start // a blank covers nothing
+			}
 			l.id, l.end, l.next = p.id, r.end, r.next
 			if l.next >= 0 {
 				b.sym[l.next].prev = p.at

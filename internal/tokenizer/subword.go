@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -217,38 +218,45 @@ func (s *Subword) Tokenize(text string) []Token {
 		})
 	})
 	if s.recipe.Kind != KindCLIP {
-		s.words(tokens)
+		s.words(text, tokens)
 	}
+	inOrder(tokens)
 	return tokens
+}
+
+// inOrder mends places that would run backwards: one character may become a blank, which lies behind it, and a
+// mark, which covers it.
+func inOrder(tokens []Token) {
+	for i := len(tokens) - 2; i >= 0; i-- {
+		t, next := &tokens[i], tokens[i+1]
+		if t.Start > next.Start {
+			if t.End == t.Start {
+				t.End = next.Start
+			}
+			t.Start = next.Start
+		}
+	}
 }
 
 // words numbers the words of tokens whose parts are more or less than words: one begins with a blank, with a
 // change between letters and other signs, and at every ideograph.
-func (s *Subword) words(tokens []Token) {
+func (s *Subword) words(text string, tokens []Token) {
 	word, part := -1, -1
 	last := rune(-1)
 	for i := range tokens {
 		t := &tokens[i]
-		begins := t.Word != part
+		begins := t.Word != part || strings.HasPrefix(s.pieces[t.ID], string(blank))
 		part = t.Word
-		first, final := rune(-1), rune(-1)
-		for j, r := range s.pieces[t.ID] {
-			if r == blank {
-				begins = begins || j == 0
-				continue
+		if t.Start < t.End {
+			first, _ := utf8.DecodeRuneInString(text[t.Start:t.End])
+			if last >= 0 && t.Start > tokens[i-1].Start && (wordRune(first) != wordRune(last) || isCJK(first) || isCJK(last)) {
+				begins = true
 			}
-			if first < 0 {
-				first = r
-			}
-			final = r
-		}
-		if last >= 0 && first >= 0 && (wordRune(first) != wordRune(last) || isCJK(first)) {
-			begins = true
+			last, _ = utf8.DecodeLastRuneInString(text[t.Start:t.End])
 		}
 		if begins || word < 0 {
 			word++
 		}
-		last = final
 		t.Word = word
 	}
 }

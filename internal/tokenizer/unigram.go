@@ -82,7 +82,7 @@ func (u *unigram) append(tokens []Token, part []char, word int) []Token {
 			if u.fixed != nil && u.fixed[id] {
 				score = float64(j+1-i)*u.best - 0.1
 			}
-			u.reach(&cells[j+1], here+score, i, id)
+			u.reach(&cells[j+1], u.round(here+score), i, id)
 			alone = alone || j+1 == one
 		}
 		if !alone {
@@ -98,7 +98,11 @@ func (u *unigram) append(tokens []Token, part []char, word int) []Token {
 		for k > 0 && starts[k] > c.from {
 			k--
 		}
-		t := Token{int(c.id), part[k].start, part[end-1].end, word}
+		from := k
+		for from < end-1 && part[from].start == part[from].end {
+			from++ // a blank covers nothing
+		}
+		t := Token{int(c.id), part[from].start, part[end-1].end, word}
 		at = c.from
 		switch {
 		case c.id != u.unknown:
@@ -130,6 +134,6 @@ func (u *unigram) round(x float64) float64 {
 // reach takes the way to a place if it is the best yet.
 func (u *unigram) reach(c *cell, score float64, from int, id int32) {
 	if c.from < 0 || score > c.score {
-		*c = cell{u.round(score), int32(from), id}
+		*c = cell{score, int32(from), id}
 	}
 }
