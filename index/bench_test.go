@@ -139,14 +139,7 @@ func BenchmarkSearch1000Photos(b *testing.B) {
 	ix := open(b, photos(b), nil)
 	q := newSynth(51, benchDim, benchDim).caption(12)
 	for b.Loop() {
-		hits, err := ix.Match(ctx, q, index.Query{K: 200})
-		if err == nil {
-			hits, err = ix.Align(ctx, q, hits)
-		}
-		if err == nil {
-			_, err = ix.Explain(ctx, q, hits[:10])
-		}
-		if err != nil {
+		if _, err := ix.Search(ctx, q, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -167,7 +160,7 @@ func BenchmarkMatchLarge(b *testing.B) {
 		for _, batch := range []int{1, 32} {
 			b.Run(fmt.Sprintf("threads=%d/batch=%d", threads, batch), func(b *testing.B) {
 				for b.Loop() {
-					if _, err := ix.MatchBatch(ctx, qs[:batch], index.Query{K: 100, Exact: true}); err != nil {
+					if _, err := ix.SearchBatch(ctx, qs[:batch], &index.SearchOptions{MatchOnly: true, K: 100, Exact: true}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -196,7 +189,7 @@ func BenchmarkMatchBits(b *testing.B) {
 	f.vector(e.Matching)
 	ix := open(b, path, &index.Options{Threads: 1})
 	for b.Loop() {
-		if _, err := ix.Match(ctx, e, index.Query{K: 100}); err != nil {
+		if _, err := ix.Search(ctx, e, &index.SearchOptions{MatchOnly: true, K: 100}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -327,7 +320,7 @@ func BenchmarkCells(b *testing.B) {
 	var exact time.Duration
 	for _, q := range qs {
 		start := time.Now()
-		hits, err := ix.Match(ctx, q, index.Query{K: 100, Exact: true})
+		hits, err := ix.Search(ctx, q, &index.SearchOptions{MatchOnly: true, K: 100, Exact: true})
 		require.NoError(b, err)
 		exact += time.Since(start)
 		set := map[string]bool{}
@@ -341,7 +334,7 @@ func BenchmarkCells(b *testing.B) {
 			found, n := 0, 0
 			for b.Loop() {
 				q := n % len(qs)
-				hits, err := ix.Match(ctx, qs[q], index.Query{K: 100, Probe: probe})
+				hits, err := ix.Search(ctx, qs[q], &index.SearchOptions{MatchOnly: true, K: 100, Probe: probe})
 				if err != nil {
 					b.Fatal(err)
 				}

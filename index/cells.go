@@ -90,11 +90,11 @@ func int8Rows(r *vector.Rows, which []int) vector.Rows {
 // probes says how many cells a query should look into; 0 is an exact scan.
 func (m *matcher) probes(allowed int) int {
 	c := m.sn.store.cells
-	if c == nil || m.query.Exact || m.query.Probe >= c.n || allowed < m.sn.items/exactShare {
+	if c == nil || m.opts.Exact || m.opts.Probe >= c.n || allowed < m.sn.items/exactShare {
 		return 0
 	}
-	if m.query.Probe > 0 {
-		return m.query.Probe
+	if m.opts.Probe > 0 {
+		return m.opts.Probe
 	}
 	return min(max(c.n/autoProbeShare, autoProbeMin), c.n)
 }

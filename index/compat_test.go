@@ -82,11 +82,11 @@ func TestCompat(t *testing.T) {
 			if len(items) == 0 {
 				return
 			}
-			hits, err := ix.Match(ctx, items[3].Encoding, index.Query{K: 5})
+			hits, err := ix.Search(ctx, items[3].Encoding, &index.SearchOptions{MatchOnly: true, K: 5})
 			require.NoError(t, err)
 			require.Equal(t, items[3].ID, hits[0].ID)
 			if c.opts.Regions != index.None {
-				hits, err = ix.Align(ctx, items[3].Encoding, hits)
+				hits, err = ix.Search(ctx, items[3].Encoding, nil)
 				require.NoError(t, err)
 				require.Equal(t, items[3].ID, hits[0].ID)
 			}

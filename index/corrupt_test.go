@@ -105,18 +105,14 @@ func exercise(b []byte) {
 		_, _ = ix.Item(ctx, id)
 		_, _ = ix.Fields(ctx, id)
 	}
-	_, _ = ix.MatchBatch(ctx, queries, index.Query{K: 5})
+	_, _ = ix.SearchBatch(ctx, queries, &index.SearchOptions{MatchOnly: true, K: 5})
 	for _, q := range queries {
-		for _, query := range []index.Query{
+		for _, query := range []index.SearchOptions{
 			{K: 50}, {K: 5, Probe: 1}, {K: 5, Exact: true, Tags: index.Or(index.Tag("t1"), index.Not(index.Tag("even")))},
 			{K: 5, IDs: []string{"0003.jpg", "c1"}}, {K: 5, Kinds: []index.Kind{index.Caption}},
 		} {
-			hits, err := ix.Match(ctx, q, query)
-			if err != nil {
-				continue
-			}
-			_, _ = ix.Align(ctx, q, hits)
-			_, _ = ix.Explain(ctx, q, hits)
+			query.WithFields = true
+			_, _ = ix.Search(ctx, q, &query)
 		}
 	}
 	_, _ = ix.Duplicates(ctx, nil)

@@ -78,7 +78,7 @@ func (d *duplicates) run(ctx context.Context) ([][]string, error) {
 		d.parent[i] = uint32(i)
 	}
 	m := &matcher{sn: d.sn, threads: d.threads,
-		query: Query{K: duplicateNeighbours, Exact: d.opts.Exact, Probe: duplicateProbe}}
+		opts: &SearchOptions{K: duplicateNeighbours, Exact: d.opts.Exact, Probe: duplicateProbe}}
 	batch := make([]*Encoding, 0, duplicateBatch)
 	from := make([]uint32, 0, duplicateBatch)
 	flush := func() error {

@@ -63,18 +63,12 @@ func Example() {
 	defer ix.Close()
 	ctx := context.Background()
 	q := question()
-	hits, err := ix.Match(ctx, q, index.Query{K: 2})
+	hits, err := ix.Search(ctx, q, &index.SearchOptions{K: 2})
 	if err != nil {
 		log.Fatal(err)
 	}
 	for _, h := range hits {
 		fmt.Printf("%s %.2f\n", h.ID, h.Match)
-	}
-	if hits, err = ix.Align(ctx, q, hits); err != nil {
-		log.Fatal(err)
-	}
-	if hits, err = ix.Explain(ctx, q, hits[:1]); err != nil {
-		log.Fatal(err)
 	}
 	for _, w := range hits[0].Words {
 		fmt.Printf("%s: region %d (%s), %.2f\n", w.Word, w.Region, w.Label, w.Similarity)

@@ -42,17 +42,17 @@ func childFault(t *testing.T) {
 		require.NoError(t, b.Finish(context.Background()))
 		ix, err := Open(path, &Options{Threads: 3})
 		require.NoError(t, err)
-		hits, err := ix.Match(ctx, e, Query{K: 300})
+		hits, err := ix.Search(ctx, e, &SearchOptions{MatchOnly: true, K: 300})
 		require.NoError(t, err)
 		sn, err := ix.acquire()
 		require.NoError(t, err)
 		require.NoError(t, os.Truncate(path, format.DataStart))
-		m := &matcher{sn: sn, query: Query{K: 10}, threads: 3}
+		m := &matcher{sn: sn, opts: &SearchOptions{K: 10}, threads: 3}
 		for what, call := range map[string]func() error{
 			"match": func() error { _, err := m.run(ctx, []*Encoding{e}); return err },
 			"batch": func() error { _, err := m.run(ctx, []*Encoding{e, e, e}); return err },
 			"tags": func() error {
-				m := &matcher{sn: sn, query: Query{K: 10, Tags: Tag("tag")}, threads: 3}
+				m := &matcher{sn: sn, opts: &SearchOptions{K: 10, Tags: Tag("tag")}, threads: 3}
 				_, err := m.run(ctx, []*Encoding{e})
 				return err
 			},
@@ -70,7 +70,7 @@ func childFault(t *testing.T) {
 			require.ErrorIs(t, guard(path, call), ErrCorrupt, "%v %s", codec, what)
 		}
 		sn.release()
-		_, err = ix.Match(ctx, e, Query{})
+		_, err = ix.Search(ctx, e, &SearchOptions{MatchOnly: true})
 		require.ErrorIs(t, err, ErrCorrupt)
 		require.ErrorContains(t, err, "shrank")
 		require.NoError(t, ix.Close())

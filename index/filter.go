@@ -252,17 +252,17 @@ func (p *filterParser) not() (*Filter, error) {
 	return nil, p.fail("expected a tag")
 }
 
-// allowed returns the rows of a segment that a query may return, nil meaning all,
+// allowed returns the rows of a segment that a search may return, nil meaning all,
 // and their number.
-func (q *Query) allowed(s *segment) ([]uint64, int, error) {
-	if q.Tags == nil && q.IDs == nil && q.Exclude == nil && q.Kinds == nil {
+func (o *SearchOptions) allowed(s *segment) ([]uint64, int, error) {
+	if o.Tags == nil && o.IDs == nil && o.Exclude == nil && o.Kinds == nil {
 		return s.live, s.liveCount(), nil
 	}
 	rows := roaring.New()
-	if q.IDs == nil {
+	if o.IDs == nil {
 		rows.AddRange(0, uint64(s.n))
 	}
-	for _, id := range q.IDs {
+	for _, id := range o.IDs {
 		row, ok, err := s.find(id)
 		if err != nil {
 			return nil, 0, err
@@ -271,7 +271,7 @@ func (q *Query) allowed(s *segment) ([]uint64, int, error) {
 			rows.Add(row)
 		}
 	}
-	for _, id := range q.Exclude {
+	for _, id := range o.Exclude {
 		row, ok, err := s.find(id)
 		if err != nil {
 			return nil, 0, err
@@ -280,8 +280,8 @@ func (q *Query) allowed(s *segment) ([]uint64, int, error) {
 			rows.Remove(row)
 		}
 	}
-	if q.Tags != nil && !rows.IsEmpty() {
-		tagged, err := q.Tags.rows(s)
+	if o.Tags != nil && !rows.IsEmpty() {
+		tagged, err := o.Tags.rows(s)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -296,7 +296,7 @@ func (q *Query) allowed(s *segment) ([]uint64, int, error) {
 			break
 		}
 		for _, row := range buf[:got] {
-			if s.isLive(row) && (q.Kinds == nil || slices.Contains(q.Kinds, s.kind(int(row)))) {
+			if s.isLive(row) && (o.Kinds == nil || slices.Contains(o.Kinds, s.kind(int(row)))) {
 				set[row/64] |= 1 << (row % 64)
 				n++
 			}

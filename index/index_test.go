@@ -97,7 +97,7 @@ func TestEndToEnd(t *testing.T) {
 				require.NoError(t, ix.Verify(ctx, nil))
 
 				q := s.caption(6)
-				hits, err := ix.Match(ctx, q, index.Query{K: 10})
+				hits, err := ix.Search(ctx, q, &index.SearchOptions{MatchOnly: true, K: 10})
 				require.NoError(t, err)
 				want := exact(q, items, 10)
 				require.Len(t, hits, 10)
@@ -109,8 +109,9 @@ func TestEndToEnd(t *testing.T) {
 					require.InDelta(t, want[i].Match, hits[i].Match, tolerance)
 				}
 				if regions == index.None {
-					_, err := ix.Align(ctx, q, hits)
-					require.ErrorIs(t, err, index.ErrNoTokens)
+					got, err := ix.Search(ctx, q, nil)
+					require.NoError(t, err)
+					require.Equal(t, hits, got, "without tokens, the vectors alone rank")
 					return
 				}
 				tolerance = map[index.Codec]float64{index.F16: 5e-3, index.Int8: 0.05, index.FourBit: 0.3, index.TwoBit: 1}[regions]
@@ -118,9 +119,7 @@ func TestEndToEnd(t *testing.T) {
 				for _, it := range items {
 					byID[it.ID] = it.Encoding
 				}
-				hits, err = ix.Align(ctx, q, hits)
-				require.NoError(t, err)
-				hits, err = ix.Explain(ctx, q, hits)
+				hits, err = ix.Search(ctx, q, nil)
 				require.NoError(t, err)
 				for i, h := range hits {
 					require.InDelta(t, aligned(q, byID[h.ID], 64), h.Align, tolerance)

@@ -11,48 +11,6 @@ import (
 	"github.com/aladin-go/aladin/internal/vector"
 )
 
-// Match finds the K items whose matching vectors have the largest inner product
-// with the query's, best first, ties by id. The result does not depend on the
-// number of threads or the CPU.
-func (ix *Index) Match(ctx context.Context, q *Encoding, query Query) ([]Hit, error) {
-	hits, err := ix.MatchBatch(ctx, []*Encoding{q}, query)
-	if err != nil {
-		return nil, err
-	}
-	return hits[0], nil
-}
-
-// MatchBatch is Match for several queries, which share one pass over the file.
-func (ix *Index) MatchBatch(ctx context.Context, qs []*Encoding, query Query) ([][]Hit, error) {
-	if query.K < 0 || query.Probe < 0 {
-		return nil, fmt.Errorf("%w query: K %d, probe %d", ErrInvalid, query.K, query.Probe)
-	}
-	if query.K == 0 {
-		query.K = DefaultK
-	}
-	var hits [][]Hit
-	err := ix.view(func(sn *snapshot) error {
-		for _, q := range qs {
-			if err := sn.accepts(q); err != nil {
-				return err
-			}
-		}
-		m := &matcher{sn: sn, query: query, threads: ix.opts.Threads}
-		found, err := m.run(ctx, qs)
-		if err != nil {
-			return err
-		}
-		hits = make([][]Hit, len(qs))
-		for i := range found {
-			if hits[i], err = sn.hits(found[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return hits, err
-}
-
 // accepts says whether an encoding can be a query.
 func (sn *snapshot) accepts(q *Encoding) error {
 	if q == nil {
@@ -79,7 +37,7 @@ func (sn *snapshot) hits(fs []found) ([]Hit, error) {
 		if err != nil {
 			return nil, err
 		}
-		hits[i] = Hit{ID: string(id), Kind: s.kind(f.row), Match: f.score, MatchRank: i + 1, at: location{sn.serial, f.seg, f.row}}
+		hits[i] = Hit{ID: string(id), Kind: s.kind(f.row), Match: f.score, MatchRank: i + 1, at: location{f.seg, f.row}}
 	}
 	return hits, nil
 }
@@ -95,10 +53,11 @@ func (sn *snapshot) best(fs []found, k int) []found {
 	return fs[:min(k, len(fs))]
 }
 
-// matcher is one call of MatchBatch.
+// matcher recalls items by their matching vectors: the K with the largest inner product
+// for each query, best first, ties by id. The result does not depend on the number of threads or the CPU.
 type matcher struct {
 	sn      *snapshot
-	query   Query
+	opts    *SearchOptions
 	threads int
 }
 
@@ -135,7 +94,7 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := min(m.query.K, allowed)
+	k := min(m.opts.K, allowed)
 	coarse := k
 	if st.rescores() {
 		coarse = min(max(bitsCandidates*k, bitsMinCandidates), allowed)
@@ -222,7 +181,7 @@ func (m *matcher) rescore(q *Encoding, fs []found, k int) ([]found, error) {
 // how many pass.
 func (m *matcher) pieces() (out []piece, allowed int, err error) {
 	for i, s := range m.sn.segments {
-		filter, n, err := m.query.allowed(s)
+		filter, n, err := m.opts.allowed(s)
 		if err != nil {
 			return nil, 0, err
 		}

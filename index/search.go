@@ -90,6 +90,9 @@ type Hit struct {
 	at location
 }
 
+// location is where an item is in a snapshot.
+type location struct{ seg, row int }
+
 // WordMatch is a word and the region it matches best.
 type WordMatch struct {
 	Word       string
@@ -189,10 +192,9 @@ func (s *search) run(ctx context.Context, qs []*Encoding) ([][]Hit, error) {
 			k = s.opts.Candidates
 		}
 	}
-	o := &s.opts
-	m := &matcher{sn: s.sn, threads: s.threads,
-		query: Query{K: k, Tags: o.Tags, IDs: o.IDs, Exclude: o.Exclude, Kinds: o.Kinds, Exact: o.Exact, Probe: o.Probe}}
-	recalled, err := m.run(ctx, qs)
+	recall := s.opts
+	recall.K = k
+	recalled, err := (&matcher{sn: s.sn, opts: &recall, threads: s.threads}).run(ctx, qs)
 	if err != nil {
 		return nil, err
 	}

@@ -33,19 +33,19 @@ func TestFilters(t *testing.T) {
 	q := s.caption(4)
 	has := func(it index.Item, tag string) bool { return slices.Contains(it.Tags, tag) }
 	for _, c := range []struct {
-		query index.Query
+		query index.SearchOptions
 		pass  func(index.Item) bool
 	}{
-		{index.Query{Tags: index.Tag("t1")}, func(it index.Item) bool { return has(it, "t1") }},
-		{index.Query{Tags: index.AllTags("t1", "even")}, func(it index.Item) bool { return has(it, "t1") && has(it, "even") }},
-		{index.Query{Tags: index.Or(index.Tag("t1"), index.Tag("t2"))}, func(it index.Item) bool { return has(it, "t1") || has(it, "t2") }},
-		{index.Query{Tags: index.Not(index.Tag("even"))}, func(it index.Item) bool { return !has(it, "even") }},
-		{index.Query{Tags: index.And(index.Not(index.Tag("even")), index.Not(index.Tag("t0")))}, func(it index.Item) bool { return !has(it, "even") && !has(it, "t0") }},
-		{index.Query{Tags: index.Tag("no such tag")}, func(index.Item) bool { return false }},
-		{index.Query{Kinds: []index.Kind{index.Caption}}, func(it index.Item) bool { return it.Encoding.Kind == index.Caption }},
-		{index.Query{IDs: []string{items[5].ID, items[9].ID, "unknown"}}, func(it index.Item) bool { return it.ID == items[5].ID || it.ID == items[9].ID }},
-		{index.Query{IDs: []string{}}, func(it index.Item) bool { return false }},
-		{index.Query{Exclude: []string{items[5].ID}, Tags: index.Tag("even")}, func(it index.Item) bool { return it.ID != items[5].ID && has(it, "even") }},
+		{index.SearchOptions{Tags: index.Tag("t1")}, func(it index.Item) bool { return has(it, "t1") }},
+		{index.SearchOptions{Tags: index.AllTags("t1", "even")}, func(it index.Item) bool { return has(it, "t1") && has(it, "even") }},
+		{index.SearchOptions{Tags: index.Or(index.Tag("t1"), index.Tag("t2"))}, func(it index.Item) bool { return has(it, "t1") || has(it, "t2") }},
+		{index.SearchOptions{Tags: index.Not(index.Tag("even"))}, func(it index.Item) bool { return !has(it, "even") }},
+		{index.SearchOptions{Tags: index.And(index.Not(index.Tag("even")), index.Not(index.Tag("t0")))}, func(it index.Item) bool { return !has(it, "even") && !has(it, "t0") }},
+		{index.SearchOptions{Tags: index.Tag("no such tag")}, func(index.Item) bool { return false }},
+		{index.SearchOptions{Kinds: []index.Kind{index.Caption}}, func(it index.Item) bool { return it.Encoding.Kind == index.Caption }},
+		{index.SearchOptions{IDs: []string{items[5].ID, items[9].ID, "unknown"}}, func(it index.Item) bool { return it.ID == items[5].ID || it.ID == items[9].ID }},
+		{index.SearchOptions{IDs: []string{}}, func(it index.Item) bool { return false }},
+		{index.SearchOptions{Exclude: []string{items[5].ID}, Tags: index.Tag("even")}, func(it index.Item) bool { return it.ID != items[5].ID && has(it, "even") }},
 	} {
 		var pass []index.Item
 		for _, it := range items {
@@ -54,11 +54,12 @@ func TestFilters(t *testing.T) {
 			}
 		}
 		c.query.K = 1000
-		hits, err := ix.Match(ctx, q, c.query)
+		c.query.MatchOnly = true
+		hits, err := ix.Search(ctx, q, &c.query)
 		require.NoError(t, err)
 		require.Len(t, hits, len(pass), "%v", c.query)
 		c.query.K = 7
-		few, err := ix.Match(ctx, q, c.query)
+		few, err := ix.Search(ctx, q, &c.query)
 		require.NoError(t, err)
 		require.Equal(t, ids(hits[:min(7, len(hits))]), ids(few))
 		for _, h := range hits {
@@ -125,13 +126,13 @@ func TestSameResults(t *testing.T) {
 			path := build(t, &index.BuildOptions{Match: codec, SegmentBytes: segment, QueryMean: make([]float32, 64)}, items)
 			for _, threads := range []int{1, 2, 7} {
 				ix := open(t, path, &index.Options{Threads: threads})
-				got, err := ix.MatchBatch(ctx, queries, index.Query{K: 25})
+				got, err := ix.SearchBatch(ctx, queries, &index.SearchOptions{K: 25, Candidates: 60})
 				require.NoError(t, err)
 				for i, q := range queries {
-					one, err := ix.Match(ctx, q, index.Query{K: 25})
+					one, err := ix.Search(ctx, q, &index.SearchOptions{K: 25, Candidates: 60})
 					require.NoError(t, err)
-					require.Equal(t, ids(one), ids(got[i]))
-					got[i], err = ix.Align(ctx, q, got[i])
+					require.Equal(t, one, got[i])
+					one, err = ix.Search(ctx, q, &index.SearchOptions{MatchOnly: true, K: 25})
 					require.NoError(t, err)
 					for j := range got[i][1:] {
 						if a, b := one[j], one[j+1]; a.Match == b.Match {
@@ -241,11 +242,7 @@ func TestImageQueryOnCaptions(t *testing.T) {
 	}
 	ix := open(t, build(t, nil, items), nil)
 	q := s.image(6)
-	hits, err := ix.Match(ctx, q, index.Query{K: 40})
-	require.NoError(t, err)
-	hits, err = ix.Align(ctx, q, hits)
-	require.NoError(t, err)
-	hits, err = ix.Explain(ctx, q, hits)
+	hits, err := ix.Search(ctx, q, &index.SearchOptions{K: 40})
 	require.NoError(t, err)
 	for _, h := range hits {
 		i := slices.IndexFunc(items, func(it index.Item) bool { return it.ID == h.ID })
@@ -266,17 +263,13 @@ func TestNegativeWeights(t *testing.T) {
 	ix := open(t, build(t, &index.BuildOptions{Regions: index.F16}, items), nil)
 	q := s.caption(6)
 	q.Weights = []float32{1, -0.5, 0, 2, -1, 1}
-	hits, err := ix.Match(ctx, q, index.Query{K: 30})
+	hits, err := ix.Search(ctx, q, &index.SearchOptions{K: 30})
 	require.NoError(t, err)
-	hits, err = ix.Align(ctx, q, hits)
-	require.NoError(t, err)
-	explained, err := ix.Explain(ctx, q, hits)
-	require.NoError(t, err)
-	for i, h := range hits {
+	for _, h := range hits {
 		j := slices.IndexFunc(items, func(it index.Item) bool { return it.ID == h.ID })
 		require.InDelta(t, aligned(q, items[j].Encoding, 64), h.Align, 0.01)
 		var sum float32
-		for _, w := range explained[i].Words {
+		for _, w := range h.Words {
 			sum += w.Weight * w.Similarity
 		}
 		require.InDelta(t, h.Align, sum, 1e-4)
@@ -291,9 +284,7 @@ func TestWordPieces(t *testing.T) {
 	q := s.caption(4)
 	q.Weights = nil
 	q.Words[2] = q.Words[1]
-	hits, err := ix.Match(ctx, q, index.Query{K: 1})
-	require.NoError(t, err)
-	hits, err = ix.Explain(ctx, q, hits)
+	hits, err := ix.Search(ctx, q, &index.SearchOptions{K: 1})
 	require.NoError(t, err)
 	require.Len(t, hits[0].Words, 3)
 	require.EqualValues(t, 2, hits[0].Words[1].Weight)
@@ -341,13 +332,6 @@ func TestDuplicates(t *testing.T) {
 	}
 }
 
-func TestRelevance(t *testing.T) {
-	hits := []index.Hit{{ID: "a", Coverage: 0.8}, {ID: "b", Coverage: 0.3}, {ID: "c", Coverage: 0.5}}
-	require.Equal(t, []string{"a", "c"}, ids(index.Relevance{Share: 0.6}.Cut(hits)))
-	require.Equal(t, []string{"a"}, ids(index.Relevance{Min: 0.6}.Cut(hits)))
-	require.Len(t, index.Relevance{}.Cut(hits), 3)
-}
-
 // Readers search while a writer adds, deletes and compacts, and each sees whole
 // commits only.
 func TestConcurrentUse(t *testing.T) {
@@ -374,15 +358,14 @@ func TestConcurrentUse(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				hits, err := ix.Match(ctx, q, index.Query{K: 1000})
+				hits, err := ix.Search(ctx, q, &index.SearchOptions{K: 1000, WithFields: true})
 				if err != nil || len(hits)%20 != 0 {
 					t.Errorf("%d hits, %v", len(hits), err)
 				}
-				if hits, err = ix.Align(ctx, q, hits); err != nil {
-					t.Error(err)
-				}
-				if _, err = ix.Explain(ctx, q, hits[:min(3, len(hits))]); err != nil && !isGone(err) {
-					t.Error(err)
+				for _, h := range hits {
+					if len(h.Words) == 0 || h.Fields == nil {
+						t.Errorf("%s is not explained", h.ID)
+					}
 				}
 			}
 		})
@@ -404,7 +387,7 @@ func TestConcurrentUse(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	require.NoError(t, ix.Close())
-	_, err = ix.Match(ctx, q, index.Query{})
+	_, err = ix.Search(ctx, q, &index.SearchOptions{MatchOnly: true})
 	require.ErrorIs(t, err, index.ErrClosed)
 	require.NoError(t, ix.Close())
 }
@@ -414,7 +397,7 @@ func TestCancel(t *testing.T) {
 	ix := open(t, build(t, nil, images(s, 30)), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := ix.Match(ctx, s.caption(3), index.Query{})
+	_, err := ix.Search(ctx, s.caption(3), &index.SearchOptions{MatchOnly: true})
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, ix.Verify(ctx, nil), context.Canceled)
 }
@@ -428,10 +411,10 @@ func TestInvalidInput(t *testing.T) {
 	short := s.caption(3)
 	short.Matching = short.Matching[:60]
 	for name, q := range map[string]*index.Encoding{"nil": nil, "nan": nan, "short": short} {
-		_, err := ix.Match(context.Background(), q, index.Query{})
+		_, err := ix.Search(context.Background(), q, &index.SearchOptions{MatchOnly: true})
 		require.ErrorIs(t, err, index.ErrInvalid, name)
 	}
-	_, err := ix.Match(context.Background(), s.caption(1), index.Query{K: -1})
+	_, err := ix.Search(context.Background(), s.caption(1), &index.SearchOptions{MatchOnly: true, K: -1})
 	require.ErrorIs(t, err, index.ErrInvalid)
 
 	w := openWriter(t, path, nil)
@@ -454,7 +437,7 @@ func TestInvalidInput(t *testing.T) {
 	require.NoError(t, w.Commit(context.Background()))
 	_, err = ix.Refresh(context.Background())
 	require.NoError(t, err)
-	hits, err := ix.Match(context.Background(), s.caption(2), index.Query{Tags: index.Tag("犬")})
+	hits, err := ix.Search(context.Background(), s.caption(2), &index.SearchOptions{MatchOnly: true, Tags: index.Tag("犬")})
 	require.NoError(t, err)
 	require.Equal(t, []string{"🐕 犬.jpg"}, ids(hits))
 }
@@ -464,11 +447,9 @@ func TestEmptyIndex(t *testing.T) {
 	path := build(t, nil, nil)
 	ix := open(t, path, nil)
 	s := newSynth(16, 64, 64)
-	hits, err := ix.Match(ctx, s.caption(3), index.Query{})
+	hits, err := ix.Search(ctx, s.caption(3), &index.SearchOptions{MatchOnly: true})
 	require.NoError(t, err)
 	require.Empty(t, hits)
-	_, err = ix.Align(ctx, s.caption(3), nil)
-	require.NoError(t, err)
 	w := openWriter(t, path, nil)
 	require.NoError(t, w.Add(context.Background(), images(s, 1)[0]))
 	require.NoError(t, w.Commit(context.Background()))

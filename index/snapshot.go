@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/internal/container"
@@ -14,7 +13,6 @@ import (
 // snapshot is one commit of a file, mapped. It counts its users and is unmapped
 // when the last one is done.
 type snapshot struct {
-	serial   uint64 // unique in the process
 	r        *container.Reader
 	store    *store
 	segments []*segment
@@ -27,15 +25,13 @@ type snapshot struct {
 	err    error         // of unmapping
 }
 
-var snapshots atomic.Uint64
-
 // openSnapshot opens the current commit with one user.
 func openSnapshot(fs format.FS, path string, cacheBytes int64) (*snapshot, error) {
 	r, err := container.Open(fs, path)
 	if err != nil {
 		return nil, err
 	}
-	sn := &snapshot{serial: snapshots.Add(1), r: r, users: 1, closed: make(chan struct{}), cache: newBlockCache(cacheBytes)}
+	sn := &snapshot{r: r, users: 1, closed: make(chan struct{}), cache: newBlockCache(cacheBytes)}
 	err = guard(path, sn.open)
 	if err != nil {
 		sn.release()
@@ -91,7 +87,7 @@ func (sn *snapshot) find(id string) (location, error) {
 			return location{}, err
 		}
 		if ok && sn.segments[i].isLive(row) {
-			return location{sn.serial, i, int(row)}, nil
+			return location{i, int(row)}, nil
 		}
 	}
 	return location{}, fmt.Errorf("%q in %s: %w", id, sn.r.Name(), ErrNotFound)

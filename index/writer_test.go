@@ -91,7 +91,7 @@ func TestWriterLife(t *testing.T) {
 				sameItems(t, ix, want)
 				require.NoError(t, ix.Verify(ctx, nil))
 
-				before, err := ix.Match(ctx, items[0].Encoding, index.Query{K: 30})
+				before, err := ix.Search(ctx, items[0].Encoding, &index.SearchOptions{MatchOnly: true, K: 30})
 				require.NoError(t, err)
 				require.NoError(t, w.Compact(ctx, &index.CompactOptions{Cells: 4}))
 				require.Len(t, func() []container.Segment {
@@ -103,14 +103,14 @@ func TestWriterLife(t *testing.T) {
 				require.NoError(t, err)
 				sameItems(t, ix, want)
 				require.NoError(t, ix.Verify(ctx, nil))
-				after, err := ix.Match(ctx, items[0].Encoding, index.Query{K: 30, Exact: true})
+				after, err := ix.Search(ctx, items[0].Encoding, &index.SearchOptions{MatchOnly: true, K: 30, Exact: true})
 				require.NoError(t, err)
 				require.Len(t, after, len(before))
 				for i := range after {
 					require.Equal(t, before[i].ID, after[i].ID)
 					require.Equal(t, before[i].Match, after[i].Match)
 				}
-				some, err := ix.Match(ctx, items[0].Encoding, index.Query{K: 1, Probe: 1})
+				some, err := ix.Search(ctx, items[0].Encoding, &index.SearchOptions{MatchOnly: true, K: 1, Probe: 1})
 				require.NoError(t, err)
 				require.Equal(t, before[0].ID, some[0].ID)
 
@@ -178,7 +178,7 @@ func TestNoRescore(t *testing.T) {
 		require.Equal(t, 300, ix.Len())
 		require.NoError(t, ix.Verify(ctx, nil))
 		for _, it := range []index.Item{items[5], items[295]} {
-			hits, err := ix.Match(ctx, it.Encoding, index.Query{K: 10})
+			hits, err := ix.Search(ctx, it.Encoding, &index.SearchOptions{MatchOnly: true, K: 10})
 			require.NoError(t, err)
 			require.Equal(t, it.ID, hits[0].ID)
 			require.InDelta(t, 1, hits[0].Match, 0.01)
@@ -187,7 +187,7 @@ func TestNoRescore(t *testing.T) {
 			}
 			got, err := ix.Item(ctx, it.ID)
 			require.NoError(t, err)
-			hits, err = ix.Match(ctx, got.Encoding, index.Query{K: 1})
+			hits, err = ix.Search(ctx, got.Encoding, &index.SearchOptions{MatchOnly: true, K: 1})
 			require.NoError(t, err)
 			require.Equal(t, it.ID, hits[0].ID)
 		}
@@ -247,7 +247,7 @@ func TestModelMismatch(t *testing.T) {
 	path := build(t, nil, images(s, 5))
 	q := s.caption(3)
 	q.Model = "model-b"
-	_, err := open(t, path, nil).Match(context.Background(), q, index.Query{})
+	_, err := open(t, path, nil).Search(context.Background(), q, &index.SearchOptions{MatchOnly: true})
 	require.ErrorIs(t, err, index.ErrModelMismatch)
 	require.ErrorContains(t, err, `"model-a"`)
 	require.ErrorContains(t, err, `"model-b"`)
