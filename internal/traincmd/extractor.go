@@ -56,7 +56,7 @@ func (e *extractor) close() {
 	}
 }
 
-// openExtractor finds the extractor: what --regions names, else the teacher's, else raw patches.
+// openExtractor finds the extractor: what --regions names, else the teacher's, else segments.
 func openExtractor(name string, start *model.Model, data *source.Flags, cfg *config.Config, threads int, device string) (*extractor, error) {
 	if data.Features != "" {
 		if name != "" {
