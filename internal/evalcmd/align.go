@@ -10,6 +10,7 @@ import (
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/vector"
 )
@@ -233,8 +234,8 @@ func fingerprint(precision string, sides ...*tokens) [32]byte {
 			number(s)
 		}
 		for k := range t.items() {
-			h.Write(floatBytes(t.rows(k)))
-			h.Write(floatBytes(t.weightsOf(k)))
+			h.Write(elem.Bytes(t.rows(k)))
+			h.Write(elem.Bytes(t.weightsOf(k)))
 		}
 	}
 	return [32]byte(h.Sum(nil))

@@ -52,12 +52,7 @@ func readDump(path string) (*data, error) {
 		return nil, fmt.Errorf("%w: %w (not an .npz archive, or cut short)", errData, err)
 	}
 	defer z.Close()
-	texts, err := openTexts(path)
-	if err != nil {
-		return nil, err
-	}
-	defer texts.Close()
-	r := &dumpReader{path, z, texts}
+	r := &dumpReader{z}
 	d, err := r.data()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -66,13 +61,7 @@ func readDump(path string) (*data, error) {
 	return d, nil
 }
 
-type dumpReader struct {
-	path  string
-	z     *npy.Archive
-	texts *zip.ReadCloser
-}
-
-func openTexts(path string) (*zip.ReadCloser, error) { return zip.OpenReader(path) }
+type dumpReader struct{ z *npy.Archive }
 
 func (r *dumpReader) data() (*data, error) {
 	d := &data{}
@@ -134,50 +123,60 @@ func (r *dumpReader) data() (*data, error) {
 	return d, d.validate()
 }
 
-func (r *dumpReader) text(name string) ([]string, error) {
-	for _, f := range r.texts.File {
-		if f.Name != name+".npy" {
-			continue
-		}
-		e, err := f.Open()
-		if err != nil {
-			return nil, fmt.Errorf("%w: array %q: %w", errData, name, err)
-		}
-		defer e.Close()
-		out, err := readTexts(bufio.NewReader(e))
-		if err != nil {
-			return nil, fmt.Errorf("array %q: %w", name, err)
-		}
-		return out, nil
+// array reads an array of some dimensions.
+func (r *dumpReader) array(name string, dims int) (*npy.Array, error) {
+	a, err := r.z.Read(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w (there are %s)", errData, err, strings.Join(r.z.Names(), ", "))
 	}
-	return nil, fmt.Errorf("%w: no array %q (there are %s)", errData, name, strings.Join(r.z.Names(), ", "))
+	if len(a.Shape) != dims {
+		return nil, fmt.Errorf("%w: array %q has shape %v, want %d dimensions", errData, name, a.Shape, dims)
+	}
+	return a, nil
 }
 
-func (r *dumpReader) ids(name string) ([]string, error) {
-	out, err := r.text(name)
-	if !errors.Is(err, errNotText) {
-		return out, err
-	}
-	numbers, err := r.integers(name)
+func (r *dumpReader) text(name string) ([]string, error) {
+	a, err := r.array(name, 1)
 	if err != nil {
 		return nil, err
 	}
+	texts, ok := a.Data.([]string)
+	if !ok {
+		return nil, fmt.Errorf("%w: array %q is no text", errData, name)
+	}
+	return texts, nil
+}
+
+// ids are texts or integers.
+func (r *dumpReader) ids(name string) ([]string, error) {
+	a, err := r.array(name, 1)
+	if err != nil {
+		return nil, err
+	}
+	if texts, ok := a.Data.([]string); ok {
+		return texts, nil
+	}
+	numbers, err := a.Int64s()
+	if err != nil {
+		return nil, fmt.Errorf("%w: array %q: %w", errData, name, err)
+	}
+	var out []string
 	for _, v := range numbers {
 		out = append(out, strconv.FormatInt(v, 10))
 	}
 	return out, nil
 }
 
-func (r *dumpReader) integers(name string) ([]int64, error) {
-	a, err := r.z.Read(name)
+func (r *dumpReader) integers(name string, dims int) (*npy.Array, []int64, error) {
+	a, err := r.array(name, dims)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errData, err)
+		return nil, nil, err
 	}
 	v, err := a.Int64s()
-	if err != nil || len(a.Shape) != 1 {
-		return nil, fmt.Errorf("%w: array %q: want one row of integers, found shape %v (%v)", errData, name, a.Shape, err)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: array %q: %w", errData, name, err)
 	}
-	return v, nil
+	return a, v, nil
 }
 
 // owners finds the image of every caption.
@@ -185,7 +184,7 @@ func (r *dumpReader) owners(d *data) ([]int, error) {
 	n, m := len(d.images), len(d.captions)
 	owner := make([]int, m)
 	if r.z.Has("caption_image") {
-		v, err := r.integers("caption_image")
+		_, v, err := r.integers("caption_image", 1)
 		if err != nil {
 			return nil, err
 		}
@@ -222,12 +221,9 @@ func (r *dumpReader) owners(d *data) ([]int, error) {
 }
 
 func (r *dumpReader) floats(name string, dims int) ([]int, []float32, error) {
-	a, err := r.z.Read(name)
+	a, err := r.array(name, dims)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errData, err)
-	}
-	if len(a.Shape) != dims {
-		return nil, nil, fmt.Errorf("%w: array %q has shape %v, want %d dimensions", errData, name, a.Shape, dims)
+		return nil, nil, err
 	}
 	v, err := a.Float32s()
 	if err != nil {
@@ -286,7 +282,7 @@ func (r *dumpReader) tokens(side string, ids []string) (*tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	counts, err := r.integers(side + "_counts")
+	_, counts, err := r.integers(side+"_counts", 1)
 	if err != nil {
 		return nil, err
 	}
@@ -331,13 +327,12 @@ func (r *dumpReader) explanations(d *data) error {
 	if d.captionTokens == nil || d.texts == nil || !r.z.Has("caption_spans") {
 		return nil
 	}
-	a, err := r.z.Read("caption_spans")
+	a, v, err := r.integers("caption_spans", 2)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errData, err)
+		return err
 	}
-	v, err := a.Int64s()
-	if total := len(d.captionTokens.data) / d.captionTokens.dim; err != nil || len(a.Shape) != 2 || a.Shape[0] != total || a.Shape[1] != 2 {
-		return fmt.Errorf("%w: caption_spans has shape %v, want [%d 2] integers (%v)", errData, a.Shape, total, err)
+	if total := len(d.captionTokens.data) / d.captionTokens.dim; a.Shape[0] != total || a.Shape[1] != 2 {
+		return fmt.Errorf("%w: caption_spans has shape %v, want [%d 2]", errData, a.Shape, total)
 	}
 	spans := make([][]word, len(d.captions))
 	for c, text := range d.texts {
@@ -414,9 +409,7 @@ func (w *dumpWriter) entry(name string, write func(io.Writer) error) {
 	}
 }
 
-func (w *dumpWriter) text(name string, v []string) {
-	w.entry(name, func(e io.Writer) error { return writeTexts(e, v) })
-}
+func (w *dumpWriter) text(name string, v []string) { w.array(name, v, len(v)) }
 
 func (w *dumpWriter) array(name string, v any, shape ...int) {
 	w.entry(name, func(e io.Writer) error { return npy.Write(e, &npy.Array{Shape: shape, Data: v}) })
@@ -460,18 +453,6 @@ func (w *dumpWriter) explanations(d *data) {
 func (w *dumpWriter) scores(name string, s eval.Scores) {
 	w.entry(name, func(e io.Writer) error {
 		n, m := s.Dims()
-		if err := writeFloatHeader(e, n, m); err != nil {
-			return err
-		}
-		row := make([]float32, m)
-		for i := range n {
-			if err := s.Rows([]int{i}, row); err != nil {
-				return err
-			}
-			if _, err := e.Write(floatBytes(row)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return npy.WriteMatrix(e, n, m, func(i int, row []float32) error { return s.Rows([]int{i}, row) })
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/npy"
 	"github.com/aladin-go/aladin/internal/picture"
@@ -316,6 +317,12 @@ func pictureKey(src *source.Source, i int, enc *index.Encoding) (string, error) 
 		return vectorKey(set.Features), nil
 	}
 	return vectorKey(enc.Matching), nil
+}
+
+// vectorKey is a digest of a vector's values, bit by bit.
+func vectorKey(v []float32) string {
+	sum := sha256.Sum256(elem.Bytes(v))
+	return string(sum[:])
 }
 
 // indexed reads the images' encodings from an index. Items that the source does not have are

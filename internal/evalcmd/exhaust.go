@@ -11,10 +11,12 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/eval"
 )
 
@@ -224,7 +226,7 @@ func (s *stateFile) missing() ([]int, error) {
 }
 
 func (s *stateFile) put(image int, row []float32) error {
-	b := floatBytes(row)
+	b := slices.Clone(elem.Bytes(row))
 	b = binary.LittleEndian.AppendUint32(b, checksum(image, b))
 	_, err := s.file.WriteAt(b, stateHeader+int64(image)*s.rowBytes())
 	return err

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
 
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/npy"
 )
@@ -38,42 +38,27 @@ func (s *settings) readTruths(d *data) (t *truths, err error) {
 // readRelevance reads a captions × images matrix: an .npy file, or bare float32 values, which is what
 // the files of TERN and ALADIN are in spite of their name (numpy memory maps have no header).
 func readRelevance(path string, images, captions int) (eval.Relevance, error) {
-	f, err := os.Open(path)
+	st, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	head := make([]byte, len(npyMagic))
-	if _, err := io.ReadFull(f, head); err != nil {
-		return nil, fmt.Errorf("%w: %s: too short for a relevance matrix", errData, path)
-	}
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	var shape []int
+	shape := []int{captions, images}
 	var values []float32
+	a, err := npy.ReadFile(path)
 	switch {
-	case string(head) == npyMagic:
-		a, err := npy.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errData, err)
-		}
+	case err == nil:
+		shape = a.Shape
 		if values, err = a.Float32s(); err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", errData, path, err)
 		}
-		shape = a.Shape
-	case st.Size() == 4*int64(images)*int64(captions):
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return nil, err
-		}
-		b, err := io.ReadAll(f)
+	case errors.Is(err, npy.ErrFormat) && st.Size() == 4*int64(images)*int64(captions):
+		b, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		values, shape = floatsOf(b), []int{captions, images}
+		values = elem.Load[float32](b)
 	default:
-		return nil, fmt.Errorf("%w: %s: neither an .npy file nor %d × %d bare float32 values (%d bytes, want %d)", errData, path, captions, images, st.Size(), 4*images*captions)
+		return nil, fmt.Errorf("%w: %s: neither an .npy file nor %d × %d bare float32 values (%d bytes, want %d): %w", errData, path, captions, images, st.Size(), 4*images*captions, err)
 	}
 	t, err := eval.NewTable(images, captions, shape, values)
 	if err != nil {

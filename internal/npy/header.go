@@ -17,6 +17,8 @@ const (
 	// maxHeader bounds the header's text. NumPy's own is 10 000 characters.
 	maxHeader = 64 << 10
 	maxDims   = 64
+	// maxChars bounds each text of an array.
+	maxChars = 1 << 20
 	// maxDigits is room for any dimension.
 	maxDigits = 20
 	// maxBytes bounds one array, so that sizes never overflow an int64.
@@ -26,6 +28,8 @@ const (
 // A header is the parsed head of a .npy file.
 type header struct {
 	dtype     elem.Type
+	chars     int  // of each text; 0 where values are numbers
+	wide      bool // characters of four bytes
 	bigEndian bool
 	fortran   bool
 	shape     []int
@@ -33,7 +37,18 @@ type header struct {
 	size      int // bytes of the head itself: where the data starts
 }
 
-func (h *header) bytes() int64 { return int64(h.count) * int64(h.dtype.Size()) }
+func (h *header) bytes() int64 { return int64(h.count) * int64(h.valueSize()) }
+
+// valueSize is the bytes of a value.
+func (h *header) valueSize() int {
+	switch {
+	case h.wide:
+		return 4 * h.chars
+	case h.chars > 0:
+		return h.chars
+	}
+	return h.dtype.Size()
+}
 
 // readHeader reads the head and leaves r at the first data byte.
 func readHeader(r io.Reader) (*header, error) {
@@ -120,7 +135,7 @@ func parseHeader(text string) (*header, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	n, ok := elem.Product(h.shape, h.dtype.Size(), maxBytes)
+	n, ok := elem.Product(h.shape, h.valueSize(), maxBytes)
 	if !ok {
 		return nil, fmt.Errorf("%w: shape %v is impossible", ErrFormat, h.shape)
 	}
@@ -168,14 +183,25 @@ func (h *header) setType(descr string) error {
 	case "O":
 		return fmt.Errorf("%w: pickled Python objects; save plain numbers instead", ErrUnsupported)
 	default:
-		return fmt.Errorf("%w: element type %q", ErrUnsupported, descr)
+		return h.setText(code, descr)
 	}
 	return nil
 }
 
-// formatHeader is the head that NumPy itself writes for an array of this type and shape, padded so that
-// the data starts at a multiple of 64 bytes and so that a first dimension may grow to any number
-// without moving it.
+// setText reads the element type of text: U or S and a number of characters.
+func (h *header) setText(code, descr string) error {
+	n, err := strconv.Atoi(code[1:])
+	if code[0] != 'U' && code[0] != 'S' || err != nil {
+		return fmt.Errorf("%w: element type %q", ErrUnsupported, descr)
+	}
+	if n < 1 || n > maxChars {
+		return fmt.Errorf("%w: texts of %d characters", ErrUnsupported, n)
+	}
+	h.chars, h.wide = n, code[0] == 'U'
+	return nil
+}
+
+// formatHeader is the head that NumPy itself writes for an array of this type and shape.
 func formatHeader(dtype elem.Type, shape []int) ([]byte, error) {
 	var descr string
 	switch dtype {
@@ -194,6 +220,12 @@ func formatHeader(dtype elem.Type, shape []int) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("%w: writing %s", ErrUnsupported, dtype)
 	}
+	return headerOf(descr, shape)
+}
+
+// headerOf is a head, padded so that the data starts at a multiple of 64 bytes and so that a first dimension may
+// grow to any number without moving it.
+func headerOf(descr string, shape []int) ([]byte, error) {
 	if len(shape) > maxDims {
 		return nil, fmt.Errorf("%w: %d dimensions", ErrUnsupported, len(shape))
 	}

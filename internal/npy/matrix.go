@@ -37,6 +37,8 @@ func newMatrix(f *mapped.File) (*Matrix, error) {
 		return nil, err
 	}
 	switch {
+	case h.chars > 0:
+		return nil, fmt.Errorf("%w: text where a matrix is wanted", ErrUnsupported)
 	case len(h.shape) != 2:
 		return nil, fmt.Errorf("%w: shape %v where a matrix is wanted", ErrFormat, h.shape)
 	case h.fortran && h.shape[0] > 1 && h.shape[1] > 1:

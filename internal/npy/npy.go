@@ -1,8 +1,8 @@
 // Package npy reads and writes NumPy's .npy files and .npz archives.
 //
 // Numbers and booleans of every width are read, little- or big-endian, C or Fortran order (turned
-// into C order), format versions 1 to 3. Pickled objects, strings and records are errors: nothing in a
-// file is ever executed. Writing is always little-endian, C order, version 1, and the same array
+// into C order), format versions 1 to 3, and text in one dimension. Pickled objects and records are errors:
+// nothing in a file is ever executed. Writing is always little-endian, C order, version 1, and the same array
 // gives the same bytes.
 //
 // An Array holds its values in memory. For matrices larger than that, OpenMatrix reads rows from a
@@ -28,7 +28,7 @@ var (
 
 // An Array is a dense array in C order. Data is a []bool, []uint8, []int8, []uint16, []int16, []uint32,
 // []int32, []uint64, []int64, []float32 or []float64 of as many values as Shape says; float16 files are
-// read as []float32. A scalar has an empty Shape and one value.
+// read as []float32. A one-dimensional array of text is a []string. A scalar has an empty Shape and one value.
 type Array struct {
 	Shape []int
 	Data  any
@@ -158,6 +158,9 @@ const maxTrust = 1 << 20
 
 // decode makes the array from its bytes, which it may change and keep.
 func (h *header) decode(b []byte) (*Array, error) {
+	if h.chars > 0 {
+		return h.texts(b)
+	}
 	if h.bigEndian {
 		elem.Swap(b, h.dtype.Size())
 	}

@@ -119,7 +119,12 @@ func TestReadErrors(t *testing.T) {
 		{"beyond int", file(1, ok("(99999999999999999999999,)"), nil), ErrFormat},
 		{"negative", file(1, ok("(-1,)"), nil), ErrFormat},
 		{"objects", file(1, "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", make([]byte, 8)), ErrUnsupported},
-		{"strings", file(1, "{'descr': '<U3', 'fortran_order': False, 'shape': (1,)}", make([]byte, 12)), ErrUnsupported},
+		{"texts in two dimensions", file(1, "{'descr': '<U3', 'fortran_order': False, 'shape': (1, 1)}", make([]byte, 12)), ErrUnsupported},
+		{"texts of no width", file(1, "{'descr': '<U0', 'fortran_order': False, 'shape': (1,)}", nil), ErrUnsupported},
+		{"huge texts", file(1, "{'descr': '<U99999999', 'fortran_order': False, 'shape': (1,)}", nil), ErrUnsupported},
+		{"texts cut short", file(1, "{'descr': '<U4', 'fortran_order': False, 'shape': (3,)}", make([]byte, 4)), ErrFormat},
+		{"many texts", file(1, "{'descr': '<U1', 'fortran_order': False, 'shape': (2000000000,)}", make([]byte, 4)), ErrFormat},
+		{"no character", file(1, "{'descr': '<U1', 'fortran_order': False, 'shape': (1,)}", []byte("\xff\xff\xff\xff")), ErrFormat},
 		{"records", file(1, "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", make([]byte, 4)), ErrUnsupported},
 		{"missing key", file(1, "{'descr': '<f4', 'fortran_order': False}", nil), ErrFormat},
 		{"repeated key", file(1, "{'descr': '<f4', 'descr': '<f4', 'shape': ()}", nil), ErrFormat},
@@ -278,6 +283,7 @@ func TestShared(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
+	f.Add(file(1, "{'descr': '<U2', 'fortran_order': False, 'shape': (2,)}", []byte("a\x00\x00\x00b\x00\x00\x00\xff\xff\xff\xff\x00\x00\x00\x00")))
 	for _, a := range arrays {
 		var b bytes.Buffer
 		require.NoError(f, Write(&b, a))
@@ -298,4 +304,23 @@ func FuzzRead(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, a.Shape, back.Shape)
 	})
+}
+
+func TestTexts(t *testing.T) {
+	for _, texts := range [][]string{{}, {""}, {"a", "", "犬 und 🐕", "photos/é.jpg#0"}} {
+		var b bytes.Buffer
+		require.NoError(t, Write(&b, &Array{Shape: []int{len(texts)}, Data: texts}))
+		got, err := Read(&b)
+		require.NoError(t, err)
+		require.Equal(t, texts, got.Data)
+		require.Equal(t, []int{len(texts)}, got.Shape)
+	}
+	got, err := Read(bytes.NewReader(file(1, "{'descr': '|S3', 'fortran_order': False, 'shape': (2,)}", []byte("ab\x00xyz"))))
+	require.NoError(t, err)
+	require.Equal(t, []string{"ab", "xyz"}, got.Data)
+	_, err = got.Int64s()
+	require.ErrorIs(t, err, ErrUnsupported)
+	got, err = Read(bytes.NewReader(file(1, "{'descr': '>U1', 'fortran_order': False, 'shape': (1,)}", []byte("\x00\x00\x00a"))))
+	require.NoError(t, err)
+	require.Equal(t, []string{"a"}, got.Data)
 }

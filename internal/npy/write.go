@@ -12,6 +12,9 @@ import (
 
 // Write writes one array.
 func Write(w io.Writer, a *Array) error {
+	if texts, ok := a.Data.([]string); ok {
+		return writeTexts(w, texts)
+	}
 	b, dtype, n, err := raw(a.Data)
 	if err != nil {
 		return err
@@ -29,6 +32,27 @@ func Write(w io.Writer, a *Array) error {
 	}
 	_, err = w.Write(b)
 	return err
+}
+
+// WriteMatrix writes a matrix of float32 whose rows are made one by one: it need not fit in memory.
+func WriteMatrix(w io.Writer, rows, cols int, row func(i int, dst []float32) error) error {
+	head, err := formatHeader(elem.Float32, []int{rows, cols})
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	values := make([]float32, cols)
+	for i := range rows {
+		if err := row(i, values); err != nil {
+			return err
+		}
+		if _, err := w.Write(elem.Bytes(values)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WriteFile writes one array to a file that appears, or replaces an older one, only when it is whole.
