@@ -45,8 +45,6 @@ import (
 type (
 	// Encoding is what a model makes of a text or an image. It is plain data.
 	Encoding = index.Encoding
-	// Box is x1, y1, x2, y2 as shares of an image's width and height, 0…1.
-	Box = index.Box
 	// SearchOptions say how much is searched for, and where. Nil and zero values find the best 10 of 200
 	// candidates.
 	SearchOptions = index.SearchOptions

@@ -148,12 +148,12 @@ func (m *Model) runImages(ctx context.Context, part []*prepared) error {
 		}
 		p.enc.Kind = index.Image
 		for _, i := range places {
-			var box Box
+			var box index.Box
 			var label string
 			switch {
 			case i >= min(p.set.Len(), in.R): // a null region, or the picture as a whole
 				if r := res.row(k, i); slices.ContainsFunc(r, func(x float32) bool { return x != 0 }) {
-					box = Box{0, 0, 1, 1}
+					box = index.Box{0, 0, 1, 1}
 				}
 			default:
 				box = p.set.Boxes[i]

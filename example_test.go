@@ -268,7 +268,7 @@ func ExampleRegions() {
 	set := &aladin.RegionSet{
 		Dim:      m.Info().RegionDim,
 		Features: make([]float32, 2*m.Info().RegionDim), // two rows
-		Boxes:    []aladin.Box{{0, 0, 1, 1}, {0.2, 0.3, 0.6, 0.9}},
+		Boxes:    []index.Box{{0, 0, 1, 1}, {0.2, 0.3, 0.6, 0.9}},
 		Labels:   []string{"", "dog"},
 	}
 	x, err := m.Encode(context.Background(), aladin.Regions(set))

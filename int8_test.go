@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/testmodel"
 	"github.com/aladin-go/aladin/train"
@@ -103,7 +104,7 @@ func TestInt8Text(t *testing.T) {
 	for i, s := range unseen.sets {
 		set := &aladin.RegionSet{Features: s.Features, Dim: s.Dim}
 		for _, b := range s.Boxes {
-			set.Boxes = append(set.Boxes, aladin.Box(b))
+			set.Boxes = append(set.Boxes, index.Box(b))
 		}
 		pictures, texts = append(pictures, aladin.Regions(set)), append(texts, aladin.Text(unseen.captions[i].Text))
 	}

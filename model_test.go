@@ -118,7 +118,7 @@ func TestEncodeReleased(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 4, x.N(), "regions 1, 2, 3 and a null region")
 	assert.Zero(t, norm(x.Tokens[3*m.dim():]))
-	assert.Equal(t, Box{}, x.Boxes[3])
+	assert.Equal(t, index.Box{}, x.Boxes[3])
 	assert.Equal(t, []string{"dog", "", "dog", ""}, x.Labels)
 
 	_, err = m.Encode(t.Context(), Image(image.NewGray(image.Rect(0, 0, 9, 9))))
@@ -133,7 +133,7 @@ func someRegions(n, dim int) *RegionSet {
 		for k := range dim {
 			r.Features = append(r.Features, float32((i*7+k*3)%11)/5-1)
 		}
-		r.Boxes = append(r.Boxes, Box{float32(i) / 8, 0, float32(i+1) / 8, 1})
+		r.Boxes = append(r.Boxes, index.Box{float32(i) / 8, 0, float32(i+1) / 8, 1})
 		r.Labels = append(r.Labels, []string{"", "dog"}[i%2])
 	}
 	return r
@@ -149,7 +149,7 @@ func TestEncodeImage(t *testing.T) {
 	near(t, a, b)
 	assert.Equal(t, KindImage, a.Kind)
 	assert.Equal(t, 17, a.N())
-	assert.Equal(t, Box{0, 0, 1, 1}, a.Boxes[0])
+	assert.Equal(t, index.Box{0, 0, 1, 1}, a.Boxes[0])
 	assert.Len(t, a.Labels, 17)
 	assert.InDelta(t, 1, Match(a, b), 1e-5)
 	assert.True(t, m.Info().Pixels)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/npy"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/shareddata"
@@ -43,7 +44,7 @@ func TestPublishedModel(t *testing.T) {
 		require.NoError(t, err)
 		r := &aladin.RegionSet{Features: set.Features, Dim: set.Dim, Labels: set.Labels, Tags: set.Tags}
 		for _, b := range set.Boxes {
-			r.Boxes = append(r.Boxes, aladin.Box(b))
+			r.Boxes = append(r.Boxes, index.Box(b))
 		}
 		ins = append(ins, aladin.Regions(r))
 	}

@@ -44,8 +44,10 @@ type WordWeight struct {
 	Weight     float32
 }
 
-// regionShare is what the regions of a photo count together beside the words of a sentence of the same weight.
-const regionShare = 1
+// regionShare is what the regions of a photo count together beside the words of a sentence of the same weight: the
+// similarities of regions with regions differ more from photo to photo than those of words with regions, and with the
+// same share the photo alone would decide. See docs/how-it-works.md for what was measured.
+const regionShare = 0.55
 
 // compose adds up encoded terms to one query, and says which token of which term each of its tokens is.
 //
@@ -172,7 +174,7 @@ func addTokens(out *Encoding, t *Term) []int {
 		}
 		switch {
 		case out.Kind == index.Image:
-			var box Box
+			var box index.Box
 			if e.Boxes != nil {
 				box = e.Boxes[i]
 			}

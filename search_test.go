@@ -76,7 +76,11 @@ func TestSearch(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, picture.ID, hits[0].ID)
 	assert.InDelta(t, 1, hits[0].Match, 0.01)
-	assert.Nil(t, hits[0].Words, "an image among images is only matched")
+	assert.InDelta(t, 1, hits[0].Match, 0.01)
+	assert.NotEmpty(t, hits[0].Words, "each region found its like")
+	for i := range hits[1:] {
+		assert.LessOrEqual(t, hits[i+1].Match, hits[i].Match, "an image among images is ranked by its vector")
+	}
 
 	hits, err = Search(t.Context(), nil, images, q, &SearchOptions{K: 3, MatchOnly: true, Exclude: []string{picture.ID}})
 	require.NoError(t, err)

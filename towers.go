@@ -50,7 +50,7 @@ func openTowers(b *bundle.Bundle) (*towers, error) {
 // A sight is a picture as an image tower reads it.
 type sight struct {
 	pixels []float32
-	shown  Box // the part of the picture that they show
+	shown  index.Box // the part of the picture that they show
 }
 
 // see turns pictures into what the image tower reads.
@@ -86,13 +86,13 @@ func (m *Model) see(ctx context.Context, all []*prepared) error {
 func (t *towers) values() int { return 3 * t.width * t.height }
 
 // cells are the boxes of the cells of the grid, row by row.
-func (t *towers) cells(shown Box) []Box {
+func (t *towers) cells(shown index.Box) []index.Box {
 	rows, cols := t.Grid[0], t.Grid[1]
 	w, h := shown[2]-shown[0], shown[3]-shown[1]
-	out := make([]Box, 0, rows*cols)
+	out := make([]index.Box, 0, rows*cols)
 	for r := range rows {
 		for c := range cols {
-			b := Box{
+			b := index.Box{
 				shown[0] + w*float32(c)/float32(cols), shown[1] + h*float32(r)/float32(rows),
 				shown[0] + w*float32(c+1)/float32(cols), shown[1] + h*float32(r+1)/float32(rows),
 			}

@@ -50,11 +50,7 @@ func (a *aligner) rank(ctx context.Context, hits []Hit, threads int) error {
 		}
 		return nil
 	})
-	untrained := a.q.Untrained
 	slices.SortFunc(hits, func(a, b Hit) int {
-		if untrained {
-			return cmp.Compare(a.MatchRank, b.MatchRank)
-		}
 		return cmp.Or(cmp.Compare(b.Align, a.Align), cmp.Compare(b.Match, a.Match), strings.Compare(a.ID, b.ID))
 	})
 	return err

@@ -136,9 +136,9 @@ func (o *SearchOptions) withDefaults() (SearchOptions, error) {
 // which region.
 //
 // Words belong to the caption when exactly one side is a caption, else to the query; the other side's tokens are
-// the regions. An image as query for images is answered by the vectors alone, as is any query where it, or the
-// index, has no tokens. Hits of an untrained query (see [Encoding]) are ranked by the vectors, too, and explained as
-// well as it goes.
+// the regions. Images that an image finds are ranked by the vectors, which know their like better, and so are the
+// hits of an untrained query (see [Encoding]); both are explained all the same. Where the query or the index has no
+// tokens, the vectors are all there is.
 func (ix *Index) Search(ctx context.Context, q *Encoding, o *SearchOptions) ([]Hit, error) {
 	hits, err := ix.SearchBatch(ctx, []*Encoding{q}, o)
 	if err != nil {
@@ -221,18 +221,23 @@ func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit
 		return nil, err
 	}
 	twoImages := func(h Hit) bool { return q.Kind == Image && h.Kind == Image }
-	if !s.ranks(q) || slices.ContainsFunc(hits, twoImages) {
+	byVector := q.Untrained || slices.ContainsFunc(hits, twoImages)
+	if byVector || !s.ranks(q) {
 		hits = hits[:min(len(hits), s.opts.K)]
 		s.lap(&s.stats.Match)
+	}
+	if !s.ranks(q) {
 		return hits, s.addFields(hits)
 	}
-	s.stats.Aligned = s.stats.Aligned || !q.Untrained
+	s.stats.Aligned = s.stats.Aligned || !byVector
 	a, err := s.sn.aligner(q)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.rank(ctx, hits, s.threads); err != nil {
-		return nil, err
+	if !byVector {
+		if err := a.rank(ctx, hits, s.threads); err != nil {
+			return nil, err
+		}
 	}
 	hits = hits[:min(len(hits), s.opts.K)]
 	s.lap(&s.stats.Align)
@@ -244,7 +249,7 @@ func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit
 			return nil, err
 		}
 	}
-	if !q.Untrained {
+	if !byVector {
 		hits = s.relevant(hits)
 	}
 	err = s.addFields(hits)

@@ -204,12 +204,15 @@ func TestSearchStages(t *testing.T) {
 	require.NotEmpty(t, relevant)
 	require.Less(t, len(relevant), 7)
 
-	// An image among images is matched only; defaults are 10 of 200.
+	// An image among images is ranked by its vector; defaults are 10 of 200.
 	hits, err = ix.Search(ctx, items[3].Encoding, nil)
 	require.NoError(t, err)
 	require.Len(t, hits, index.DefaultK)
 	require.Equal(t, items[3].ID, hits[0].ID)
-	require.Nil(t, hits[0].Words)
+	for i, h := range hits {
+		require.Equal(t, i+1, h.MatchRank)
+		require.NotEmpty(t, h.Words)
+	}
 	for _, o := range []index.SearchOptions{{K: -1}, {Candidates: -1}, {Probe: -1}} {
 		_, err = ix.Search(ctx, q, &o)
 		require.ErrorIs(t, err, index.ErrInvalid)

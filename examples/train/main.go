@@ -21,6 +21,7 @@ import (
 	"strings"
 
 	"github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/train"
 )
 
@@ -83,7 +84,7 @@ func search(ctx context.Context, dir string, all *photos, sentence string) error
 			features, boxes, err := all.cells(i)
 			set := &aladin.RegionSet{Features: features, Dim: all.Dim()}
 			for _, b := range boxes {
-				set.Boxes = append(set.Boxes, aladin.Box(b))
+				set.Boxes = append(set.Boxes, index.Box(b))
 			}
 			return set, err
 		}})

@@ -34,6 +34,7 @@ those that describe it. A sentence may say what is not wanted: "a beach without 
 		s.tell.Register(f)
 		f.StringVar(&s.image, "image", "", "look for the like of a `photo`, or for its captions; with a sentence, both count")
 		f.StringVar(&s.like, "like", "", "look for the like of the item with this `id`")
+		f.Float64Var(&s.weight, "weight", 1, "how much --image and --like count beside a sentence: a `number`, negative for what should not fit")
 		f.Var(&s.without, "without", "a `sentence` that should not fit, as in \"-sentence\"; may be repeated")
 		f.IntVar(&s.k, "k", index.DefaultK, "`number` of hits")
 		f.IntVar(&s.candidates, "candidates", index.DefaultCandidates, "`number` of candidates that alignment ranks; 0 ranks by the vectors alone")
@@ -52,6 +53,7 @@ type search struct {
 	model         modelflags.Flags
 	tell          cli.Output
 	image, like   string
+	weight        float64
 	without, tags cli.List
 	k, candidates int
 	filter        string
@@ -98,6 +100,9 @@ func (s *search) options() (o aladin.SearchOptions, err error) {
 	}
 	if s.candidates < 0 || s.probe < 0 {
 		return o, cli.Misuse("--candidates %d --probe %d: want 0 or more", s.candidates, s.probe)
+	}
+	if s.weight == 0 || s.weight-s.weight != 0 {
+		return o, cli.Misuse("--weight %v: want a number other than 0", s.weight)
 	}
 	if !(s.coverage >= 0 && s.coverage <= 1) {
 		return o, cli.Misuse("--min-coverage %v: want 0 to 1", s.coverage)
@@ -180,10 +185,10 @@ func (s *search) query(words []string) (*aladin.Query, string, error) {
 		q, names = parsed, words[:1:1]
 	}
 	if s.image != "" {
-		add(s.image, aladin.Term{Input: aladin.ImageFile(s.image)})
+		add(s.image, aladin.Term{Input: aladin.ImageFile(s.image), Weight: float32(s.weight)})
 	}
 	if s.like != "" {
-		add(s.like, aladin.Term{Item: s.like})
+		add(s.like, aladin.Term{Item: s.like, Weight: float32(s.weight)})
 	}
 	for _, w := range s.without {
 		add("without "+w, aladin.Term{Input: aladin.Text(w), Weight: aladin.Without})

@@ -64,7 +64,7 @@ func pictures(t *testing.T, features string, keys []string) (ids []string, sets 
 func asSet(s *region.Set) *aladin.RegionSet {
 	out := &aladin.RegionSet{Features: s.Features, Dim: s.Dim, Labels: s.Labels, Tags: s.Tags}
 	for _, b := range s.Boxes {
-		out.Boxes = append(out.Boxes, aladin.Box(b))
+		out.Boxes = append(out.Boxes, index.Box(b))
 	}
 	return out
 }
