@@ -103,8 +103,12 @@ func (r *Run) Do(ctx context.Context) (*Validation, error) {
 
 // fit gives a loaded model the heads that the configuration asks for, and says what starts from scratch.
 func (r *Run) fit(in *training.Run) error {
-	in.Model = r.Model.model.WithHeads(in.Config)
-	fit, err := in.Model.Fit(in.Config)
+	m, err := r.Model.model.Adapted(in.Config)
+	if err != nil {
+		return err
+	}
+	in.Model = m
+	fit, err := m.Fit(in.Config)
 	if err == nil && in.Observe != nil {
 		in.Observe(report.Event{Kind: "note", Note: fit.String()})
 	}

@@ -104,6 +104,8 @@ type Config struct {
 	HubScale float32 `json:"hub_scale,omitempty"`
 	// StopWords leaves words out of alignment: those whose entry of a fixed table is 0.
 	StopWords bool `json:"stop_words,omitempty"`
+	// Dropout is what the encoder was trained with.
+	Dropout Dropout `json:"dropout,omitzero"`
 	// Standardise subtracts a mean from every region feature and divides by a deviation, both fixed
 	// parameters that the trainer takes from its data.
 	Standardise bool `json:"standardise,omitempty"`
@@ -111,6 +113,14 @@ type Config struct {
 	AlignProjection bool `json:"align_projection,omitempty"`
 	// MatchProjection likewise before the matching head.
 	MatchProjection bool `json:"match_projection,omitempty"`
+}
+
+// Dropout is the encoder's dropout rates of hidden states and of attention weights, and the file that says so; the zero
+// value is unknown.
+type Dropout struct {
+	Hidden    float32 `json:"hidden"`
+	Attention float32 `json:"attention"`
+	Source    string  `json:"source"`
 }
 
 // The most of Config.Hubs and HubScale: sums of so many exponentials stay within float32.

@@ -154,6 +154,9 @@ func parseBackbone(text []byte) (cfg nn.Config, vinvl bool, err error) {
 		RegionDim:       s.integer("img_feature_dim", 1, 2054),
 		RegionLayerNorm: s.truth("use_img_layernorm", !vinvl), RegionLayerNormEps: float32(s.float("img_layer_norm_eps", 1e-12)),
 	}
+	if s.has("hidden_dropout_prob") || s.has("attention_probs_dropout_prob") {
+		cfg.Dropout = nn.Dropout{Hidden: s.share("hidden_dropout_prob", 0.1), Attention: s.share("attention_probs_dropout_prob", 0.1), Source: configFile}
+	}
 	if *s.err != nil {
 		return cfg, vinvl, *s.err
 	}

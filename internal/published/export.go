@@ -339,8 +339,12 @@ func (s Source) configJSON() ([]byte, error) {
 	if c.RegionLayerNorm {
 		norm = 1
 	}
+	drop := c.Dropout
+	if drop.Source == "" {
+		drop = nn.Dropout{Hidden: 0.1, Attention: 0.1}
+	}
 	return json.MarshalIndent(map[string]any{
-		"attention_probs_dropout_prob": 0.1, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": c.Hidden,
+		"attention_probs_dropout_prob": drop.Attention, "hidden_act": "gelu", "hidden_dropout_prob": drop.Hidden, "hidden_size": c.Hidden,
 		"img_feature_dim": c.RegionDim, "img_feature_type": "frcnn", "img_layer_norm_eps": float64(c.RegionLayerNormEps),
 		"initializer_range": 0.02, "intermediate_size": c.FF, "layer_norm_eps": float64(c.LayerNormEps), "loss_type": "sfmx",
 		"max_position_embeddings": c.MaxPositions, "num_attention_heads": c.Heads, "num_hidden_layers": c.Layers, "num_labels": 2,

@@ -96,6 +96,15 @@ func (s settings) float(key string, otherwise float64) float64 {
 	return f
 }
 
+// share is a number from 0 to 1, less than 1.
+func (s settings) share(key string, otherwise float64) float32 {
+	v := s.float(key, otherwise)
+	if v < 0 || v >= 1 {
+		s.fail(key, v, "0 or more, and less than 1")
+	}
+	return float32(v)
+}
+
 // truth is a bool, or a number as Python judges it.
 func (s settings) truth(key string, otherwise bool) bool {
 	v := s.values[key]

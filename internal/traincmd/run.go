@@ -58,6 +58,9 @@ it went. Ctrl-C saves first.
 		f.Group(cli.Advanced)
 		f.IntVar(&o.saveEvery, "save-every", 0, "`steps` between two states to resume from, in place of the configuration's")
 		f.IntVar(&o.valEvery, "val-every", 0, "`steps` between two validations, in place of the configuration's")
+		f.IntVar(&o.lengths.Caption, "max-caption", 0, "longest caption in `tokens`, the two special ones included (default: the configuration's, else the teacher's, else 50)")
+		f.IntVar(&o.lengths.Labels, "max-labels", 0, "likewise of an image's object labels, in `tokens`")
+		f.IntVar(&o.lengths.Regions, "max-regions", 0, "most `regions` of an image (default: the configuration's, else the teacher's, else 34)")
 		f.Uint64Var(&o.seed, "training-seed", 0, "`seed` of the training, in place of the configuration's; --seed is that of scenes")
 		f.StringVar(&o.aggregation, "aggregation-type", "", "labels: one sentence for labels that repeat, in place of the configuration's `type`")
 		f.StringVar(&o.device, "device", "cpu", "cpu, cuda[:N] or auto")
@@ -72,6 +75,7 @@ type runOptions struct {
 	config, out, teacher, vinvl, regions, name, device, cache string
 	aggregation, imitate                                      string
 	clip                                                      clipFlags
+	lengths                                                   config.Lengths
 	epochs, batch, threads, saveEvery, valEvery               int
 	seed                                                      uint64
 	resume, quiet, json, optimizer                            bool
@@ -105,6 +109,7 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 	for _, n := range cfg.Notes {
 		w.note("%s: %s", o.config, n)
 	}
+	o.settleLengths(w, cfg, start.model())
 	ext, err := openExtractor(o.regions, start.model(), &o.data, cfg, o.threads, o.device)
 	if err != nil {
 		return err
@@ -127,7 +132,7 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 		}
 		defer val.close()
 	}
-	if err := training.Check(cfg, len(data.src.Captions), imitate); err != nil {
+	if err := training.Check(cfg, len(data.src.Captions), imitate, start != nil); err != nil {
 		return err
 	}
 	if err := data.extract(ctx, w, ext.augmented()); err != nil {
@@ -168,6 +173,7 @@ func (o *runOptions) configure() (*config.Config, error) {
 	if o.batch > 0 {
 		cfg.Training.BatchSize = o.batch
 	}
+	cfg.SetLengths(o.lengths.Or(cfg.Lengths()))
 	if o.saveEvery > 0 {
 		cfg.Training.SaveEvery = o.saveEvery
 	}
@@ -209,6 +215,19 @@ func (o *runOptions) readCLIP(ctx context.Context, cfg *config.Config, m *model.
 	return m.SetCLIP(ctx, cfg)
 }
 
+// settleLengths makes the configuration say every length, from here on the only place that does: what it leaves open is
+// the teacher's.
+func (o *runOptions) settleLengths(w *watcher, cfg *config.Config, teacher *model.Model) {
+	asked, own := cfg.Lengths(), config.DefaultLengths
+	if teacher != nil {
+		own = teacher.Lengths()
+	}
+	cfg.SetLengths(asked.Or(own))
+	if teacher != nil && cfg.Lengths() != own {
+		w.note("the teacher reads %s; the configuration asks for others", own)
+	}
+}
+
 // modelName is a configuration's name or its file's, without folder and suffix.
 func modelName(config string) string {
 	base := filepath.Base(config)
@@ -219,9 +238,6 @@ func modelName(config string) string {
 func (o *runOptions) learn(w *watcher, cfg *config.Config, start *teacher, run *training.Run) (err error) {
 	if start == nil {
 		run.FromData = true
-		if cfg.Model.FreezeTeran {
-			w.note("note: model.freeze-teran without --teacher: the backbone stays as it starts, at random")
-		}
 		return nil
 	}
 	if start.took, err = run.Model.Fit(cfg); err != nil {
@@ -264,7 +280,10 @@ func (o *runOptions) examples() ([]*model.Model, error) {
 // that starts from nothing with a vocabulary of the data's own.
 func (o *runOptions) model(cfg *config.Config, start *teacher, ext *extractor, data *dataset.Data) (*model.Model, error) {
 	if start != nil {
-		m := start.WithHeads(cfg)
+		m, err := start.Adapted(cfg)
+		if err != nil {
+			return nil, err
+		}
 		m.Name, m.Regions, m.RegionFiles = o.name, ext.manifest, withKept(ext.files, start.Model)
 		if dim := data.Images.Dim(); dim != m.Net.RegionDim { // Fit tells that the region layer is new
 			m.Net.RegionDim, m.Net.DeticIn, m.Net.DeticHidden = dim, 0, 0

@@ -59,8 +59,9 @@ func TestFitWhole(t *testing.T) {
 			require.Empty(t, append(fit.Fresh, fit.Left...))
 			require.Empty(t, fit.Reshaped)
 		}
-		m = m.WithHeads(cfg)
-		_, err := m.Fit(cfg)
+		m, err := m.Adapted(cfg)
+		require.NoError(t, err, name)
+		_, err = m.Fit(cfg)
 		require.NoError(t, err, name)
 		s, err := step.New(m.Net, cfg, m.Params, step.Options{Threads: 1, Distil: true})
 		require.NoError(t, err, name)

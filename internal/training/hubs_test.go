@@ -175,7 +175,8 @@ func TestHubsLater(t *testing.T) {
 
 	cfg := *r.Config
 	cfg.Model.TernLayers, cfg.Encoder.HeadFF = r.Model.Net.MatchLayers, r.Model.Net.MatchFF
-	student := m.WithHeads(&cfg)
+	student, err := m.Adapted(&cfg)
+	require.NoError(t, err)
 	require.Zero(t, student.Net.Hubs)
 	fit, err := student.Fit(&cfg)
 	require.NoError(t, err)

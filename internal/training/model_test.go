@@ -71,7 +71,8 @@ func TestNewModel(t *testing.T) {
 	cfg.Model.TernLayers, cfg.Model.TeranLayers, cfg.Model.SharedTransformer, cfg.Model.PostLayers = 1, 2, false, 1
 	cfg.Model.DepthAggregationMatching, cfg.Model.DepthAggregationAlignment = "mean", "gated"
 	cfg.Training.AlignmentMode = "symm"
-	other := m.WithHeads(&cfg)
+	other, err := m.Adapted(&cfg)
+	require.NoError(t, err)
 	require.Same(t, m.Params, other.Params)
 	require.Equal(t, []any{1, 2, true, 1, "mean", "gated", "symm"}, []any{other.Net.MatchLayers, other.Net.AlignLayers, other.Net.SeparateAlign,
 		other.Net.PostLayers, other.Net.DepthAggregation, other.Net.AlignDepthAggregation, other.Net.Alignment})
@@ -90,9 +91,11 @@ func TestStopWords(t *testing.T) {
 		c.Training.Epochs, c.Model.ExcludeStopwords, c.Model.TernLayers, c.Encoder.HeadFF = 1, true, 0, 8
 		c.Training.LossType, c.Training.WeightDecay = "alignment", 0.5
 	})
-	r.Model = r.Model.WithHeads(r.Config)
+	var err error
+	r.Model, err = r.Model.Adapted(r.Config)
+	require.NoError(t, err)
 	require.True(t, r.Model.Net.StopWords)
-	_, err := r.Do(t.Context())
+	_, err = r.Do(t.Context())
 	require.NoError(t, err)
 	m, err := model.Load(filepath.Join(dir, "model"))
 	require.NoError(t, err)

@@ -59,7 +59,11 @@ func (r *Run) Do(ctx context.Context) (*validate.Result, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	w := &worker{Run: r, batches: dataset.NewBatcher(r.Data, r.Model.Text, r.Config)}
+	r = r.settled()
+	w := &worker{Run: r, batches: dataset.NewBatcher(r.Data, r.Model.Text, r.Model.MaxRegions, r.Config)}
+	for _, n := range r.settings() {
+		w.note("%s", n)
+	}
 	w.state = &state.State{Config: string(r.Config.YAML()), Captions: len(r.Data.Captions), Network: &r.Model.Net, Best: -1}
 	defer w.close()
 	w.clipDevice()
@@ -79,7 +83,7 @@ func (r *Run) check() error {
 	if err := r.Data.Check(); err != nil {
 		return err
 	}
-	if err := Check(r.Config, len(r.Data.Captions), r.Imitate); err != nil {
+	if err := Check(r.Config, len(r.Data.Captions), r.Imitate, !r.FromData); err != nil {
 		return err
 	}
 	if r.Val != nil {
@@ -513,14 +517,16 @@ func (w *worker) clipDevice() {
 	}
 }
 
-// Check tells, before anything is computed, whether a run on so many captions can be: they make a batch, and models
-// to imitate are there if, and only if, the loss is.
-func Check(c *config.Config, captions int, imitate []*model.Model) error {
+// Check reports, before anything is computed, what makes a run on that many captions impossible: too few for a batch, a
+// frozen backbone without a teacher, or models to imitate without the loss for it and the other way round.
+func Check(c *config.Config, captions int, imitate []*model.Model, teacher bool) error {
 	switch asks := config.Known(c.Losses(), config.Imitation); {
 	case captions < c.Training.BatchSize:
 		return fmt.Errorf("%w: %d captions are fewer than one batch of %d (training.bs)", dataset.ErrData, captions, c.Training.BatchSize)
 	case asks && len(imitate) == 0:
 		return fmt.Errorf("%w: training.loss-type names %s, and no model to imitate is given", config.ErrConfig, config.Imitation)
+	case !teacher && c.Model.FreezeTeran:
+		return fmt.Errorf("%w: model.freeze-teran trains heads on a backbone that is trained already: name a model that has one as the teacher (--teacher)", config.ErrConfig)
 	case !asks && len(imitate) > 0:
 		return fmt.Errorf("%w: models to imitate are given, and training.loss-type %q does not name %s", config.ErrConfig, c.Training.LossType, config.Imitation)
 	}

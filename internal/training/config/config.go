@@ -104,13 +104,15 @@ type EncoderConfig struct {
 	GlobalPair      float32 `yaml:"global-pair"` // > 0: the matching vectors are one more word and region; what the word weighs at first, relative to all others
 	AlignProjection bool    `yaml:"align-projection"`
 	MatchProjection bool    `yaml:"match-projection"`
-	Dropout         float32 `yaml:"dropout"`           // of hidden states
-	AttentionDrop   float32 `yaml:"attention-dropout"` // of attention weights
-	WordDropout     float32 `yaml:"word-dropout"`      // share of caption words replaced by [MASK]… in training
-	RegionDropout   float32 `yaml:"region-dropout"`    // share of regions left out in training
-	FeatureDropout  float32 `yaml:"feature-dropout"`   // share of region features set to 0 in training
-	LabelDropout    float32 `yaml:"label-dropout"`     // share of object tags left out in training
+	// Dropout is of hidden states, AttentionDrop of attention weights; below 0 they are the teacher's, else DefaultDropout.
+	Dropout        float32 `yaml:"dropout"`
+	AttentionDrop  float32 `yaml:"attention-dropout"`
+	WordDropout    float32 `yaml:"word-dropout"`    // share of caption words replaced by [MASK]… in training
+	RegionDropout  float32 `yaml:"region-dropout"`  // share of regions left out in training
+	FeatureDropout float32 `yaml:"feature-dropout"` // share of region features set to 0 in training
+	LabelDropout   float32 `yaml:"label-dropout"`   // share of object tags left out in training
 
+	// The longest sequences; 0 takes the teacher's, or without one DefaultLengths. A model keeps its own from then on.
 	MaxCaption int `yaml:"max-caption"` // tokens of a caption with [CLS] and [SEP]
 	MaxLabels  int `yaml:"max-labels"`  // tokens of the object tags, likewise
 	MaxRegions int `yaml:"max-regions"`
@@ -215,8 +217,8 @@ func (w Weights) MarshalYAML() (any, error) {
 func Default() Config {
 	return Config{
 		Model: ModelConfig{Name: "aladin", TernLayers: 2, SharedTransformer: true, Dropout: 0.1},
-		Encoder: EncoderConfig{Layers: 2, Hidden: 256, Heads: 4, FF: 512, Dropout: 0.1, AttentionDrop: 0.1,
-			MaxCaption: 50, MaxLabels: 50, MaxRegions: 34, VocabSize: 8000, MinCount: 3, Start: "random",
+		Encoder: EncoderConfig{Layers: 2, Hidden: 256, Heads: 4, FF: 512, Dropout: -1, AttentionDrop: -1,
+			VocabSize: 8000, MinCount: 3, Start: "random",
 			CCARidge: 0.1, CCAPower: 1, StartNorm: 1, HubnessScale: 15},
 		Training: TrainingConfig{LR: 1e-5, GradClip: 2, LossType: "alignment-distillation", AlignmentMode: "MrSw", DistillationMode: "listnet",
 			Measure: "dot", Margin: 0.2, BatchSize: 32, Scheduler: "steplr", Gamma: 0.1, StepSize: 15, WarmupPeriod: 1000,
@@ -478,11 +480,12 @@ func (c *Config) Validate() error {
 		return bad("training.val-every, training.save-every and training.bucket are %d, %d and %d; want 0 or more", t.ValEvery, t.SaveEvery, t.Bucket)
 	case c.Encoder.HubnessBank < 0 || c.Encoder.HubnessBank > nn.MaxHubs || !(c.Encoder.HubnessScale > 0 && c.Encoder.HubnessScale <= nn.MaxHubScale):
 		return bad("encoder.hubness-bank is %d and encoder.hubness-scale %g; want 0 to %d, and more than 0 to %d", c.Encoder.HubnessBank, c.Encoder.HubnessScale, nn.MaxHubs, nn.MaxHubScale)
-	case c.Encoder.MaxCaption < 3 || c.Encoder.MaxLabels < 2 || c.Encoder.MaxRegions < 1:
-		return bad("encoder needs max-caption ≥ 3, max-labels ≥ 2 and max-regions ≥ 1; have %d, %d, %d", c.Encoder.MaxCaption, c.Encoder.MaxLabels, c.Encoder.MaxRegions)
 	}
-	for key, p := range map[string]float32{"model.dropout": c.Model.Dropout, "encoder.dropout": c.Encoder.Dropout,
-		"encoder.attention-dropout": c.Encoder.AttentionDrop, "encoder.word-dropout": c.Encoder.WordDropout,
+	if l := c.Lengths(); l.Caption < 0 || l.Labels < 0 || l.Regions < 0 || l.Caption > 0 && l.Caption < 3 || l.Labels > 0 && l.Labels < 2 {
+		return bad("encoder needs max-caption ≥ 3, max-labels ≥ 2 and max-regions ≥ 1, or 0 for the teacher's; have %d, %d, %d", l.Caption, l.Labels, l.Regions)
+	}
+	for key, p := range map[string]float32{"model.dropout": c.Model.Dropout, "encoder.dropout": max(0, c.Encoder.Dropout),
+		"encoder.attention-dropout": max(0, c.Encoder.AttentionDrop), "encoder.word-dropout": c.Encoder.WordDropout,
 		"encoder.region-dropout": c.Encoder.RegionDropout, "encoder.feature-dropout": c.Encoder.FeatureDropout, "encoder.label-dropout": c.Encoder.LabelDropout} {
 		if !(p >= 0 && p < 1) {
 			return bad("%s is %g; want 0 ≤ share < 1", key, p)

@@ -78,18 +78,19 @@ var sided = regexp.MustCompile(`(?i)\b(left|right)`)
 // A Batcher makes the training batches of a run. What a batch holds depends on the seed and its number
 // alone.
 type Batcher struct {
-	data   *Data
-	text   input.Text
-	cfg    *config.Config
-	tokens [][]int64 // of every caption
-	flips  []bool    // captions that may go with a mirrored view
-	views  []View
+	data       *Data
+	text       input.Text
+	maxRegions int
+	cfg        *config.Config
+	tokens     [][]int64 // of every caption
+	flips      []bool    // captions that may go with a mirrored view
+	views      []View
 	// Teacher, if not nil, rates the pairs of a batch, images (in the given views) × captions.
 	Teacher func(ctx context.Context, images, views, captions []int) ([]float32, error)
 }
 
-func NewBatcher(data *Data, text input.Text, cfg *config.Config) *Batcher {
-	b := &Batcher{data: data, text: text, cfg: cfg, views: data.Images.Views()}
+func NewBatcher(data *Data, text input.Text, maxRegions int, cfg *config.Config) *Batcher {
+	b := &Batcher{data: data, text: text, maxRegions: maxRegions, cfg: cfg, views: data.Images.Views()}
 	b.tokens = make([][]int64, len(data.Captions))
 	b.flips = make([]bool, len(data.Captions))
 	parallel.For(len(data.Captions), func(i int) {
@@ -227,7 +228,7 @@ func (b *Batcher) Batch(ctx context.Context, order []int, epoch, step int) (*Bat
 	if out.Captions, err = b.text.PadCaptions(ctx, caps); err != nil {
 		return nil, err
 	}
-	out.Images, err = b.text.PadImages(ctx, tags, sets, b.cfg.Encoder.MaxRegions, b.data.Images.Dim())
+	out.Images, err = b.text.PadImages(ctx, tags, sets, b.maxRegions, b.data.Images.Dim())
 	return out, err
 }
 

@@ -18,7 +18,7 @@ func toyBatcher(t *testing.T, images, perImage, size int, change func(d *dataset
 	if change != nil {
 		change(d, &cfg)
 	}
-	return dataset.NewBatcher(d, toy.Text(t), &cfg)
+	return dataset.NewBatcher(d, toy.Text(t), cfg.Encoder.MaxRegions, &cfg)
 }
 
 // repeats counts the images that come more than once in a batch of an epoch.

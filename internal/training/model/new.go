@@ -25,18 +25,18 @@ func New(name string, cfg *config.Config, vocab []string, regionDim int) (*Model
 	if err != nil {
 		return nil, err
 	}
-	e := &cfg.Encoder
+	e, l := &cfg.Encoder, cfg.Lengths().Or(config.DefaultLengths)
 	net := nn.Config{
 		Layers: e.Layers, Hidden: e.Hidden, Heads: e.Heads, FF: e.FF, Vocab: wp.Size(),
-		MaxPositions: max(e.MaxCaption, e.MaxLabels, 4), Types: 2, LayerNormEps: 1e-12,
+		MaxPositions: max(l.Caption, l.Labels, 4), Types: 2, LayerNormEps: 1e-12,
 		RegionDim: regionDim, RegionLayerNorm: e.RegionLayerNorm, RegionLayerNormEps: 1e-12,
 		PreNorm: e.PreNorm, MeanPool: e.MeanPool, WordGates: e.WordGates, GatedMean: e.GatedMean, GlobalPair: e.GlobalPair, Standardise: e.Standardise,
 		AlignProjection: e.AlignProjection, MatchProjection: e.MatchProjection,
 	}
 	m := &Model{
-		Name: name, Params: param.NewSet(), MaxRegions: e.MaxRegions,
+		Name: name, Params: param.NewSet(), MaxRegions: l.Regions,
 		Regions: bundle.Regions{Kind: bundle.Precomputed},
-		Text:    input.Text{Tokenizer: wp, MaxCaption: e.MaxCaption, MaxLabels: e.MaxLabels, FirstLabel: wp.CLS()},
+		Text:    input.Text{Tokenizer: wp, MaxCaption: l.Caption, MaxLabels: l.Labels, FirstLabel: wp.CLS()},
 	}
 	m.Net = heads(net, cfg)
 	m.Net.ReleasedAlignment = cfg.Model.ReleasedAlignment
@@ -67,11 +67,21 @@ func heads(net nn.Config, cfg *config.Config) nn.Config {
 	return net
 }
 
-// WithHeads is the model with the heads that a configuration asks for. It shares the parameters; Fit then leaves
-// those that the heads have no use for.
-func (m *Model) WithHeads(cfg *config.Config) *Model {
+// Lengths are the longest sequences that the model reads.
+func (m *Model) Lengths() config.Lengths {
+	return config.Lengths{Caption: m.Text.MaxCaption, Labels: m.Text.MaxLabels, Regions: m.MaxRegions}
+}
+
+// Adapted is the model with the heads and the lengths that a configuration asks for; lengths that it does not mention stay.
+// It shares the parameters; Fit then leaves those that the heads have no use for.
+func (m *Model) Adapted(cfg *config.Config) (*Model, error) {
+	l := cfg.Lengths().Or(m.Lengths())
+	if most := m.Net.MaxPositions; l.Caption > most || l.Labels > most {
+		return nil, fmt.Errorf("%w: %s: encoder.max-caption and encoder.max-labels can be at most %d, the model's positions", config.ErrConfig, l, most)
+	}
 	out := *m
 	out.Net = heads(m.Net, cfg)
+	out.Text.MaxCaption, out.Text.MaxLabels, out.MaxRegions = l.Caption, l.Labels, l.Regions
 	out.markStopWords()
-	return &out
+	return &out, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/training/config"
 )
 
@@ -16,8 +17,8 @@ func (s *State) Fits(now *State) error {
 	switch {
 	case s.Captions != now.Captions:
 		return fmt.Errorf("it was trained on %d captions, there are %d now", s.Captions, now.Captions)
-	case s.Network != nil && *s.Network != *now.Network:
-		return fmt.Errorf("its network is another one (--teacher?): %s", strings.Join(differences(*s.Network, *now.Network, "json"), ", "))
+	case s.Network != nil && shape(*s.Network) != shape(*now.Network):
+		return fmt.Errorf("its network is another one (--teacher?): %s", strings.Join(differences(shape(*s.Network), shape(*now.Network), "json"), ", "))
 	case s.Config == now.Config:
 		return nil
 	}
@@ -42,6 +43,12 @@ func (s *State) Fits(now *State) error {
 		return fmt.Errorf("its configuration is another one: %s%s", strings.Join(d, ", "), hint)
 	}
 	return nil
+}
+
+// shape is a network without what the configuration decides.
+func shape(n nn.Config) nn.Config {
+	n.Dropout = nn.Dropout{}
+	return n
 }
 
 // differences lists the fields in which two structs of one type differ, by the names that a tag gives them.

@@ -49,7 +49,7 @@ func LoadSnapshot(dir string) (*Snapshot, error) {
 		return nil, fmt.Errorf("%w (the first validation writes it)", err)
 	}
 	m.Net.Hubs, m.Net.HubScale = 0, 0 // which only the bundle has
-	if state.Network != nil && *state.Network != m.Net {
+	if state.Network != nil && shape(*state.Network) != shape(m.Net) {
 		return nil, fmt.Errorf("%w: %s and %s are of different runs", ErrState, dir, bundleDir)
 	}
 	s := &Snapshot{Model: m, Config: cfg, Epoch: state.Epoch, Within: state.EpochStep > 0, Steps: state.Step, index: map[string]int{}}

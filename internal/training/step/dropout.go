@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/training/config"
@@ -31,9 +32,11 @@ type site struct {
 }
 
 func newDropouts(b *onnx.Builder, cfg *config.Config) *dropouts {
+	own := *cfg
+	own.SetDropout(nn.Dropout{})
 	return &dropouts{
 		b: b, seed: cfg.Training.Seed, data: map[string][]float32{},
-		rates: map[string]float32{"hidden": cfg.Encoder.Dropout, "attention": cfg.Encoder.AttentionDrop, "head": cfg.Model.Dropout, "feature": cfg.Encoder.FeatureDropout},
+		rates: map[string]float32{"hidden": own.Encoder.Dropout, "attention": own.Encoder.AttentionDrop, "head": cfg.Model.Dropout, "feature": cfg.Encoder.FeatureDropout},
 	}
 }
 
