@@ -164,6 +164,9 @@ func (m *Model) ownConfig(s settings) error {
 		if err := net.Validate(); err != nil {
 			return fmt.Errorf("%s: %s: %w", s.where, networkKey, err)
 		}
+		if net.Dropout.Source == "" {
+			net.Dropout = m.Net.Dropout
+		}
 		m.Net = net
 	}
 	m.FirstLabel = s.text(firstLabelKey, m.FirstLabel)

@@ -113,6 +113,8 @@ func TestHeads(t *testing.T) {
 			}
 			checkpoint, backbone := export(t, s)
 			m := read(t, published.Options{Checkpoint: checkpoint, Backbone: backbone})
+			require.Equal(t, nn.Dropout{Hidden: 0.1, Attention: 0.1, Source: "config.json"}, m.Net.Dropout)
+			net.Dropout = m.Net.Dropout
 			require.Equal(t, net, m.Net)
 			require.Equal(t, [3]int{10, 8, 5}, [3]int{m.MaxCaption, m.MaxLabels, m.MaxRegions})
 			require.Equal(t, s.FirstLabel, m.FirstLabel)

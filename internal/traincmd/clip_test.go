@@ -64,7 +64,7 @@ func TestCLIPModel(t *testing.T) {
 	start := filepath.Join(tmp, "start.model")
 	do(t, "import", "--vinvl", backbone, "--released", "--max-caption", "12", "--max-labels", "9", "--max-regions", "10", "--out", start)
 	data := []string{"--features", features, "--coco-ir", cocoIR, "--split", "train"}
-	train := append([]string{"run", "--config", "aladin2-clip", "--teacher", start, "--epochs", "1", "--batch-size", "12", "--quiet", "--out", filepath.Join(tmp, "run")}, data...)
+	train := append([]string{"run", "--config", "aladin2-clip", "--teacher", start, "--max-caption", "12", "--max-labels", "9", "--epochs", "1", "--batch-size", "12", "--quiet", "--out", filepath.Join(tmp, "run")}, data...)
 	require.Contains(t, refused(t, train...), "--clip-merges")
 	require.Contains(t, refused(t, append(train, "--clip-merges", merges)...), "--clip-text")
 	do(t, append(train, "--clip-text", graph, "--clip-merges", merges, "--aggregation-type", "labels")...)
@@ -107,7 +107,7 @@ func TestCLIPModel(t *testing.T) {
 
 	// What was trained so goes on without being told of the tower again.
 	further := slices.Clone(train)
-	further[4], further[11] = model, filepath.Join(tmp, "further")
+	further[4], further[15] = model, filepath.Join(tmp, "further")
 	do(t, further...)
 	require.FileExists(t, filepath.Join(tmp, "further", "model", "clip.onnx"))
 }
@@ -135,7 +135,7 @@ func TestDetectionType(t *testing.T) {
 	start := filepath.Join(tmp, "start.model")
 	do(t, "import", "--vinvl", filepath.Join(dir, "vinvl"), "--max-caption", "12", "--max-labels", "9", "--max-regions", "10", "--out", start)
 	train := func(features, config string, more ...string) []string {
-		return append([]string{"run", "--config", config, "--teacher", start, "--epochs", "1", "--batch-size", "12", "--quiet", "--out", filepath.Join(tmp, "run"),
+		return append([]string{"run", "--config", config, "--teacher", start, "--max-caption", "12", "--max-labels", "9", "--epochs", "1", "--batch-size", "12", "--quiet", "--out", filepath.Join(tmp, "run"),
 			"--features", features, "--coco-ir", filepath.Join(dir, "coco_ir"), "--split", "train"}, more...)
 	}
 	features := filepath.Join(dir, "coco_ir", "features")

@@ -39,7 +39,7 @@ func TestEveryConfig(t *testing.T) {
 				if strings.HasPrefix(cfg.DetectionType, "det") {
 					from = both
 				}
-				args = append(args, "--batch-size", "12", "--teacher", start, "--features", from, "--coco-ir", filepath.Join(dir, "coco_ir"), "--split", "train",
+				args = append(args, "--batch-size", "12", "--teacher", start, "--max-caption", "12", "--max-labels", "9", "--features", from, "--coco-ir", filepath.Join(dir, "coco_ir"), "--split", "train",
 					"--val-features", from, "--val-coco-ir", filepath.Join(dir, "coco_ir"))
 			} else {
 				args = append(args, "--batch-size", "16", "--scenes", "12", "--val-scenes", "4", "--cache", filepath.Join(out, "cache"))
