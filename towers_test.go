@@ -74,7 +74,7 @@ func cosineAndGap(a, b []float32) (cosine, gap float64) {
 	return ab / math.Sqrt(aa*bb), gap
 }
 
-var towerKinds = []string{"hf-clip", "hf-clip-new", "openclip", "openclip-custom", "openclip-siglip", "siglip", "siglip2"}
+var towerKinds = []string{"hf-clip", "hf-clip-new", "openclip", "openclip-custom", "openclip-siglip", "siglip", "siglip2", "transformers-js", "transformers-js-mask", "immich"}
 
 // A bundle of somebody's towers gives their library's embeddings, from texts and from photos.
 func TestTowersTheWholeWay(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/onnx"
@@ -24,64 +26,57 @@ const weightsSuffix = ".data"
 
 // Save writes the model as a bundle.
 func (s *Source) Save(ctx context.Context, dir string, o SaveOptions) (*bundle.Bundle, error) {
-	man, files, err := s.bundle(o)
-	if err != nil {
-		return nil, err
-	}
-	for name, write := range files {
-		files[name] = func(w io.Writer) error { return write(contextWriter{ctx, w}) }
-	}
-	return bundle.Create(dir, man, files)
-}
-
-// contextWriter ends when its context does.
-type contextWriter struct {
-	ctx context.Context
-	w   io.Writer
-}
-
-func (c contextWriter) Write(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.w.Write(p)
-}
-
-// bundle is the manifest of a bundle and its files.
-func (s *Source) bundle(o SaveOptions) (man bundle.Manifest, files map[string]func(io.Writer) error, err error) {
 	if o.Precision == "" {
 		o.Precision = towers.F32
 	}
 	if o.Name == "" {
 		o.Name = s.Name()
 	}
+	make := s.ofWeights
+	if s.pair != nil {
+		tmp, err := os.MkdirTemp("", "aladin-import-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(tmp)
+		make = func(ctx context.Context, o SaveOptions) (*parts, error) { return s.ofGraphs(ctx, tmp, o) }
+	}
+	p, err := make(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	man, err := s.manifest(p, o)
+	if err != nil {
+		return nil, err
+	}
+	p.files[man.Tokenizer.File] = s.words.write
+	for name, write := range p.files {
+		p.files[name] = func(w io.Writer) error { return write(contextWriter{ctx, w}) }
+	}
+	return bundle.Create(dir, man, p.files)
+}
+
+// parts are the two towers of a bundle.
+type parts struct {
+	dim    int
+	length int    // of texts
+	fillUp bool   // always so long
+	grid   [2]int // of the tokens of a picture; zero: no tokens
+	files  map[string]func(io.Writer) error
+}
+
+// ofWeights makes graphs of a model's weights.
+func (s *Source) ofWeights(_ context.Context, o SaveOptions) (*parts, error) {
 	outputs := []string{towers.Matching}
 	text, image, err := s.sizes()
 	if err != nil {
-		return man, nil, err
+		return nil, err
 	}
-	t := &bundle.Towers{Family: string(s.Family), FillUp: s.text.Pool == towers.PoolLast, LogitScale: s.LogitScale, LogitBias: s.LogitBias}
+	p := &parts{dim: text.Embed, length: text.Context, fillUp: s.text.Pool == towers.PoolLast, files: map[string]func(io.Writer) error{}}
 	if !o.MatchingOnly {
 		outputs = append(outputs, towers.Tokens)
-		t.Grid, t.Untrained = image.Grid, true
-		man.Alignment = "MrAVGw"
+		p.grid = image.Grid
 	}
-	config, err := json.Marshal(s.pixels)
-	if err != nil {
-		return man, nil, err
-	}
-	man.Name, man.Description = o.Name, fmt.Sprintf("%s, imported from %s", s.Layout, s.Name())
-	man.Dims = bundle.Dims{Embed: text.Embed}
-	man.Lengths.Caption = text.Context
-	man.Tokenizer = s.words.manifest
-	man.Regions = bundle.Regions{Kind: bundle.Pixels, Config: config}
-	man.Towers = t
-	if man.Training, err = json.Marshal(map[string]any{"imported": map[string]any{
-		"layout": s.Layout, "licence": s.Licence, "precision": o.Precision, "notes": s.Notes,
-	}}); err != nil {
-		return man, nil, err
-	}
-	files = map[string]func(io.Writer) error{man.Tokenizer.File: s.words.write}
 	for _, x := range []struct {
 		file string
 		make func(data *onnx.DataFile) (*onnx.Model, error)
@@ -96,12 +91,78 @@ func (s *Source) bundle(o SaveOptions) (man bundle.Manifest, files map[string]fu
 		data := onnx.NewDataFile(x.file + weightsSuffix)
 		m, err := x.make(data)
 		if err != nil {
-			return man, nil, fmt.Errorf("%s: %w", x.file, err)
+			return nil, fmt.Errorf("%s: %w", x.file, err)
 		}
-		files[x.file] = func(w io.Writer) error { _, err := m.WriteTo(w); return err }
+		p.files[x.file] = func(w io.Writer) error { _, err := m.WriteTo(w); return err }
 		if data.Size() > 0 {
-			files[data.Location()] = data.Write
+			p.files[data.Location()] = data.Write
 		}
 	}
-	return man, files, nil
+	return p, nil
+}
+
+// ofGraphs adapts a pair of graphs, by way of files in folder tmp.
+func (s *Source) ofGraphs(ctx context.Context, tmp string, o SaveOptions) (*parts, error) {
+	text, err := s.adapt(ctx, tmp, bundle.TextFile, false, o)
+	if err != nil {
+		return nil, err
+	}
+	if text.grid == [2]int{} {
+		o.MatchingOnly = true // words without regions are of no use, nor the other way round
+	}
+	image, err := s.adapt(ctx, tmp, bundle.ImageFile, true, o)
+	if err != nil {
+		return nil, err
+	}
+	if image.grid == [2]int{} && !o.MatchingOnly {
+		o.MatchingOnly = true
+		if text, err = s.adapt(ctx, tmp, bundle.TextFile, false, o); err != nil {
+			return nil, err
+		}
+	}
+	if text.dim != image.dim {
+		return nil, fmt.Errorf("%w: the text tower gives %d numbers, the image tower %d: are they of the same model?", ErrWeights, text.dim, image.dim)
+	}
+	p := &parts{dim: text.dim, length: s.textLength(text.length), fillUp: s.Family == SigLIP, grid: image.grid, files: map[string]func(io.Writer) error{}}
+	for _, a := range []*adapted{text, image} {
+		for _, f := range []string{a.graph, a.data} {
+			if f != "" {
+				p.files[filepath.Base(f)] = bundle.FromFile(f)
+			}
+		}
+	}
+	return p, nil
+}
+
+// manifest describes the bundle.
+func (s *Source) manifest(p *parts, o SaveOptions) (man bundle.Manifest, err error) {
+	man.Name, man.Description = o.Name, fmt.Sprintf("%s, imported from %s", s.Layout, s.Name())
+	man.Dims = bundle.Dims{Embed: p.dim}
+	man.Lengths.Caption = p.length
+	man.Tokenizer = s.words.manifest
+	man.Regions.Kind = bundle.Pixels
+	if man.Regions.Config, err = json.Marshal(s.pixels); err != nil {
+		return man, err
+	}
+	man.Towers = &bundle.Towers{Family: string(s.Family), FillUp: p.fillUp, Grid: p.grid, Untrained: p.grid != [2]int{}, LogitScale: s.LogitScale, LogitBias: s.LogitBias}
+	if man.Aligns() {
+		man.Alignment = "MrAVGw"
+	}
+	man.Training, err = json.Marshal(map[string]any{"imported": map[string]any{
+		"layout": s.Layout, "licence": s.Licence, "precision": o.Precision, "notes": s.Notes,
+	}})
+	return man, err
+}
+
+// contextWriter ends when its context does.
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c contextWriter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
 }

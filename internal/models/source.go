@@ -38,6 +38,10 @@ type Source struct {
 	words  words
 	pixels *preprocess.Config
 
+	// Towers as graphs.
+	pair       *pair
+	pairLength int // of texts, as the configuration has it
+
 	// Towers as weights.
 	store                     *store
 	text                      *towers.Text
@@ -55,6 +59,9 @@ func Open(path string) (*Source, error) {
 	file := ""
 	if !info.IsDir() {
 		s.Dir, file = filepath.Dir(path), path
+		if strings.HasSuffix(file, ".onnx") && slices.Contains(onnxFolders, filepath.Base(s.Dir)) {
+			s.Dir = filepath.Dir(s.Dir) // where the configuration is
+		}
 	}
 	if err := s.open(file); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
@@ -72,7 +79,7 @@ func (s *Source) open(file string) error {
 			return err
 		}
 	}
-	if config.ModelType != "" {
+	if config.ModelType != "" && !strings.HasSuffix(file, ".onnx") {
 		weights := file
 		if weights == "" {
 			weights = s.first(hfWeights...)
@@ -94,6 +101,16 @@ func (s *Source) open(file string) error {
 			s.use(s.path("open_clip_config.json"))
 			return s.openOpenCLIP(s.path("open_clip_config.json"), weights)
 		}
+	}
+	if file == "" || strings.HasSuffix(file, ".onnx") {
+		if p, err := s.findPair(file); err != nil {
+			return err
+		} else if p != nil {
+			return s.openPair(p, &config)
+		}
+	}
+	if config.ModelType != "" && file == "" {
+		return fmt.Errorf("%w: config.json describes a model of type %q, but there are no weights (%s), and no ONNX graphs", ErrSource, config.ModelType, strings.Join(hfWeights, ", "))
 	}
 	return fmt.Errorf("%w: there is neither Hugging Face's config.json with weights, nor OpenCLIP's open_clip_config.json, nor a pair of ONNX files", ErrSource)
 }
@@ -149,10 +166,14 @@ func (s *Source) Name() string {
 
 // Close unmaps the model's files.
 func (s *Source) Close() error {
-	if s.store == nil {
-		return nil
+	var errs []error
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
 	}
-	return s.store.Close()
+	if s.pair != nil {
+		errs = append(errs, s.pair.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Source) path(name string) string { return filepath.Join(s.Dir, filepath.FromSlash(name)) }

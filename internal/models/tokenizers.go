@@ -11,6 +11,7 @@ import (
 
 // words say how a model's texts become ids.
 type words struct {
+	tok      tokenizer.Tokenizer
 	manifest bundle.Tokenizer
 	write    func(io.Writer) error // the file that the manifest names
 }
@@ -28,6 +29,6 @@ func (s *Source) readTokenizer(folder string, o tokenizer.ImportOptions) error {
 	for _, f := range tok.Files {
 		s.use(filepath.Join(dir, f))
 	}
-	s.words = words{bundle.Tokenizer{Kind: tok.Kind(), File: tokenizerFile}, tok.Write}
+	s.words = words{tok, bundle.Tokenizer{Kind: tok.Kind(), File: tokenizerFile}, tok.Write}
 	return nil
 }

@@ -63,6 +63,14 @@ func (t Image) Sizes(w Weights) (s ImageSizes, err error) {
 	return s, g.err
 }
 
+// Square are the sizes of pictures of n patches, which must be a square number.
+func Square(n int) (s ImageSizes, ok bool) {
+	side := int(math.Round(math.Sqrt(float64(n))))
+	s.Rows, s.Cols = side, side
+	s.Grid = [2]int{cells(side), cells(side)}
+	return s, side > 0 && side*side == n
+}
+
 // cells is how many cells a side of n patches is read as: few enough to be kept for every picture.
 func cells(n int) int {
 	const least, most, usual = 5, 8, 7
@@ -192,9 +200,18 @@ func (t Image) pooled(g *graph, mixed *onnx.Value, width int) *onnx.Value {
 
 // pool averages the patches of each cell of the grid: [B, P, D] → [B, cells, D].
 func (g *graph) pool(x *onnx.Value, s ImageSizes) *onnx.Value {
+	share := s.share()
+	if share == nil {
+		return x
+	}
+	return g.b.MatMul(g.b.Weights("cells", share, s.Grid[0]*s.Grid[1], s.Rows*s.Cols), x)
+}
+
+// share is what each patch contributes to each cell: [cells, P]; nil where they are the same.
+func (s ImageSizes) share() []float32 {
 	rows, cols := s.Grid[0], s.Grid[1]
 	if rows == s.Rows && cols == s.Cols {
-		return x
+		return nil
 	}
 	share := make([]float32, rows*cols*s.Rows*s.Cols)
 	for r := range rows {
@@ -209,7 +226,7 @@ func (g *graph) pool(x *onnx.Value, s ImageSizes) *onnx.Value {
 			}
 		}
 	}
-	return g.b.MatMul(g.b.Weights("cells", share, rows*cols, s.Rows*s.Cols), x)
+	return share
 }
 
 // span is which of n patches cell i of m covers; neighbours share a patch where they do not divide.
