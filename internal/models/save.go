@@ -77,28 +77,32 @@ func (s *Source) ofWeights(_ context.Context, o SaveOptions) (*parts, error) {
 		outputs = append(outputs, towers.Tokens)
 		p.grid = image.Grid
 	}
-	for _, x := range []struct {
-		file string
-		make func(data *onnx.DataFile) (*onnx.Model, error)
-	}{
-		{bundle.TextFile, func(d *onnx.DataFile) (*onnx.Model, error) {
-			return s.text.Graph(s.textWeights, d, o.Precision, outputs...)
-		}},
-		{bundle.ImageFile, func(d *onnx.DataFile) (*onnx.Model, error) {
-			return s.image.Graph(s.imageWeights, d, o.Precision, outputs...)
-		}},
-	} {
-		data := onnx.NewDataFile(x.file + weightsSuffix)
-		m, err := x.make(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", x.file, err)
-		}
-		p.files[x.file] = func(w io.Writer) error { _, err := m.WriteTo(w); return err }
-		if data.Size() > 0 {
-			p.files[data.Location()] = data.Write
-		}
-	}
+	p.add(bundle.TextFile, func(d *onnx.DataFile) (*onnx.Model, error) {
+		return s.text.Graph(s.textWeights, d, o.Precision, outputs...)
+	})
+	p.add(bundle.ImageFile, func(d *onnx.DataFile) (*onnx.Model, error) {
+		return s.image.Graph(s.imageWeights, d, o.Precision, outputs...)
+	})
 	return p, nil
+}
+
+// add adds a graph and the file of its weights. They are made when the first is written and let go with the
+// second: bytes of weights take memory, of one tower at a time.
+func (p *parts) add(file string, make func(data *onnx.DataFile) (*onnx.Model, error)) {
+	data := onnx.NewDataFile(file + weightsSuffix)
+	p.files[file] = func(w io.Writer) error {
+		m, err := make(data)
+		if err != nil {
+			return err
+		}
+		_, err = m.WriteTo(w)
+		return err
+	}
+	p.files[data.Location()] = func(w io.Writer) error { // comes after, by its name
+		err := data.Write(w)
+		data = nil
+		return err
+	}
 }
 
 // ofGraphs adapts a pair of graphs, by way of files in folder tmp.

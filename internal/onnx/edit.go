@@ -53,7 +53,9 @@ func (e *Editor) Ints(v ...int64) string {
 }
 
 // Floats is a constant of the given shape.
-func (e *Editor) Floats(v []float32, dims ...int64) string { return e.constant(Float, elem.Bytes(v), dims...) }
+func (e *Editor) Floats(v []float32, dims ...int64) string {
+	return e.constant(Float, elem.Bytes(v), dims...)
+}
 
 func (e *Editor) constant(t Type, raw []byte, dims ...int64) string {
 	name := e.name("aladin/constant")

@@ -1,11 +1,11 @@
 package onnx
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/nearest"
 )
 
@@ -216,7 +216,8 @@ func ExposeOutput(model []byte, names ...string) ([]byte, error) {
 	return m.Marshal(), nil
 }
 
-// Float32s are the values of a float32 tensor whose data is in the model.
+// Float32s are the values of a float32 tensor whose data is in the model. They must not be changed: where the
+// machine allows it, they are the model's own.
 func (t *Tensor) Float32s() ([]float32, error) {
 	if t.Type != Float || len(t.External) > 0 || len(t.Raw)%4 != 0 {
 		return nil, fmt.Errorf("%w: %s is %v with %d bytes, want float32 data in the model", ErrModel, t.Name, t.Type, len(t.Raw))
@@ -228,12 +229,8 @@ func (t *Tensor) Float32s() ([]float32, error) {
 		}
 		n *= d
 	}
-	v := make([]float32, len(t.Raw)/4)
-	if n != int64(len(v)) { // values may lie in float_data, which only old models use
-		return nil, fmt.Errorf("%w: %s has %d raw values for shape %v", ErrModel, t.Name, len(v), t.Dims)
+	if n != int64(len(t.Raw)/4) { // values may lie in float_data, which only old models use
+		return nil, fmt.Errorf("%w: %s has %d raw values for shape %v", ErrModel, t.Name, len(t.Raw)/4, t.Dims)
 	}
-	for i := range v {
-		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.Raw[4*i:]))
-	}
-	return v, nil
+	return elem.Load[float32](t.Raw), nil
 }

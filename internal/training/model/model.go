@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"maps"
 
 	"github.com/aladin-go/aladin/internal/bundle"
@@ -168,7 +169,7 @@ func (m *Model) readParams(b *bundle.Bundle, name string) error {
 		for i, d := range t.Dims {
 			shape[i] = int(d)
 		}
-		m.Params.Set(t.Name, shape, values)
+		m.Params.Set(t.Name, shape, slices.Clone(values)) // the file's own are read-only
 	}
 	return nil
 }
