@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"maps"
+	"slices"
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/input"
