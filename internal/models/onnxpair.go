@@ -377,35 +377,17 @@ func (s *Source) probe(ctx context.Context, f *towers.Foreign, a *adapted, size 
 	}
 	defer run.Close()
 	in := map[string]*ort.Tensor{}
-	rows, width := int64(1), int64(0)
+	width := int64(0)
 	if f.Image {
 		n := 3 * size[0] * size[1]
 		v := make([]float32, n)
 		for i := range v {
 			v[i] = float32(math.Sin(float64(i) * 0.37))
 		}
-		in["pixels"] = ort.Float32([]int64{rows, 3, int64(size[0]), int64(size[1])}, v)
+		in["pixels"] = ort.Float32([]int64{1, 3, int64(size[0]), int64(size[1])}, v)
 	} else {
-		seq := tokenizer.Encode(s.words.tok, "a photo of a dog", 0)
-		ids := tokenizer.IDs(seq.Tokens)
-		if width = int64(s.fill(a.length)); width == 0 {
-			width = int64(len(ids))
-		}
-		mask := make([]int64, width)
-		for i := range mask {
-			if i < len(ids) || s.Family == SigLIP {
-				mask[i] = 1
-			}
-		}
-		for int64(len(ids)) < width {
-			ids = append(ids, int64(max(0, s.words.tok.Frame().Pad)))
-		}
-		in["ids"] = ort.Int64([]int64{rows, width}, ids[:width])
-		for _, i := range run.Inputs() {
-			if i.Name == "mask" {
-				in["mask"] = ort.Int64([]int64{rows, width}, mask)
-			}
-		}
+		in = s.textInput(run, "a photo of a dog", s.textLength(a.length))
+		width = in["ids"].Shape()[1]
 	}
 	out, err := run.Run(ctx, in)
 	if err != nil {
@@ -436,17 +418,6 @@ func (s *Source) probe(ctx context.Context, f *towers.Foreign, a *adapted, size 
 		r.rows = t.Float32()
 	}
 	return r, nil
-}
-
-// fill is how long texts are always made, 0 if as long as they are.
-func (s *Source) fill(fixed int) int {
-	switch {
-	case fixed > 0:
-		return fixed
-	case s.Family == SigLIP:
-		return s.textLength(0)
-	}
-	return 0
 }
 
 // textLength is the longest text that a pair reads.

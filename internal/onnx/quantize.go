@@ -24,6 +24,8 @@ const (
 // meant for a CPU.
 func (m *Model) QuantizeWeights() (int, error) {
 	q := newQuantizer(m.Graph)
+	const axesAsInput = 18 // since this opset
+	q.oldReduce = m.opset() < axesAsInput
 	replaced := 0
 	for _, n := range m.Graph.Nodes {
 		done, err := q.replace(n)
@@ -47,6 +49,16 @@ func (m *Model) QuantizeWeights() (int, error) {
 	return replaced, nil
 }
 
+// opset is the version of the standard operators.
+func (m *Model) opset() int64 {
+	for _, o := range m.Opsets {
+		if o.Domain == "" || o.Domain == "ai.onnx" {
+			return o.Version
+		}
+	}
+	return Opset
+}
+
 // A quantizer rewrites one graph.
 type quantizer struct {
 	nodes          []*Node
@@ -57,6 +69,7 @@ type quantizer struct {
 	codes          map[string]coded   // of matrices done, by name and orientation
 	bytes          map[string]coded   // of activations done
 	float          map[float32]string // constants
+	oldReduce      bool               // the axes of ReduceMax are an attribute
 	axis, byteZero string             // constants: the last axis, the code of 0
 }
 
@@ -177,11 +190,15 @@ func (q *quantizer) activations(x string) coded {
 	if c, ok := q.bytes[x]; ok {
 		return c
 	}
-	if q.axis == "" {
+	if q.axis == "" && !q.oldReduce {
 		q.axis = q.constant("last-axis", Int64, elem.Bytes([]int64{-1}), 1)
 	}
 	most := q.add("Abs", x+"/abs", nil, x)
-	most = q.add("ReduceMax", x+"/max", []*Attr{intAttr("keepdims", 1)}, most, q.axis)
+	if q.oldReduce {
+		most = q.add("ReduceMax", x+"/max", []*Attr{intAttr("keepdims", 1), intsAttr("axes", []int{-1})}, most)
+	} else {
+		most = q.add("ReduceMax", x+"/max", []*Attr{intAttr("keepdims", 1)}, most, q.axis)
+	}
 	scales := q.add("Mul", x+"/share", nil, most, q.scalar(1.0/activationLevels))
 	const tiny = 1e-30 // a row of zeros needs a scale too
 	scales = q.add("Max", x+"/scale", nil, scales, q.scalar(tiny))

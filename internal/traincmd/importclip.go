@@ -3,6 +3,7 @@ package traincmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/models"
+	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/towers"
 )
 
@@ -57,6 +59,9 @@ type clipReport struct {
 	Ignored   []string         `json:"ignored"`
 	Notes     []string         `json:"notes"`
 	Seconds   float64          `json:"seconds"`
+	// Text and Image say what fewer bits do; nil where there are as many as the model has.
+	Text  *models.Loss `json:"text_loss,omitempty"`
+	Image *models.Loss `json:"image_loss,omitempty"`
 }
 
 func (c *clipImport) run(ctx context.Context, env cli.Env, name, out string, asJSON bool) (err error) {
@@ -80,6 +85,13 @@ func (c *clipImport) run(ctx context.Context, env cli.Env, name, out string, asJ
 	for _, f := range b.Manifest.Files {
 		r.Bytes += f.Size
 	}
+	if p != towers.F32 {
+		if r.Text, r.Image, err = s.Compare(ctx, b, models.SaveOptions{}); errors.Is(err, ort.ErrUnavailable) {
+			r.Notes = append(r.Notes, "what fewer bits do was not measured: "+err.Error())
+		} else if err != nil {
+			return err
+		}
+	}
 	if asJSON {
 		return json.NewEncoder(env.Stdout).Encode(r)
 	}
@@ -101,6 +113,15 @@ func (r *clipReport) print(env cli.Env, b *bundle.Bundle) {
 		fmt.Fprintf(w, "  explains with %d×%d parts of a picture, untrained: where a word is shown is a guess until heads are trained\n", r.Grid[0], r.Grid[1])
 	} else {
 		fmt.Fprintf(w, "  matching only: hits are not explained\n")
+	}
+	for _, x := range []struct {
+		what string
+		loss *models.Loss
+	}{{"text", r.Text}, {"image", r.Image}} {
+		if l := x.loss; l != nil {
+			fmt.Fprintf(w, "  %s tower: %.1f → %.1f MB, %.1f → %.1f ms, cosine with float32 %.5f, at worst %.5f (of generated scenes)\n",
+				x.what, float64(l.Bytes[0])/1e6, float64(l.Bytes[1])/1e6, l.MeanTime[0], l.MeanTime[1], l.Cosine, l.Lowest)
+		}
 	}
 	fmt.Fprintf(w, "  used: %s\n", strings.Join(r.Used, ", "))
 	if len(r.Ignored) > 0 {
