@@ -35,18 +35,21 @@ var arrows = map[string][]string{
 	"scripts":  {"*"},
 
 	// Finer arrows inside internal.
-	"internal/ort":       {"internal/ortsetup"},
-	"internal/ortsetup":  {},                                    // setting a machine up must not need what it sets up
-	"internal/onnx":      {"internal/elem", "internal/nearest"}, // a graph's format knows nothing of networks
-	"internal/bundle":    {},                                    // a model's folder can be checked without ONNX Runtime
-	"internal/region":    {},
-	"internal/elem":      {},
-	"internal/align":     {"internal/vector"}, // word by word, of whatever store
-	"internal/mapped":    {},
-	"internal/vector":    {"format", "internal/elem"},   // arithmetic, and the names of codecs
-	"internal/container": {"format", "internal/mapped"}, // the bytes of a file, not what they mean
-	"internal/nearest":   {},
-	"internal/cli":       {"internal/nearest", "internal/progress"}, // flags and exit codes know nothing of models
+	"internal/ort":        {"internal/ortsetup"},
+	"internal/ortsetup":   {},                                    // setting a machine up must not need what it sets up
+	"internal/onnx":       {"internal/elem", "internal/nearest"}, // a graph's format knows nothing of networks
+	"internal/bundle":     {},                                    // a model's folder can be checked without ONNX Runtime
+	"internal/region":     {},
+	"internal/tokenizer":  {},                      // texts alone
+	"internal/preprocess": {},                      // and pictures alone
+	"internal/hub":        {"internal/atomicfile"}, // what is fetched is files
+	"internal/elem":       {},
+	"internal/align":      {"internal/vector"}, // word by word, of whatever store
+	"internal/mapped":     {},
+	"internal/vector":     {"format", "internal/elem"},   // arithmetic, and the names of codecs
+	"internal/container":  {"format", "internal/mapped"}, // the bytes of a file, not what they mean
+	"internal/nearest":    {},
+	"internal/cli":        {"internal/nearest", "internal/progress"}, // flags and exit codes know nothing of models
 }
 
 // only says where a foreign package may be imported.
