@@ -75,6 +75,7 @@ func TestDecodeKinds(t *testing.T) {
 		"JPEG grey":                {flatJPEG(0xc0, 9, 5, -1, 77), [3]int{77, 77, 77}, 1},
 		"JPEG RGB (Adobe)":         {flatJPEG(0xc0, 9, 5, 0, 200, 100, 50), [3]int{200, 100, 50}, 1},
 		"JPEG CMYK (Adobe)":        {flatJPEG(0xc0, 9, 5, 0, 255, 100, 255, 128), [3]int{128, 50, 128}, 2},
+		"JPEG CMYK (ink)":          {flatJPEG(0xc0, 9, 5, -1, 0, 155, 0, 127), [3]int{128, 50, 128}, 2},
 		"JPEG CMYK progressive":    {flatJPEG(0xc2, 9, 5, 0, 255, 100, 255, 128), [3]int{128, 50, 128}, 2},
 		"JPEG YCCK (Adobe)":        {flatJPEG(0xc0, 9, 5, 2, 124, 84, 187, 255), [3]int{48, 158, 209}, 3},
 		"JPEG YCCK, half black":    {flatJPEG(0xc0, 9, 5, 2, 124, 84, 187, 128), [3]int{24, 79, 105}, 3},
@@ -203,14 +204,12 @@ func TestDecodeDefects(t *testing.T) {
 		says string
 	}{
 		{write("huge.png", hugePNG()), ErrTooLarge, "50000×50000"},
-		{write("cut.jpg", photo[:len(photo)-60]), ErrTruncated, "JPEG pixels end"},
-		{write("cut-in-header.jpg", photo[:100]), ErrTruncated, "JPEG header end"},
-		{write("no-end-marker.jpg", photo[:len(photo)-2]), ErrTruncated, "JPEG pixels end"},
+		{write("cut.jpg", photo[:len(photo)-150]), ErrTruncated, "after"},
+		{write("cut-in-header.jpg", photo[:100]), ErrTruncated, "after"},
 		{write("text.jpg", []byte("Dear diary,\n")), ErrFormat, `begins with "Dear diary,\n"`},
 		{write("empty.jpg", nil), ErrTruncated, "empty"},
 		{dir, ErrFormat, "is a folder"},
-		{write("bent.png", append(encodePNG(t, quarters(8, 8))[:40], make([]byte, 400)...)), ErrFormat, "PNG"},
-		{write("four.jpg", flatJPEG(0xc0, 8, 8, -1, 1, 2, 3, 4)), ErrFormat, "Adobe"},
+		{write("bent.png", append(encodePNG(t, quarters(8, 8))[:40], make([]byte, 400)...)), ErrTruncated, "PNG"},
 		{filepath.Join(dir, "absent.jpg"), os.ErrNotExist, "absent.jpg"},
 	} {
 		_, err := DecodeFile(t.Context(), c.path, nil)
@@ -235,7 +234,7 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// TestTruncatedAnywhere cuts a file of every kind at every byte: never a picture with missing pixels.
+// TestTruncatedAnywhere cuts a file of every kind at every byte: never a picture that silently lacks pixels.
 func TestTruncatedAnywhere(t *testing.T) {
 	m := quarters(20, 12)
 	var g bytes.Buffer
@@ -248,9 +247,10 @@ func TestTruncatedAnywhere(t *testing.T) {
 		require.NoError(t, err, name)
 		for n := range data {
 			img, err := Decode(t.Context(), bytes.NewReader(data[:n]), nil)
-			if err == nil { // only bytes that carry no pixels were cut
-				require.GreaterOrEqual(t, n, len(data)-4, "%s cut at %d", name, n)
-				require.Equal(t, shown(whole), shown(img), "%s cut at %d", name, n)
+			if err == nil { // little is missing, and that is said
+				if !bytes.Equal(shown(whole).Pix, shown(img).Pix) {
+					require.NotEmpty(t, img.Note, "%s cut at %d", name, n)
+				}
 				continue
 			}
 			if n >= 12 {

@@ -41,6 +41,11 @@ func named(name string, err error) error {
 	return fmt.Errorf("picture: %s: %w", name, err)
 }
 
+// missingRows notes a picture of which only the first rows are there.
+func missingRows(rows, h int) string {
+	return fmt.Sprintf("the lower %.1f %% are missing", 100*float64(h-rows)/float64(h))
+}
+
 // Unusable says whether an error concerns one picture only, so that the others can go on.
 func Unusable(err error) bool {
 	return errors.Is(err, ErrFormat) || errors.Is(err, ErrTruncated) || errors.Is(err, ErrTooLarge)

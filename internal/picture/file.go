@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/aladin-go/aladin/internal/picture/jpeg"
 )
 
 // DefaultMaxPixels is what Options.MaxPixels means where it is 0. It admits photos of 200 megapixels.
@@ -47,18 +49,20 @@ type File struct {
 	header header
 	closer io.Closer
 	ready  *Picture // of an image in memory
+	jpeg   *jpeg.Header
+	png    *pngHeader
 }
 
 // A header is what a format's first bytes say.
 type header struct {
-	w, h int   // as stored
-	cost int64 // bytes that decoding takes at most
+	w, h int // as stored
 	turn turn
 }
 
 // A codec reads one format. Its functions return errors of this package or those of reading.
 type codec struct {
 	header func(f *File) (header, error)
+	cost   func(f *File) int64 // bytes that decoding, and the picture, take at most
 	decode func(ctx context.Context, f *File) (*Picture, error)
 }
 
@@ -204,4 +208,23 @@ func (f *File) decodeAlone(ctx context.Context) (*Picture, error) {
 }
 
 // Cost is how many bytes decoding the file and keeping its picture take at most.
-func (f *File) Cost() int64 { return f.header.cost }
+func (f *File) Cost() int64 {
+	if f.ready != nil {
+		return 0
+	}
+	const buffers = 1 << 20
+	return buffers + codecs[f.Kind].cost(f)
+}
+
+// maxKept bounds the bytes that decoding one picture takes, for its pixels and what they are made of. A
+// picture that would take more is kept at a lower resolution, where its format allows, and refused where not.
+const maxKept = 128 << 20
+
+// reduction is by how much the picture may be reduced for the detail that is wanted: the filter that makes it
+// as small as that still gets three pixels for each of its own.
+func (f *File) reduction() int {
+	if f.opts.Detail <= 0 {
+		return 1
+	}
+	return max(1, min(f.header.w, f.header.h)/(3*f.opts.Detail))
+}

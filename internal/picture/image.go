@@ -57,9 +57,13 @@ func (p *Picture) rows() func(y int, out [3][]uint8) {
 			}
 		}
 	case rgb:
+		var ups [3]*upsampler
+		for i := range ups {
+			ups[i] = newUpsampler(p.planes[i], p.planes[0])
+		}
 		return func(y int, out [3][]uint8) {
-			for i := range out {
-				copy(out[i], plain(p.planes[i], y))
+			for i, u := range ups {
+				u.row(out[i], y)
 			}
 		}
 	}
@@ -95,6 +99,10 @@ func newUpsampler(p, full plane) *upsampler {
 func (u *upsampler) row(out []uint8, y int) {
 	at := func(y int) []uint8 { return u.pix[min(max(y, 0), u.h-1)*u.stride:][:u.w] }
 	near := at(int((float64(y) + 0.5) * u.factor.y))
+	if u.factor.x == 1 && !u.halfY {
+		copy(out, near)
+		return
+	}
 	if !u.halfX && !u.halfY {
 		for x := range out {
 			out[x] = near[min(int((float64(x)+0.5)*u.factor.x), u.w-1)]

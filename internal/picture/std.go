@@ -5,36 +5,32 @@ import (
 	"image"
 	"image/draw"
 	"image/gif"
-	"image/jpeg"
-	"image/png"
 	"io"
 
 	"golang.org/x/image/webp"
 )
 
 var (
-	jpegCodec = &codec{
-		header: func(f *File) (header, error) { return f.config(jpeg.DecodeConfig, 3, f.in.jpegExif) },
-		decode: func(ctx context.Context, f *File) (*Picture, error) { return f.whole(ctx, jpeg.Decode) },
-	}
-	pngCodec = &codec{
-		header: func(f *File) (header, error) { return f.config(png.DecodeConfig, 8, f.in.pngExif) },
-		decode: func(ctx context.Context, f *File) (*Picture, error) { return f.whole(ctx, png.Decode) },
-	}
 	gifCodec = &codec{
-		header: func(f *File) (header, error) { return f.config(gif.DecodeConfig, 4, nil) },
+		cost:   perPixel(5),
+		header: func(f *File) (header, error) { return f.config(gif.DecodeConfig, nil) },
 		decode: func(ctx context.Context, f *File) (*Picture, error) { return f.whole(ctx, gif.Decode) },
 	}
 )
 
-// config reads a header with another's decoder, which takes so many bytes for a pixel.
-func (f *File) config(read func(io.Reader) (image.Config, error), bytes int64, exif func() []byte) (header, error) {
+// perPixel is the cost of a decoder that takes so many bytes for a pixel, its picture included.
+func perPixel(n int64) func(*File) int64 {
+	return func(f *File) int64 { return n * int64(f.W) * int64(f.H) }
+}
+
+// config reads a header with another's decoder.
+func (f *File) config(read func(io.Reader) (image.Config, error), exif func() []byte) (header, error) {
 	r := f.in.reader(context.Background())
 	c, err := read(r)
 	if err != nil {
 		return header{}, f.failed(r, "header", err)
 	}
-	h := header{w: c.Width, h: c.Height, cost: bytes * int64(c.Width) * int64(c.Height), turn: upright}
+	h := header{w: c.Width, h: c.Height, turn: upright}
 	if exif != nil {
 		h.turn = exifOrientation(exif())
 	}
@@ -74,6 +70,7 @@ func (f *File) failed(r *reader, part string, err error) error {
 }
 
 var webpCodec = &codec{
-	header: func(f *File) (header, error) { return f.config(webp.DecodeConfig, 8, f.in.webpExif) },
+	cost:   perPixel(8),
+	header: func(f *File) (header, error) { return f.config(webp.DecodeConfig, f.in.webpExif) },
 	decode: func(ctx context.Context, f *File) (*Picture, error) { return f.webp(ctx) },
 }

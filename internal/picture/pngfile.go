@@ -1,0 +1,543 @@
+package picture
+
+import (
+	"bufio"
+	"compress/zlib"
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+)
+
+// A pngHeader is the IHDR chunk.
+type pngHeader struct {
+	w, h       int
+	depth      int
+	colour     byte
+	interlaced bool
+}
+
+// Colour types of PNG.
+const (
+	pngGrey      = 0
+	pngRGB       = 2
+	pngPalette   = 3
+	pngGreyAlpha = 4
+	pngRGBA      = 6
+)
+
+const (
+	pngSignature = 8
+	pngIHDR      = pngSignature + 8 // where its body begins
+)
+
+var pngCodec = &codec{
+	header: func(f *File) (header, error) {
+		b, err := f.in.part(0, pngIHDR+13+4)
+		if err != nil {
+			return header{}, err
+		}
+		if b == nil {
+			return header{}, fail(ErrTruncated, "PNG header ends after %d bytes", f.in.size)
+		}
+		body := b[pngIHDR:]
+		w, h := binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:])
+		p := &pngHeader{w: int(w), h: int(h), depth: int(body[8]), colour: body[9], interlaced: body[12] == 1}
+		depths := map[byte]string{pngGrey: "\x01\x02\x04\x08\x10", pngRGB: "\x08\x10", pngPalette: "\x01\x02\x04\x08", pngGreyAlpha: "\x08\x10", pngRGBA: "\x08\x10"}[p.colour]
+		switch {
+		case string(b[pngSignature:pngIHDR]) != "\x00\x00\x00\x0dIHDR":
+			return header{}, fail(ErrFormat, "PNG without a header")
+		case w == 0 || h == 0 || w > 1<<31-1 || h > 1<<31-1:
+			return header{}, fail(ErrFormat, "PNG of %d×%d pixels", w, h)
+		case crc32.ChecksumIEEE(b[pngSignature+4:pngIHDR+13]) != binary.BigEndian.Uint32(body[13:]):
+			return header{}, fail(ErrFormat, "PNG header with a wrong checksum")
+		case !contains(depths, body[8]) || body[10] != 0 || body[11] != 0 || body[12] > 1:
+			return header{}, fail(ErrFormat, "PNG of colour type %d, depth %d, compression %d, filter %d, interlace %d", body[9], body[8], body[10], body[11], body[12])
+		}
+		f.png = p
+		return header{w: p.w, h: p.h, turn: exifOrientation(f.in.pngExif())}, nil
+	},
+	cost: func(f *File) int64 {
+		fx, fy := f.pngReduction()
+		return f.png.bytes(fx, fy)
+	},
+	decode: func(ctx context.Context, f *File) (*Picture, error) { return f.decodePNG(ctx) },
+}
+
+func contains(s string, b byte) bool {
+	for i := range len(s) {
+		if s[i] == b {
+			return true
+		}
+	}
+	return false
+}
+
+// channels is how many planes are kept.
+func (p *pngHeader) channels() int {
+	if p.colour == pngGrey || p.colour == pngGreyAlpha {
+		return 1
+	}
+	return 3
+}
+
+// bits is how many a pixel takes in the file.
+func (p *pngHeader) bits() int {
+	return p.depth * map[byte]int{pngGrey: 1, pngRGB: 3, pngPalette: 1, pngGreyAlpha: 2, pngRGBA: 4}[p.colour]
+}
+
+// rowBytes is for a row of n pixels.
+func (p *pngHeader) rowBytes(n int) int64 { return (int64(n)*int64(p.bits()) + 7) / 8 }
+
+// bytes is what decoding takes if blocks of fx×fy pixels become one.
+func (p *pngHeader) bytes(fx, fy int) int64 {
+	row := int64((p.w + fx - 1) / fx)
+	kept := row * int64((p.h+fy-1)/fy)
+	n := p.rowBytes(p.w) + kept*int64(p.channels())
+	switch {
+	case fx == 1 && fy == 1:
+	case p.interlaced:
+		n += kept * int64(p.channels()) * 4
+	default:
+		n += row * int64(p.channels()) * 4
+	}
+	return n
+}
+
+// pngReduction is the size of the blocks of pixels that become one: what the detail wanted allows, and more,
+// along the longer side first, where the picture would take too much memory.
+func (f *File) pngReduction() (fx, fy int) {
+	fx = min(f.reduction(), 1<<11)
+	fy = fx
+	for f.png.bytes(fx, fy) > maxKept && max(fx, fy) < 1<<24/min(fx, fy) {
+		if f.png.w/fx >= f.png.h/fy {
+			fx *= 2
+		} else {
+			fy *= 2
+		}
+	}
+	return fx, fy
+}
+
+func (f *File) decodePNG(ctx context.Context) (*Picture, error) {
+	fx, fy := f.pngReduction()
+	if n := f.png.bytes(fx, fy); n > maxKept {
+		return nil, fail(ErrTooLarge, "PNG of %d×%d pixels: its rows take %d bytes (limit %d)", f.png.w, f.png.h, n, maxKept)
+	}
+	r := f.in.reader(ctx)
+	d := &pngDecoder{pngHeader: f.png, ctx: ctx, fx: fx, fy: fy, in: &pngChunkReader{r: bufio.NewReaderSize(r, 32<<10)}}
+	err := d.run()
+	if r.failed != nil {
+		return nil, r.failed
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	p := &Picture{W: f.W, H: f.H, turn: f.header.turn}
+	if err != nil {
+		const late = 8 // an eighth may be missing
+		if d.rows == 0 || (d.h-d.rows)*late > d.h {
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				return nil, fail(ErrTruncated, "PNG pixels end after %d bytes", f.in.size)
+			}
+			var ours *fault
+			if errors.As(err, &ours) {
+				return nil, err
+			}
+			return nil, fail(ErrFormat, "PNG pixels: %v", err)
+		}
+		p.Note = missingRows(d.rows, d.h)
+		d.repeatLastRow()
+	} else if d.damaged {
+		p.Note = "a part of it may be damaged"
+	}
+	p.colour = grey
+	if len(d.planes) == 3 {
+		p.colour = rgb
+	}
+	for _, pix := range d.planes {
+		p.planes = append(p.planes, plane{pix: pix, stride: d.ow, w: d.ow, h: d.oh, sx: 1 / float64(fx), sy: 1 / float64(fy)})
+	}
+	return p, nil
+}
+
+// A pngDecoder makes planes of 8 bits, of which each pixel may stand for a block of many.
+type pngDecoder struct {
+	*pngHeader
+	ctx     context.Context
+	in      *pngChunkReader
+	fx, fy  int
+	ow, oh  int // of the planes
+	planes  [][]uint8
+	sums    []uint32 // where blocks become pixels: of a row of them, or of all in an interlaced picture
+	palette [256][4]uint8
+	key     [3]uint16 // the colour that is transparent
+	hasKey  bool
+	rows    int // that are there
+	damaged bool
+	line    [3][]uint8 // a few pixels
+}
+
+// pngRun is how many pixels are converted at a time.
+const pngRun = 4096
+
+func (d *pngDecoder) run() error {
+	if err := d.prepare(); err != nil {
+		return err
+	}
+	d.ow, d.oh = (d.w+d.fx-1)/d.fx, (d.h+d.fy-1)/d.fy
+	for range d.channels() {
+		d.planes = append(d.planes, make([]uint8, d.ow*d.oh))
+	}
+	if d.fx > 1 || d.fy > 1 {
+		n := d.ow
+		if d.interlaced {
+			n *= d.oh
+		}
+		d.sums = make([]uint32, n*len(d.planes))
+	}
+	for i := range d.line {
+		d.line[i] = make([]uint8, pngRun)
+	}
+	z, err := zlib.NewReader(d.in)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	if err := d.passes(z); err != nil {
+		return err
+	}
+	// The checksum comes last.
+	var b [1]byte
+	if _, err := z.Read(b[:]); err != nil && err != io.EOF {
+		d.damaged = true
+	}
+	return nil
+}
+
+// prepare reads the chunks before the pixels.
+func (d *pngDecoder) prepare() error {
+	for i := range d.palette {
+		d.palette[i] = [4]uint8{0, 0, 0, 255}
+	}
+	if _, err := d.in.r.Discard(pngSignature); err != nil {
+		return err
+	}
+	havePalette := false
+	for range maxSegments {
+		name, n, err := d.in.next()
+		if err != nil {
+			return err
+		}
+		const most = 3 * 256
+		switch name {
+		case "IDAT":
+			if d.colour == pngPalette && !havePalette {
+				return fail(ErrFormat, "PNG without its palette")
+			}
+			d.in.left = n
+			return nil
+		case "IEND":
+			return fail(ErrFormat, "PNG without pixels")
+		case "PLTE", "tRNS":
+			if n > most {
+				return fail(ErrFormat, "PNG chunk %s of %d bytes", name, n)
+			}
+			var b [most]byte
+			if _, err := io.ReadFull(d.in.r, b[:n]); err != nil {
+				return err
+			}
+			if name == "PLTE" {
+				havePalette = true
+				for i := range int(n) / 3 {
+					copy(d.palette[i][:3], b[3*i:])
+				}
+			} else {
+				d.transparency(b[:n])
+			}
+			n = 0
+		}
+		if _, err := io.CopyN(io.Discard, d.in.r, n+4); err != nil { // its checksum too: what is not pixels may be damaged
+			return err
+		}
+	}
+	return fail(ErrFormat, "PNG without pixels among its first chunks")
+}
+
+func (d *pngDecoder) transparency(b []byte) {
+	switch {
+	case d.colour == pngPalette:
+		for i, a := range b[:min(len(b), 256)] {
+			d.palette[i][3] = a
+		}
+	case d.colour == pngGrey && len(b) >= 2:
+		d.key[0], d.hasKey = binary.BigEndian.Uint16(b), true
+	case d.colour == pngRGB && len(b) >= 6:
+		for i := range d.key {
+			d.key[i] = binary.BigEndian.Uint16(b[2*i:])
+		}
+		d.hasKey = true
+	}
+}
+
+// adam7 are the passes of an interlaced picture: first pixel and step, along x and y.
+var adam7 = [7][4]int{{0, 8, 0, 8}, {4, 8, 0, 8}, {0, 4, 4, 8}, {2, 4, 0, 4}, {0, 2, 2, 4}, {1, 2, 0, 2}, {0, 1, 1, 2}}
+
+func (d *pngDecoder) passes(z io.Reader) error {
+	all := adam7[:]
+	if !d.interlaced {
+		all = [][4]int{{0, 1, 0, 1}}
+	}
+	row := make([]byte, d.rowBytes(d.w))
+	buf := make([]byte, 32<<10)
+	for _, p := range all {
+		x0, dx, y0, dy := p[0], p[1], p[2], p[3]
+		w := (d.w - x0 + dx - 1) / dx
+		if w <= 0 || y0 >= d.h {
+			continue
+		}
+		row := row[:d.rowBytes(w)]
+		clear(row)
+		for y := y0; y < d.h; y += dy {
+			if err := d.ctx.Err(); err != nil {
+				return err
+			}
+			if err := d.unfilter(z, row, buf); err != nil {
+				return err
+			}
+			for x := 0; x < w; x += pngRun {
+				d.convert(row, x, min(x+pngRun, w))
+				d.put(x0+x*dx, dx, y, min(pngRun, w-x))
+			}
+			if !d.interlaced {
+				d.rows = y + 1
+				d.endRow(y)
+			}
+		}
+	}
+	if d.interlaced {
+		d.rows = d.h
+		if d.sums != nil {
+			for y := range d.oh {
+				d.average(y, y*d.ow, min(d.fy, d.h-y*d.fy))
+			}
+		}
+	}
+	return nil
+}
+
+// unfilter reads a row in place of the one above, through buf.
+func (d *pngDecoder) unfilter(z io.Reader, row, buf []byte) error {
+	if _, err := io.ReadFull(z, buf[:1]); err != nil {
+		return err
+	}
+	filter := buf[0]
+	if filter > 4 {
+		return fail(ErrFormat, "PNG filter %d", filter)
+	}
+	n := max(d.bits()/8, 1)
+	var left, corner [8]byte // of the pixel before: as it is now, and of the row above
+	for len(row) > 0 {
+		part := row[:min(len(row), len(buf)/24*24)] // whole pixels
+		row = row[len(part):]
+		in := buf[:len(part)]
+		if _, err := io.ReadFull(z, in); err != nil {
+			return err
+		}
+		switch filter {
+		case 0:
+			copy(part, in)
+		case 2:
+			for i, v := range in {
+				part[i] += v
+			}
+		default:
+			k := 0
+			for i, v := range in {
+				up := part[i]
+				switch filter {
+				case 1:
+					v += left[k]
+				case 3:
+					v += byte((int(left[k]) + int(up)) / 2)
+				case 4:
+					v += paeth(left[k], up, corner[k])
+				}
+				part[i], left[k], corner[k] = v, v, up
+				if k++; k == n {
+					k = 0
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// paeth is the neighbour nearest to left + up − corner.
+func paeth(left, up, corner byte) byte {
+	a, b := int(up)-int(corner), int(left)-int(corner)
+	c := a + b
+	a, b, c = max(a, -a), max(b, -b), max(c, -c)
+	switch {
+	case a <= b && a <= c:
+		return left
+	case b <= c:
+		return up
+	}
+	return corner
+}
+
+// convert makes samples of 8 bits on white of pixels from…to−1 of a row.
+func (d *pngDecoder) convert(row []byte, from, to int) {
+	r, g, b := d.line[0], d.line[1], d.line[2]
+	step := 1 // bytes of a sample
+	if d.depth == 16 {
+		step = 2
+	}
+	sample := func(p []byte, i int) uint16 {
+		if step == 2 {
+			return binary.BigEndian.Uint16(p[2*i:])
+		}
+		return uint16(p[i])
+	}
+	switch d.colour {
+	case pngGrey, pngPalette:
+		scale := 255 / (1<<min(d.depth, 8) - 1)
+		for k := range to - from {
+			var v uint16
+			if d.depth >= 8 {
+				v = sample(row, from+k)
+			} else {
+				at := (from + k) * d.depth
+				v = uint16(row[at/8]) >> (8 - d.depth - at%8) & (1<<d.depth - 1)
+			}
+			switch {
+			case d.colour == pngPalette:
+				c := &d.palette[v]
+				r[k], g[k], b[k] = onWhite(c[0], c[3]), onWhite(c[1], c[3]), onWhite(c[2], c[3])
+			case d.hasKey && v == d.key[0]:
+				r[k] = 255
+			case step == 2:
+				r[k] = uint8(v >> 8)
+			default:
+				r[k] = uint8(int(v) * scale)
+			}
+		}
+	case pngGreyAlpha:
+		for k := range to - from {
+			p := row[(from+k)*2*step:]
+			r[k] = onWhite(p[0], p[step])
+		}
+	case pngRGB:
+		for k := range to - from {
+			p := row[(from+k)*3*step:]
+			r[k], g[k], b[k] = p[0], p[step], p[2*step]
+			if d.hasKey && sample(p, 0) == d.key[0] && sample(p, 1) == d.key[1] && sample(p, 2) == d.key[2] {
+				r[k], g[k], b[k] = 255, 255, 255
+			}
+		}
+	case pngRGBA:
+		for k := range to - from {
+			p := row[(from+k)*4*step:]
+			a := p[3*step]
+			r[k], g[k], b[k] = onWhite(p[0], a), onWhite(p[step], a), onWhite(p[2*step], a)
+		}
+	}
+}
+
+func onWhite(v, alpha uint8) uint8 {
+	if alpha == 255 {
+		return v
+	}
+	return uint8((uint32(v)*uint32(alpha) + 255*(255-uint32(alpha)) + 127) / 255)
+}
+
+// put adds n converted pixels of row y, those at x, x+dx, …
+func (d *pngDecoder) put(x, dx, y, n int) {
+	for c, pix := range d.planes {
+		line := d.line[c][:n]
+		if d.sums == nil {
+			row := pix[y*d.ow:][:d.ow]
+			if dx == 1 {
+				copy(row[x:], line)
+				continue
+			}
+			for k, v := range line {
+				row[x+k*dx] = v
+			}
+			continue
+		}
+		sums := d.sums[c*len(d.sums)/len(d.planes):]
+		if d.interlaced {
+			sums = sums[y/d.fy*d.ow:]
+		}
+		for k, v := range line {
+			sums[(x+k*dx)/d.fx] += uint32(v)
+		}
+	}
+}
+
+// endRow finishes a row of blocks, if row y is its last.
+func (d *pngDecoder) endRow(y int) {
+	if d.sums == nil || (y+1)%d.fy != 0 && y+1 != d.h {
+		return
+	}
+	d.average(y/d.fy, 0, y%d.fy+1)
+	clear(d.sums)
+}
+
+// average writes row y of the planes from the sums at an offset, of blocks of so many rows.
+func (d *pngDecoder) average(y, at, rows int) {
+	for c, pix := range d.planes {
+		means(pix[y*d.ow:(y+1)*d.ow], d.sums[c*len(d.sums)/len(d.planes)+at:][:d.ow], d.w, d.fx, rows)
+	}
+}
+
+// repeatLastRow fills the rows that are missing.
+func (d *pngDecoder) repeatLastRow() {
+	from := d.rows / d.fy
+	if from == 0 {
+		return
+	}
+	for _, pix := range d.planes {
+		last := pix[(from-1)*d.ow : from*d.ow]
+		for y := from; y < d.oh; y++ {
+			copy(pix[y*d.ow:], last)
+		}
+	}
+}
+
+// A pngChunkReader gives the bodies of the IDAT chunks.
+type pngChunkReader struct {
+	r    *bufio.Reader
+	left int64 // of this chunk
+}
+
+// next reads the head of a chunk.
+func (c *pngChunkReader) next() (name string, n int64, err error) {
+	var b [8]byte
+	if _, err := io.ReadFull(c.r, b[:]); err != nil {
+		return "", 0, err
+	}
+	return string(b[4:]), int64(binary.BigEndian.Uint32(b[:])), nil
+}
+
+func (c *pngChunkReader) Read(p []byte) (int, error) {
+	for c.left == 0 {
+		if _, err := c.r.Discard(4); err != nil { // the checksum; that of all pixels comes at their end
+			return 0, io.ErrUnexpectedEOF
+		}
+		name, n, err := c.next()
+		if err != nil || name != "IDAT" {
+			return 0, io.ErrUnexpectedEOF
+		}
+		c.left = n
+	}
+	n, err := c.r.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
