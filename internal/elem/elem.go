@@ -84,29 +84,8 @@ type Number interface {
 
 // Of is the element type of a Go type; Invalid for defined types.
 func Of[T Number]() Type {
-	switch any(*new(T)).(type) {
-	case uint8:
-		return Uint8
-	case int8:
-		return Int8
-	case uint16:
-		return Uint16
-	case int16:
-		return Int16
-	case uint32:
-		return Uint32
-	case int32:
-		return Int32
-	case uint64:
-		return Uint64
-	case int64:
-		return Int64
-	case float32:
-		return Float32
-	case float64:
-		return Float64
-	}
-	return Invalid
+	t, _ := Parse(fmt.Sprintf("%T", *new(T)))
+	return t
 }
 
 var hostLittle = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
@@ -183,39 +162,27 @@ func Swap(b []byte, size int) {
 // Floats converts the elements of src, stored little-endian as t, to dst, which must have room for
 // all of them; it returns how many there were.
 func Floats[F float32 | float64](dst []F, src []byte, t Type) (int, error) {
-	le := binary.LittleEndian
 	n, err := count(len(dst), src, t)
 	if err != nil {
 		return 0, err
 	}
-	dst = dst[:n]
 	switch t {
 	case Float32:
-		for i := range dst {
-			dst[i] = F(math.Float32frombits(le.Uint32(src[4*i:])))
-		}
+		convert[F, float32](dst, src)
 	case Float64:
-		for i := range dst {
-			dst[i] = F(math.Float64frombits(le.Uint64(src[8*i:])))
-		}
+		convert[F, float64](dst, src)
 	case Float16:
-		for i := range dst {
-			dst[i] = F(FromHalf(le.Uint16(src[2*i:])))
+		for i, h := range Load[uint16](src) {
+			dst[i] = F(FromHalf(h))
 		}
 	case BFloat16:
-		for i := range dst {
-			dst[i] = F(math.Float32frombits(uint32(le.Uint16(src[2*i:])) << 16))
+		for i, h := range Load[uint16](src) {
+			dst[i] = F(math.Float32frombits(uint32(h) << 16))
 		}
 	case Complex64, Complex128:
 		return 0, fmt.Errorf("%w: %s as real numbers", ErrType, t)
-	case Uint64:
-		for i := range dst {
-			dst[i] = F(le.Uint64(src[8*i:]))
-		}
 	default:
-		for i := range dst {
-			dst[i] = F(integer(src, i, t))
-		}
+		integers(dst, src, t)
 	}
 	return n, nil
 }
@@ -231,10 +198,10 @@ func Ints(dst []int64, src []byte, t Type) (int, error) {
 	case Float16, BFloat16, Float32, Float64, Complex64, Complex128:
 		return 0, fmt.Errorf("%w: %s as integers", ErrType, t)
 	}
-	for i := range dst[:n] {
-		dst[i] = integer(src, i, t)
-		if t == Uint64 && dst[i] < 0 {
-			return 0, fmt.Errorf("%w: uint64 %d is beyond int64", ErrType, uint64(dst[i]))
+	integers(dst, src, t)
+	for _, v := range dst[:n] {
+		if t == Uint64 && v < 0 {
+			return 0, fmt.Errorf("%w: uint64 %d is beyond int64", ErrType, uint64(v))
 		}
 	}
 	return n, nil
@@ -252,28 +219,38 @@ func count(room int, src []byte, t Type) (int, error) {
 	return n, nil
 }
 
-func integer(b []byte, i int, t Type) int64 {
-	le := binary.LittleEndian
+// integers converts integers and booleans.
+func integers[D int64 | float32 | float64](dst []D, src []byte, t Type) {
 	switch t {
 	case Bool:
-		if b[i] != 0 {
-			return 1
+		for i, b := range src {
+			dst[i] = 0
+			if b != 0 {
+				dst[i] = 1
+			}
 		}
-		return 0
 	case Uint8:
-		return int64(b[i])
+		convert[D, uint8](dst, src)
 	case Int8:
-		return int64(int8(b[i]))
+		convert[D, int8](dst, src)
 	case Uint16:
-		return int64(le.Uint16(b[2*i:]))
+		convert[D, uint16](dst, src)
 	case Int16:
-		return int64(int16(le.Uint16(b[2*i:])))
+		convert[D, int16](dst, src)
 	case Uint32:
-		return int64(le.Uint32(b[4*i:]))
+		convert[D, uint32](dst, src)
 	case Int32:
-		return int64(int32(le.Uint32(b[4*i:])))
-	default: // Int64, Uint64
-		return int64(le.Uint64(b[8*i:]))
+		convert[D, int32](dst, src)
+	case Uint64:
+		convert[D, uint64](dst, src)
+	case Int64:
+		convert[D, int64](dst, src)
+	}
+}
+
+func convert[D int64 | float32 | float64, S Number](dst []D, src []byte) {
+	for i, v := range Load[S](src) {
+		dst[i] = D(v)
 	}
 }
 

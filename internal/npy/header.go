@@ -155,32 +155,13 @@ func (h *header) setType(descr string) error {
 	default:
 		code = descr
 	}
-	switch code {
-	case "b1", "?":
-		h.dtype = elem.Bool
-	case "u1":
-		h.dtype = elem.Uint8
-	case "i1":
-		h.dtype = elem.Int8
-	case "u2":
-		h.dtype = elem.Uint16
-	case "i2":
-		h.dtype = elem.Int16
-	case "u4":
-		h.dtype = elem.Uint32
-	case "i4":
-		h.dtype = elem.Int32
-	case "u8":
-		h.dtype = elem.Uint64
-	case "i8":
-		h.dtype = elem.Int64
-	case "f2":
-		h.dtype = elem.Float16
-	case "f4":
-		h.dtype = elem.Float32
-	case "f8":
-		h.dtype = elem.Float64
-	case "O":
+	if code == "?" {
+		code = "b1"
+	}
+	switch k := kindWith(func(k *kind) bool { return k.descr == code }); {
+	case k != nil:
+		h.dtype = k.dtype
+	case code == "O":
 		return fmt.Errorf("%w: pickled Python objects; save plain numbers instead", ErrUnsupported)
 	default:
 		return h.setText(code, descr)
@@ -203,24 +184,15 @@ func (h *header) setText(code, descr string) error {
 
 // formatHeader is the head that NumPy itself writes for an array of this type and shape.
 func formatHeader(dtype elem.Type, shape []int) ([]byte, error) {
-	var descr string
-	switch dtype {
-	case elem.Bool:
-		descr = "|b1"
-	case elem.Uint8:
-		descr = "|u1"
-	case elem.Int8:
-		descr = "|i1"
-	case elem.Uint16, elem.Uint32, elem.Uint64:
-		descr = "<u" + strconv.Itoa(dtype.Size())
-	case elem.Int16, elem.Int32, elem.Int64:
-		descr = "<i" + strconv.Itoa(dtype.Size())
-	case elem.Float32, elem.Float64:
-		descr = "<f" + strconv.Itoa(dtype.Size())
-	default:
+	k := kindWith(func(k *kind) bool { return k.dtype == dtype })
+	if k == nil || dtype == elem.Float16 {
 		return nil, fmt.Errorf("%w: writing %s", ErrUnsupported, dtype)
 	}
-	return headerOf(descr, shape)
+	order := "<"
+	if dtype.Size() == 1 {
+		order = "|"
+	}
+	return headerOf(order+k.descr, shape)
 }
 
 // headerOf is a head, padded so that the data starts at a multiple of 64 bytes and so that a first dimension may

@@ -83,37 +83,73 @@ func floats[F float32 | float64](data any) ([]F, error) {
 	return out, err
 }
 
+// A kind is how values of one Go type stand in a file.
+type kind struct {
+	dtype elem.Type
+	descr string // as NumPy writes it, without the order of bytes
+	// bytes are the little-endian bytes and the number of values where data is a slice of the type.
+	bytes func(data any) (b []byte, n int, ok bool)
+	load  func(b []byte) any
+}
+
+func kindOf[T elem.Number](descr string) kind {
+	return kind{elem.Of[T](), descr, func(data any) ([]byte, int, bool) {
+		v, ok := data.([]T)
+		return elem.Bytes(v), len(v), ok
+	}, func(b []byte) any { return elem.Load[T](b) }}
+}
+
+// kinds are the types of arrays. Halves are only read.
+var kinds = []kind{
+	{elem.Bool, "b1", boolBytes, loadBools},
+	kindOf[uint8]("u1"), kindOf[int8]("i1"), kindOf[uint16]("u2"), kindOf[int16]("i2"), kindOf[uint32]("u4"), kindOf[int32]("i4"),
+	kindOf[uint64]("u8"), kindOf[int64]("i8"), kindOf[float32]("f4"), kindOf[float64]("f8"),
+	{elem.Float16, "f2", func(any) ([]byte, int, bool) { return nil, 0, false }, loadHalves},
+}
+
+func boolBytes(data any) ([]byte, int, bool) {
+	v, ok := data.([]bool)
+	b := make([]byte, len(v))
+	for i, x := range v {
+		if x {
+			b[i] = 1
+		}
+	}
+	return b, len(v), ok
+}
+
+func loadBools(b []byte) any {
+	v := make([]bool, len(b))
+	for i := range v {
+		v[i] = b[i] != 0
+	}
+	return v
+}
+
+func loadHalves(b []byte) any {
+	v := make([]float32, len(b)/2)
+	for i, h := range elem.Load[uint16](b) {
+		v[i] = elem.FromHalf(h)
+	}
+	return v
+}
+
+// kindWith finds a kind; nil if there is none.
+func kindWith(is func(k *kind) bool) *kind {
+	for i := range kinds {
+		if is(&kinds[i]) {
+			return &kinds[i]
+		}
+	}
+	return nil
+}
+
 // raw gives the little-endian bytes of any Data.
 func raw(data any) ([]byte, elem.Type, int, error) {
-	switch v := data.(type) {
-	case []bool:
-		b := make([]byte, len(v))
-		for i, x := range v {
-			if x {
-				b[i] = 1
-			}
+	for _, k := range kinds {
+		if b, n, ok := k.bytes(data); ok {
+			return b, k.dtype, n, nil
 		}
-		return b, elem.Bool, len(v), nil
-	case []uint8:
-		return v, elem.Uint8, len(v), nil
-	case []int8:
-		return elem.Bytes(v), elem.Int8, len(v), nil
-	case []uint16:
-		return elem.Bytes(v), elem.Uint16, len(v), nil
-	case []int16:
-		return elem.Bytes(v), elem.Int16, len(v), nil
-	case []uint32:
-		return elem.Bytes(v), elem.Uint32, len(v), nil
-	case []int32:
-		return elem.Bytes(v), elem.Int32, len(v), nil
-	case []uint64:
-		return elem.Bytes(v), elem.Uint64, len(v), nil
-	case []int64:
-		return elem.Bytes(v), elem.Int64, len(v), nil
-	case []float32:
-		return elem.Bytes(v), elem.Float32, len(v), nil
-	case []float64:
-		return elem.Bytes(v), elem.Float64, len(v), nil
 	}
 	return nil, elem.Invalid, 0, fmt.Errorf("%w: %T is no array data", ErrUnsupported, data)
 }
@@ -167,45 +203,8 @@ func (h *header) decode(b []byte) (*Array, error) {
 	if h.fortran && len(h.shape) > 1 {
 		b = transpose(b, h.shape, h.dtype.Size())
 	}
-	a := &Array{Shape: h.shape}
-	n := h.count
-	switch h.dtype {
-	case elem.Bool:
-		v := make([]bool, n)
-		for i := range v {
-			v[i] = b[i] != 0
-		}
-		a.Data = v
-	case elem.Uint8:
-		a.Data = b[:n:n]
-	case elem.Int8:
-		a.Data = elem.Load[int8](b)
-	case elem.Uint16:
-		a.Data = elem.Load[uint16](b)
-	case elem.Int16:
-		a.Data = elem.Load[int16](b)
-	case elem.Uint32:
-		a.Data = elem.Load[uint32](b)
-	case elem.Int32:
-		a.Data = elem.Load[int32](b)
-	case elem.Uint64:
-		a.Data = elem.Load[uint64](b)
-	case elem.Int64:
-		a.Data = elem.Load[int64](b)
-	case elem.Float64:
-		a.Data = elem.Load[float64](b)
-	case elem.Float32:
-		a.Data = elem.Load[float32](b)
-	case elem.Float16:
-		v := make([]float32, n)
-		if _, err := elem.Floats(v, b, elem.Float16); err != nil {
-			return nil, err
-		}
-		a.Data = v
-	default:
-		return nil, fmt.Errorf("%w: element type %s", ErrUnsupported, h.dtype)
-	}
-	return a, nil
+	k := kindWith(func(k *kind) bool { return k.dtype == h.dtype })
+	return &Array{Shape: h.shape, Data: k.load(b[:h.bytes():h.bytes()])}, nil
 }
 
 // transpose turns column-major bytes into row-major ones.

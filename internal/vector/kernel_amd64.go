@@ -15,7 +15,7 @@ func available() []*kernels {
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512VNNI && x.HasBMI2 {
 		best := *avx512
 		if !x.HasAVX512VPOPCNTDQ { // Cascade Lake
-			best.hamming = avx2.hamming
+			best.asm.hamming = avx2.asm.hamming
 		}
 		all = append(all, &best)
 	}

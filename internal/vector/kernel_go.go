@@ -8,27 +8,7 @@ import (
 	"github.com/aladin-go/aladin/internal/elem"
 )
 
-// generic is the reference: what the other sets must equal, bit for bit.
-var generic = &kernels{
-	name:          "go",
-	dotU8:         dotU8Go,
-	dotU8x16:      dotU8x16Go,
-	scale:         scaleGo,
-	scale16:       scale16Go,
-	dotF32:        dotF32Go,
-	dotF16:        dotF16Go,
-	hamming:       hammingGo,
-	signs:         signsGo,
-	max16:         max16Go,
-	maxResidual16: maxResidual16Go,
-	maxFloat16:    maxFloat16Go,
-	across16:      across16Go,
-	expand2:       expand2Go,
-	expand4:       expand4Go,
-	expandF16:     expandF16Go,
-	dotF32x16:     dotF32x16Go,
-	prefetch:      func([]byte) {},
-}
+// Pure Go: the reference of every kernel, in the order of kernel.go.
 
 func dotU8Go(q []int8, bias int32, codes []byte, out []int32) {
 	stride := len(q)
@@ -43,7 +23,7 @@ func dotU8Go(q []int8, bias int32, codes []byte, out []int32) {
 	}
 }
 
-func dotU8x16Go(pack []int8, bias *[lanes]int32, codes []byte, out []int32, _ []byte) {
+func dotU8x16Go(pack []int8, bias *[lanes]int32, codes []byte, out []int32) {
 	stride := len(pack) / lanes
 	for i := range len(out) / lanes {
 		acc := *bias
@@ -59,11 +39,11 @@ func dotU8x16Go(pack []int8, bias *[lanes]int32, codes []byte, out []int32, _ []
 	}
 }
 
-func scaleGo(dots []int32, scales []float32, qscale, threshold float32, scores []float32, pass []uint64) {
-	clear(pass)
+// scaleGo and signsGo begin at an index, with bits that are clear from there on.
+func scaleGo(dots []int32, scales []float32, qscale, threshold float32, scores []float32, pass []uint64, from int) {
 	scales, scores = scales[:len(dots)], scores[:len(dots)]
-	for i, d := range dots {
-		s := float32(float32(d)*scales[i]) * qscale
+	for i := from; i < len(dots); i++ {
+		s := float32(float32(dots[i])*scales[i]) * qscale
 		scores[i] = s
 		if s >= threshold {
 			pass[i/64] |= 1 << (i % 64)
@@ -134,10 +114,9 @@ func hammingGo(q []uint64, rows []byte, out []int32) {
 	}
 }
 
-func signsGo(diff []int32, dim int32, threshold float32, scores []float32, pass []uint64) {
-	clear(pass)
-	for i, h := range diff {
-		s := float32(dim - 2*h)
+func signsGo(diff []int32, dim int32, threshold float32, scores []float32, pass []uint64, from int) {
+	for i := from; i < len(diff); i++ {
+		s := float32(dim - 2*diff[i])
 		scores[i] = s
 		if s >= threshold {
 			pass[i/64] |= 1 << (i % 64)

@@ -146,7 +146,7 @@ var kernelChecks = map[string]kernelCheck{
 			bias[i/4%lanes] -= 128 * int32(c)
 		}
 		want, got := make([]int32, n*lanes), newGuarded[int32](n*lanes, r.odd%8)
-		dotU8x16Go(pack, &bias, codes, want, nil)
+		dotU8x16Go(pack, &bias, codes, want)
 		k.dotU8x16(pack, &bias, codes, got.v, codes)
 		got.check(t, name("dotU8x16"))
 		sameBits(t, name("dotU8x16"), want, got.v)
@@ -157,7 +157,7 @@ var kernelChecks = map[string]kernelCheck{
 		for _, threshold := range []float32{float32(math.Inf(-1)), 0, 1e3} {
 			want, got := make([]float32, n), newGuarded[float32](n, r.odd%8)
 			wantPass, gotPass := make([]uint64, words+1), newGuarded[uint64](words+1, r.odd%8)
-			scaleGo(dots, scales, 0.37, threshold, want, wantPass)
+			generic.scale(dots, scales, 0.37, threshold, want, wantPass)
 			k.scale(dots, scales, 0.37, threshold, got.v, gotPass.v)
 			got.check(t, name("scale"))
 			gotPass.check(t, name("scale (pass)"))
@@ -167,7 +167,7 @@ var kernelChecks = map[string]kernelCheck{
 			for i := range dots {
 				dots[i] &= 0x7fff
 			}
-			signsGo(dots, 777, threshold, want, wantPass)
+			generic.signs(dots, 777, threshold, want, wantPass)
 			k.signs(dots, 777, threshold, got.v, gotPass.v)
 			got.check(t, name("signs"))
 			gotPass.check(t, name("signs (pass)"))
@@ -291,8 +291,8 @@ var kernelChecks = map[string]kernelCheck{
 			two[i] = levels[i%4]
 		}
 		for per, f := range map[int]func(k *kernels, c []byte, out []byte){
-			4: func(k *kernels, c, out []byte) { k.expand2(c, &two, out) },
-			2: func(k *kernels, c, out []byte) { k.expand4(c, &levels, out) },
+			4: func(k *kernels, c, out []byte) { k.expand(2, c, &two, out) },
+			2: func(k *kernels, c, out []byte) { k.expand(4, c, &levels, out) },
 		} {
 			c := codes[:n*stride/per]
 			want, got := make([]byte, n*stride), newGuarded[byte](n*stride, r.odd%8)

@@ -194,11 +194,7 @@ func (s *maxScratch) load(t *Tokens, block []byte) int {
 			s.centroids[i], s.scales[i] = int32(min(c, r.n)), scale
 		}
 		s.expanded = grow(s.expanded, n*t.stride)
-		if r.bits == 2 {
-			kernel.expand2(codes, &r.table, s.expanded)
-		} else {
-			kernel.expand4(codes, &r.table, s.expanded)
-		}
+		kernel.expand(r.bits, codes, &r.table, s.expanded)
 		codes = s.expanded
 	default:
 		for i := range n {

@@ -258,20 +258,12 @@ func (r *residual) decode(dst []float32, code, head []byte, t *Tokens) bool {
 		return true
 	}
 	out := make([]byte, t.stride)
-	r.expandGo(code, out)
+	generic.expand(r.bits, code, &r.table, out)
 	centroid, cs := r.centroids[c*t.stride:], r.scales[c]
 	for d := range dst {
 		dst[d] = float32(float32(int(centroid[d])-128)*cs) + float32(float32(int(out[d])-128)*s)
 	}
 	return true
-}
-
-func (r *residual) expandGo(code, out []byte) {
-	if r.bits == 2 {
-		expand2Go(code, &r.table, out)
-	} else {
-		expand4Go(code, &r.table, out)
-	}
 }
 
 // tokensVersion is the first byte of a marshalled Tokens.
