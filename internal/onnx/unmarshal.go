@@ -12,36 +12,13 @@ import (
 // while the model is in use. Damaged bytes give ErrModel with the offset inside the message at fault.
 func Unmarshal(data []byte) (*Model, error) {
 	m := &Model{Graph: &Graph{}}
-	err := eachField(data, "ModelProto", func(f field) error {
-		switch f.num {
-		case 1:
-			m.IRVersion = int64(f.v)
-		case 2:
-			m.Producer = string(f.b)
-		case 7:
+	err := read(data, "ModelProto", &m.unknown, fields{
+		1: integer(&m.IRVersion), 2: text(&m.Producer),
+		7: func(f field) error {
 			m.graphPresent = true
 			return m.Graph.unmarshal(f.b)
-		case 8:
-			var o OpsetID
-			err := eachField(f.b, "OperatorSetIdProto", func(f field) error {
-				switch f.num {
-				case 1:
-					o.Domain = string(f.b)
-				case 2:
-					o.Version = int64(f.v)
-				}
-				return nil
-			})
-			m.Opsets = append(m.Opsets, o)
-			return err
-		case 14:
-			e, err := unmarshalEntry(f.b)
-			m.Metadata = append(m.Metadata, e)
-			return err
-		default:
-			m.unknown = append(m.unknown, f.raw...)
-		}
-		return nil
+		},
+		8: messages(&m.Opsets, (*OpsetID).unmarshal), 14: messages(&m.Metadata, (*Entry).unmarshal),
 	})
 	if err == nil && !m.graphPresent {
 		err = fmt.Errorf("%w: no graph (is this an ONNX file?)", ErrModel)
@@ -52,100 +29,49 @@ func Unmarshal(data []byte) (*Model, error) {
 	return m, nil
 }
 
+func (o *OpsetID) unmarshal(data []byte) error {
+	return read(data, "OperatorSetIdProto", nil, fields{1: text(&o.Domain), 2: integer(&o.Version)})
+}
+
+func (e *Entry) unmarshal(data []byte) error {
+	return read(data, "StringStringEntryProto", nil, fields{1: text(&e.Key), 2: text(&e.Value)})
+}
+
 func (g *Graph) unmarshal(data []byte) error {
-	return eachField(data, "GraphProto", func(f field) error {
-		switch f.num {
-		case 1:
-			n := &Node{}
-			g.Nodes = append(g.Nodes, n)
-			return n.unmarshal(f.b)
-		case 2:
-			g.Name = string(f.b)
-		case 5:
-			t := &Tensor{}
-			g.Initializers = append(g.Initializers, t)
-			return t.unmarshal(f.b)
-		case 11, 12, 13:
-			v := &ValueInfo{}
-			switch f.num {
-			case 11:
-				g.Inputs = append(g.Inputs, v)
-			case 12:
-				g.Outputs = append(g.Outputs, v)
-			case 13:
-				g.Values = append(g.Values, v)
-			}
-			return v.unmarshal(f.b)
-		default:
-			g.unknown = append(g.unknown, f.raw...)
-		}
-		return nil
+	return read(data, "GraphProto", &g.unknown, fields{
+		1: pointers(&g.Nodes, (*Node).unmarshal), 2: text(&g.Name), 5: pointers(&g.Initializers, (*Tensor).unmarshal),
+		11: pointers(&g.Inputs, (*ValueInfo).unmarshal), 12: pointers(&g.Outputs, (*ValueInfo).unmarshal),
+		13: pointers(&g.Values, (*ValueInfo).unmarshal),
 	})
 }
 
 func (n *Node) unmarshal(data []byte) error {
-	return eachField(data, "NodeProto", func(f field) error {
-		switch f.num {
-		case 1:
-			n.Inputs = append(n.Inputs, string(f.b))
-		case 2:
-			n.Outputs = append(n.Outputs, string(f.b))
-		case 3:
-			n.Name = string(f.b)
-		case 4:
-			n.OpType = string(f.b)
-		case 5:
-			a := &Attr{}
-			n.Attrs = append(n.Attrs, a)
-			return a.unmarshal(f.b)
-		case 7:
-			n.Domain = string(f.b)
-		default:
-			n.unknown = append(n.unknown, f.raw...)
-		}
-		return nil
+	return read(data, "NodeProto", &n.unknown, fields{
+		1: texts(&n.Inputs), 2: texts(&n.Outputs), 3: text(&n.Name), 4: text(&n.OpType),
+		5: pointers(&n.Attrs, (*Attr).unmarshal), 7: text(&n.Domain),
 	})
 }
 
 func (a *Attr) unmarshal(data []byte) error {
 	var implied AttrKind // models before IR version 2 do not state the kind
-	err := eachField(data, "AttributeProto", func(f field) error {
-		switch f.num {
-		case 1:
-			a.Name = string(f.b)
-		case 2:
-			implied = AttrFloat
-			a.F = math.Float32frombits(uint32(f.v))
-		case 3:
-			implied = AttrInt
-			a.I = int64(f.v)
-		case 4:
-			implied = AttrString
-			a.S = f.b
-		case 5:
-			implied = AttrTensor
+	of := func(k AttrKind, set func(f field) error) func(field) error {
+		return func(f field) error {
+			implied = k
+			return set(f)
+		}
+	}
+	err := read(data, "AttributeProto", &a.unknown, fields{
+		1: text(&a.Name),
+		2: of(AttrFloat, func(f field) error { a.F = math.Float32frombits(uint32(f.v)); return nil }),
+		3: of(AttrInt, integer(&a.I)),
+		4: of(AttrString, func(f field) error { a.S = f.b; return nil }),
+		5: of(AttrTensor, func(f field) error {
 			a.T = &Tensor{}
 			return a.T.unmarshal(f.b)
-		case 7:
-			implied = AttrFloats
-			if f.typ == protowire.Fixed32Type {
-				a.Floats = append(a.Floats, math.Float32frombits(uint32(f.v)))
-				break
-			}
-			for b := f.b; len(b) >= 4; b = b[4:] {
-				a.Floats = append(a.Floats, math.Float32frombits(binary.LittleEndian.Uint32(b)))
-			}
-		case 8:
-			implied = AttrInts
-			var err error
-			a.Ints, err = f.appendInts(a.Ints)
-			return err
-		case 20:
-			a.Kind = AttrKind(f.v)
-		default:
-			a.unknown = append(a.unknown, f.raw...)
-		}
-		return nil
+		}),
+		7:  of(AttrFloats, func(f field) error { a.Floats = f.appendFloats(a.Floats); return nil }),
+		8:  of(AttrInts, integers(&a.Ints)),
+		20: integer(&a.Kind),
 	})
 	if a.Kind == 0 {
 		a.Kind = implied
@@ -154,84 +80,41 @@ func (a *Attr) unmarshal(data []byte) error {
 }
 
 func (t *Tensor) unmarshal(data []byte) error {
-	return eachField(data, "TensorProto", func(f field) error {
-		var err error
-		switch f.num {
-		case 1:
-			t.Dims, err = f.appendInts(t.Dims)
-		case 2:
-			t.Type = Type(f.v)
-		case 8:
-			t.Name = string(f.b)
-		case 9:
-			t.Raw = f.b
-		case 13:
-			var e Entry
-			e, err = unmarshalEntry(f.b)
-			t.External = append(t.External, e)
-		case 14: // implied by External
-		default:
-			t.unknown = append(t.unknown, f.raw...)
-		}
-		return err
+	return read(data, "TensorProto", &t.unknown, fields{
+		1: integers(&t.Dims), 2: integer(&t.Type), 8: text(&t.Name), 9: func(f field) error { t.Raw = f.b; return nil },
+		13: messages(&t.External, (*Entry).unmarshal), 14: func(field) error { return nil }, // implied by External
 	})
 }
 
 func (v *ValueInfo) unmarshal(data []byte) error {
 	v.NoShape = true
-	return eachField(data, "ValueInfoProto", func(f field) error {
-		switch f.num {
-		case 1:
-			v.Name = string(f.b)
-		case 2:
-			v.rawType = f.b
-			return v.unmarshalType(f.b)
-		default:
-			v.unknown = append(v.unknown, f.raw...)
-		}
-		return nil
-	})
+	return read(data, "ValueInfoProto", &v.unknown, fields{1: text(&v.Name), 2: func(f field) error {
+		v.rawType = f.b
+		return v.unmarshalType(f.b)
+	}})
 }
 
 // unmarshalType reads a TypeProto; types other than tensors leave v without one.
 func (v *ValueInfo) unmarshalType(data []byte) error {
 	v.Type, v.Shape, v.NoShape = Undefined, nil, true
-	return eachField(data, "TypeProto", func(f field) error {
-		if f.num != 1 {
-			return nil
-		}
-		return eachField(f.b, "TypeProto.Tensor", func(f field) error {
-			switch f.num {
-			case 1:
-				v.Type = Type(f.v)
-			case 2:
-				v.NoShape = false
-				return v.unmarshalShape(f.b)
-			}
-			return nil
-		})
-	})
+	return read(data, "TypeProto", nil, fields{1: func(f field) error {
+		return read(f.b, "TypeProto.Tensor", nil, fields{1: integer(&v.Type), 2: func(f field) error {
+			v.NoShape = false
+			return read(f.b, "TensorShapeProto", nil, fields{1: messages((*[]Dim)(&v.Shape), (*Dim).unmarshal)})
+		}})
+	}})
 }
 
-func (v *ValueInfo) unmarshalShape(data []byte) error {
-	return eachField(data, "TensorShapeProto", func(f field) error {
-		if f.num != 1 {
-			return nil
-		}
-		d := Dim{Name: unknownDim}
-		err := eachField(f.b, "Dimension", func(f field) error {
-			switch f.num {
-			case 1:
-				d = Dim{Size: int64(f.v)}
-			case 2:
-				if len(f.b) > 0 {
-					d = Dim{Name: string(f.b)}
-				}
+func (d *Dim) unmarshal(data []byte) error {
+	*d = Dim{Name: unknownDim}
+	return read(data, "Dimension", nil, fields{
+		1: func(f field) error { *d = Dim{Size: int64(f.v)}; return nil },
+		2: func(f field) error {
+			if len(f.b) > 0 {
+				*d = Dim{Name: string(f.b)}
 			}
 			return nil
-		})
-		v.Shape = append(v.Shape, d)
-		return err
+		},
 	})
 }
 
@@ -242,17 +125,69 @@ func (v *ValueInfo) sameType() bool {
 		was.Type == v.Type && was.NoShape == v.NoShape && was.Shape.Equal(v.Shape)
 }
 
-func unmarshalEntry(data []byte) (e Entry, err error) {
-	err = eachField(data, "StringStringEntryProto", func(f field) error {
-		switch f.num {
-		case 1:
-			e.Key = string(f.b)
-		case 2:
-			e.Value = string(f.b)
+// fields says what becomes of a message's fields.
+type fields map[protowire.Number]func(field) error
+
+// read hands the fields of a message to those who want them; the others are appended to unknown unless it is nil.
+func read(data []byte, message string, unknown *[]byte, want fields) error {
+	return eachField(data, message, func(f field) error {
+		if set := want[f.num]; set != nil {
+			return set(f)
+		}
+		if unknown != nil {
+			*unknown = append(*unknown, f.raw...)
 		}
 		return nil
 	})
-	return e, err
+}
+
+func text(dst *string) func(field) error {
+	return func(f field) error { *dst = string(f.b); return nil }
+}
+
+func texts(dst *[]string) func(field) error {
+	return func(f field) error { *dst = append(*dst, string(f.b)); return nil }
+}
+
+func integer[T ~int32 | ~int64](dst *T) func(field) error {
+	return func(f field) error { *dst = T(f.v); return nil }
+}
+
+// integers reads a repeated integer, packed or not.
+func integers(dst *[]int64) func(field) error {
+	return func(f field) error {
+		if f.typ == protowire.VarintType {
+			*dst = append(*dst, int64(f.v))
+			return nil
+		}
+		for b := f.b; len(b) > 0; {
+			v, n := protowire.ConsumeVarint(b)
+			if n < 0 {
+				return fmt.Errorf("%w: packed integers: %v", ErrModel, protowire.ParseError(n))
+			}
+			*dst = append(*dst, int64(v))
+			b = b[n:]
+		}
+		return nil
+	}
+}
+
+// messages and pointers append a message.
+func messages[T any](dst *[]T, unmarshal func(*T, []byte) error) func(field) error {
+	return func(f field) error {
+		var v T
+		err := unmarshal(&v, f.b)
+		*dst = append(*dst, v)
+		return err
+	}
+}
+
+func pointers[T any](dst *[]*T, unmarshal func(*T, []byte) error) func(field) error {
+	return func(f field) error {
+		v := new(T)
+		*dst = append(*dst, v)
+		return unmarshal(v, f.b)
+	}
 }
 
 // A field is one decoded protobuf field: v for the numeric wire types, b for bytes.
@@ -264,20 +199,15 @@ type field struct {
 	raw []byte // tag and value
 }
 
-// appendInts reads a repeated integer, packed or not.
-func (f field) appendInts(dst []int64) ([]int64, error) {
-	if f.typ == protowire.VarintType {
-		return append(dst, int64(f.v)), nil
+// appendFloats reads a repeated float, packed or not.
+func (f field) appendFloats(dst []float32) []float32 {
+	if f.typ == protowire.Fixed32Type {
+		return append(dst, math.Float32frombits(uint32(f.v)))
 	}
-	for b := f.b; len(b) > 0; {
-		v, n := protowire.ConsumeVarint(b)
-		if n < 0 {
-			return nil, fmt.Errorf("%w: packed integers: %v", ErrModel, protowire.ParseError(n))
-		}
-		dst = append(dst, int64(v))
-		b = b[n:]
+	for b := f.b; len(b) >= 4; b = b[4:] {
+		dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(b)))
 	}
-	return dst, nil
+	return dst
 }
 
 // eachField walks the fields of a message until fn returns an error.
