@@ -57,12 +57,7 @@ func (m *Matrix) Cols() int { return m.head.shape[1] }
 func (m *Matrix) Type() elem.Type { return m.head.dtype }
 
 // Row copies row i into dst, which must hold Cols values.
-func (m *Matrix) Row(i int, dst []float32) error { return row(m, i, dst) }
-
-// Row64 is Row in double precision.
-func (m *Matrix) Row64(i int, dst []float64) error { return row(m, i, dst) }
-
-func row[F float32 | float64](m *Matrix, i int, dst []F) error {
+func (m *Matrix) Row(i int, dst []float32) error {
 	if i < 0 || i >= m.Rows() || len(dst) < m.Cols() {
 		return fmt.Errorf("%w: row %d into %d values of a %d×%d matrix", ErrFormat, i, len(dst), m.Rows(), m.Cols())
 	}
