@@ -13,13 +13,13 @@ import (
 
 // An Alignment says how well the words of a caption are found among the regions of an image.
 //
-// Its score is that of models trained with the alignment modes MrSw, MrAVGw and MrCOSw, whose divisors are in
-// the words' weights. Models of other modes (MwSr, symm, sum, mean, scan-sentences) can be imported and
-// trained, but everything here, indexes and the GPU included, aligns them as MrSw: each word with its best
-// region. The order of images can then differ from that which training reports.
+// Score is by the mode that the model was trained with. Indexes, and with them every search, know but the modes
+// MrSw, MrAVGw and MrCOSw, sums over words of the best region's similarity, whose divisors are in the words'
+// weights. A search with a model of another mode (MwSr, symm, sum, mean, scan-sentences) ranks by matching alone;
+// its words say which region is most like them, as here.
 type Alignment struct {
-	// Score is the sum over words of weight times similarity. It grows with the number of words, so it
-	// ranks images for one caption, or captions of like length for one image.
+	// Score is, in the mode MrSw, the sum over words of weight times similarity. It grows with the number of
+	// words, so it ranks images for one caption, or captions of like length for one image.
 	Score float32
 	// Coverage is the mean similarity of words, 0…1, negative ones counted as 0, each by its weight: it can be
 	// compared between captions.
@@ -52,6 +52,9 @@ func (m *Model) Align(ctx context.Context, q, x *Encoding) (Alignment, error) {
 	}
 	matches, err := r.Words(align.NewNames(words.Words, words.Labels, regions.Boxes, regions.Labels))
 	a := Alignment{Score: r.Score, Coverage: r.Coverage()}
+	if !m.mode.MaxSim() {
+		a.Score = m.score(words, regions)
+	}
 	for _, m := range matches {
 		a.Words = append(a.Words, index.WordMatch(m))
 	}
@@ -77,6 +80,11 @@ func (m *Model) accepts(e *Encoding) error {
 	return nil
 }
 
+// score is the alignment score of one pair in a mode that kernels do not know.
+func (m *Model) score(words, regions *Encoding) float32 {
+	return m.mode.Score(m.dim(), align.Side{Tokens: words.Tokens, Weights: words.Weights}, align.Side{Tokens: regions.Tokens, Weights: regions.Weights})
+}
+
 func weight(e *Encoding, i int) float32 {
 	if e.Weights == nil {
 		return 1
@@ -86,7 +94,8 @@ func weight(e *Encoding, i int) float32 {
 
 // AlignScores are the alignment scores of every caption with every image: that of captions[i] and images[j]
 // at i·len(images)+j. It computes with int8 codes, as an index does: on the model's GPU, or by the CPU's
-// kernels. Scores agree with those of Align to about a hundredth of a word's weight.
+// kernels. Scores agree with those of Align to about a hundredth of a word's weight. In modes that kernels do not
+// know (see Alignment) they are those of Align.
 func (m *Model) AlignScores(ctx context.Context, captions, images []*Encoding) ([]float32, error) {
 	if err := m.enter(); err != nil {
 		return nil, err
@@ -101,6 +110,17 @@ func (m *Model) AlignScores(ctx context.Context, captions, images []*Encoding) (
 	}
 	out := make([]float32, len(captions)*len(images))
 	if len(out) == 0 {
+		return out, nil
+	}
+	if !m.mode.MaxSim() {
+		for i, c := range captions {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			for j, x := range images {
+				out[i*len(images)+j] = m.score(c, x)
+			}
+		}
 		return out, nil
 	}
 	if m.opts.onGPU() {

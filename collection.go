@@ -123,6 +123,9 @@ func (c *Collection) Search(ctx context.Context, q *Query, o *SearchOptions) (*R
 		return nil, err
 	}
 	r.Encode = time.Since(began)
+	if m, ok := c.Model.(*Model); ok && !m.mode.MaxSim() && !opts.MatchOnly {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("Hits are ranked by their vectors alone: the model aligns by %s, which a search cannot.", m.mode))
+	}
 	opts.Stats = &r.Stats
 	hits, err := c.Index.Search(ctx, r.Query, &opts)
 	if err != nil {

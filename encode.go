@@ -292,6 +292,7 @@ func wordsOf(text string, c input.Caption) []index.Word {
 
 // results are an encoder's outputs for a batch.
 type results struct {
+	untrained                 bool // tokens are not compared word by word
 	matching, tokens, weights []float32
 	rows, dim                 int
 }
@@ -302,7 +303,7 @@ func (m *Model) run(ctx context.Context, s *ort.Session, in map[string]*ort.Tens
 	if err != nil {
 		return nil, err
 	}
-	r := &results{matching: out["matching"].Float32(), tokens: out["tokens"].Float32(), weights: out["weights"].Float32(), dim: m.dim()}
+	r := &results{matching: out["matching"].Float32(), tokens: out["tokens"].Float32(), weights: out["weights"].Float32(), dim: m.dim(), untrained: !m.mode.MaxSim()}
 	shape := out["tokens"].Shape()
 	if len(shape) != 3 || shape[2] != int64(r.dim) || int64(len(r.matching)) != shape[0]*shape[2] ||
 		int64(len(r.weights)) != shape[0]*shape[1] || int64(len(r.tokens)) != shape[0]*shape[1]*shape[2] {
@@ -321,7 +322,7 @@ func (r *results) row(k, i int) []float32 {
 // encoding makes the encoding of item k of the batch, without what is known of its tokens, of which it
 // keeps those that take part in alignment: they are at the places returned.
 func (r *results) encoding(k int, model string) (*Encoding, []int, error) {
-	enc := &Encoding{Model: model, Matching: slices.Clone(r.matching[k*r.dim : (k+1)*r.dim])}
+	enc := &Encoding{Model: model, Matching: slices.Clone(r.matching[k*r.dim : (k+1)*r.dim]), Untrained: r.untrained}
 	for _, v := range enc.Matching {
 		if v-v != 0 {
 			return nil, nil, errNotFinite

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/batch"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/input"
@@ -24,6 +25,7 @@ type Model struct {
 	cache  *textCache
 	source *regions.Config // nil: precomputed
 	towers *towers         // nil: the encoders read word pieces and regions
+	mode   align.Mode      // of alignment
 
 	texts, images, aligner lazy[*ort.Session]
 	textQueue, imageQueue  *batch.Queue[*prepared]
@@ -47,6 +49,9 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{bundle: b, opts: o, cache: newTextCache(o.CacheTexts)}
+	if m.mode, err = align.ParseMode(b.Manifest.Alignment, b.Manifest.Quirks.NullRegion); err != nil {
+		return nil, fmt.Errorf("%s: model.json: %w", dir, err)
+	}
 	if b.Manifest.Towers != nil {
 		m.towers, err = openTowers(b)
 	} else {
@@ -195,8 +200,9 @@ type ModelInfo struct {
 	// Aligns says whether the model compares words with regions. One that does not has a single vector for a
 	// text or a picture: it finds, but its hits are not explained.
 	Aligns bool
-	// Untrained says that nobody trained the model's vectors of words and regions to be compared, as in a model of
-	// the CLIP family as it is imported: they show where something might be, but do not rank.
+	// Untrained says that nobody trained the model's vectors of words and regions to be compared word by word, as
+	// in a model of the CLIP family as it is imported, or of another alignment mode (see [Alignment]): they show
+	// where something might be, but do not rank.
 	Untrained bool
 }
 
@@ -206,7 +212,7 @@ func (m *Model) Info() ModelInfo {
 	return ModelInfo{
 		Name: man.Name, Fingerprint: m.Fingerprint(), Dim: m.dim(), RegionDim: m.regionDim(),
 		MaxRegions: man.Lengths.Regions, Pixels: m.source != nil || m.towers != nil,
-		Aligns: man.Aligns(), Untrained: m.towers != nil && m.towers.Untrained,
+		Aligns: man.Aligns(), Untrained: m.towers != nil && m.towers.Untrained || !m.mode.MaxSim(),
 	}
 }
 

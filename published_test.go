@@ -2,9 +2,11 @@ package aladin_test
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,13 +23,19 @@ import (
 
 // An imported checkpoint, asked through the API, gives the vectors and the scores of the released code.
 func TestPublishedModel(t *testing.T) {
+	for _, mode := range []string{"MrSw", "MrAVGw", "MwSr", "symm", "sum", "mean", "scan-sentences"} {
+		t.Run(mode, func(t *testing.T) { testPublishedModel(t, mode) })
+	}
+}
+
+func testPublishedModel(t *testing.T, mode string) {
 	dir := shareddata.Dir(t, "aladin-tiny")
 	if !ort.Available() {
 		t.Skip("needs ONNX Runtime")
 	}
 	out := filepath.Join(t.TempDir(), "tiny.model")
 	var log bytes.Buffer
-	require.Zero(t, traincmd.Program.Run(t.Context(), []string{"import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--out", out}, &log, &log), "%s", &log)
+	require.Zero(t, traincmd.Program.Run(t.Context(), []string{"import", "--checkpoint", filepath.Join(dir, "checkpoint.pth.tar"), "--vinvl", filepath.Join(dir, "vinvl"), "--alignment-mode", mode, "--out", out}, &log, &log), "%s", &log)
 	m, err := aladin.OpenModel(out, nil)
 	require.NoError(t, err)
 	defer m.Close()
@@ -82,7 +90,7 @@ func TestPublishedModel(t *testing.T) {
 		}
 	}
 	assert.Less(t, farthest(values("scores/matching"), matching), 1e-5)
-	assert.Less(t, farthest(values("scores_eval71/MrSw"), alignment), 1e-4)
+	assert.Less(t, farthest(values("scores_eval71/"+mode), alignment), 1e-4)
 	codes, err := m.AlignScores(t.Context(), captions, images)
 	require.NoError(t, err)
 	turned := slices.Clone(alignment)
@@ -93,6 +101,28 @@ func TestPublishedModel(t *testing.T) {
 	}
 	t.Logf("int8 alignment is at most %.4f from float32", farthest(alignment, turned))
 	assert.Less(t, farthest(alignment, turned), 0.1)
+
+	// A search ranks by alignment if it can compute it; else it says so.
+	file := filepath.Join(t.TempDir(), "tiny.aladin")
+	b, err := index.NewBuilder(file, nil)
+	require.NoError(t, err)
+	for i, x := range images {
+		require.NoError(t, b.Add(t.Context(), index.Item{ID: s.Items[i].ID, Encoding: x}))
+	}
+	require.NoError(t, b.Finish(t.Context()))
+	c, err := aladin.Open(out, file, nil)
+	require.NoError(t, err)
+	defer c.Close()
+	r, err := c.Ask(t.Context(), s.Captions[0].Text, &aladin.SearchOptions{K: 12})
+	require.NoError(t, err)
+	require.Len(t, r.Hits, 12)
+	known := mode == "MrSw" || mode == "MrAVGw"
+	assert.Equal(t, known, r.Stats.Aligned)
+	assert.Equal(t, known, !strings.Contains(strings.Join(r.Warnings, " "), "aligns by "+mode), r.Warnings)
+	assert.NotEmpty(t, r.Hits[0].Words)
+	if !known {
+		assert.True(t, slices.IsSortedFunc(r.Hits, func(a, b aladin.Hit) int { return cmp.Compare(b.Match, a.Match) }))
+	}
 }
 
 // farthest is the largest difference.

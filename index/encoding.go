@@ -61,8 +61,8 @@ type Encoding struct {
 	Labels []string // images: what a detector called each region, or ""
 	Text   string
 
-	// Untrained says that nobody trained the model's tokens to be compared: an alignment with this query
-	// shows where something might be, but should not rank. It is not stored.
+	// Untrained says that nobody trained the model's tokens to be compared word by word: an alignment with this
+	// query shows where something might be, but should not rank. It is not stored.
 	Untrained bool
 }
 

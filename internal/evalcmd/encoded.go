@@ -21,11 +21,8 @@ import (
 	"github.com/aladin-go/aladin/internal/source"
 )
 
-const (
-	imagesPerCall   = 32
-	captionsPerCall = 512
-	timedImages     = 10 // encoded one at a time, to know how long one takes
-)
+// timedImages are encoded one at a time, to know how long one takes.
+const timedImages = 10
 
 // gathering collects the encodings of one side. Tokens go to a file as they come, which is then mapped:
 // those of a large collection need not fit in memory.
@@ -169,7 +166,7 @@ func encode(ctx context.Context, m *aladin.Model, src *source.Source, ix *index.
 		d.captions, d.texts, d.owner = append(d.captions, c.ID), append(d.texts, c.Text), append(d.owner, c.Image)
 	}
 	captions := newGathering(folder, "captions")
-	if err := e.captions(ctx, captions, timed); err != nil {
+	if err := e.captions(ctx, src, captions, timed); err != nil {
 		return nil, err
 	}
 	d.source, d.photo = src.Name, func(i int) (*picture.File, error) { return src.Open(i, nil) }
@@ -207,36 +204,26 @@ func (e *encoding) images(ctx context.Context, src *source.Source, ix *index.Ind
 	defer p.Done()
 	began := time.Now()
 	var bad source.Skips
-	for from := 0; from < len(src.Items); from += imagesPerCall {
-		var ins []aladin.Input
-		skip := func(i int, err error) {
-			bad = append(bad, source.Skip{What: "photo", ID: src.Items[i].ID, Name: fmt.Sprintf("%q", src.Items[i].ID), Err: err})
-			p.Note("left out %q: %v", src.Items[i].ID, err)
+	i := -1
+	for enc, err := range e.m.EncodeSeq(ctx, src.Inputs()) {
+		i++
+		p.Add(1)
+		if in := (*aladin.InputError)(nil); errors.As(err, &in) {
+			bad = append(bad, source.Skip{What: "photo", ID: src.Items[i].ID, Name: fmt.Sprintf("%q", src.Items[i].ID), Err: in.Err})
+			p.Note("left out %q: %v", src.Items[i].ID, in.Err)
+			continue
 		}
-		for i := from; i < min(from+imagesPerCall, len(src.Items)); i++ {
-			ins = append(ins, src.Input(i))
+		if err == nil {
+			err = to.add(enc)
 		}
-		encs, err := e.m.EncodeBatch(ctx, ins)
-		if encs == nil && err != nil {
+		if err != nil {
 			return nil, err
 		}
-		for k, enc := range encs {
-			i := from + k
-			if enc == nil {
-				skip(i, reason(err, k))
-				continue
-			}
-			if err := to.add(enc); err != nil {
-				return nil, err
-			}
-			d.images = append(d.images, src.Items[i].ID)
-			key, err := pictureKey(src, i, enc)
-			if err != nil {
-				return nil, err
-			}
-			d.imageKeys = append(d.imageKeys, key)
+		key, err := pictureKey(src, i, enc)
+		if err != nil {
+			return nil, err
 		}
-		p.Set(min(from+imagesPerCall, len(src.Items)), 0)
+		d.images, d.imageKeys = append(d.images, src.Items[i].ID), append(d.imageKeys, key)
 	}
 	d.cost.images, d.cost.imageTime = len(d.images), time.Since(began)
 	if len(bad) > 0 {
@@ -287,18 +274,6 @@ func named(ctx context.Context, src *source.Source, ix *index.Index) (*data, err
 		}
 	}
 	return d, nil
-}
-
-// reason is why input k of a batch failed.
-func reason(err error, k int) error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, x := range joined.Unwrap() {
-			if in := (*aladin.InputError)(nil); errors.As(x, &in) && in.Index == k {
-				return in.Err
-			}
-		}
-	}
-	return err
 }
 
 // pictureKey is equal for equal pictures. Vectors would not do: the same picture in two batches may
@@ -367,7 +342,7 @@ func (d *data) readItems(ctx context.Context, ix *index.Index, ids []string, kin
 	return nil
 }
 
-func (e *encoding) captions(ctx context.Context, to *gathering, timed int) error {
+func (e *encoding) captions(ctx context.Context, src *source.Source, to *gathering, timed int) error {
 	d := e.d
 	for k := range min(timed+1, len(d.texts)) {
 		c := k * len(d.texts) / (timed + 1)
@@ -380,21 +355,14 @@ func (e *encoding) captions(ctx context.Context, to *gathering, timed int) error
 	p := e.tell("encoding captions", len(d.texts))
 	defer p.Done()
 	began := time.Now()
-	for texts := range slices.Chunk(d.texts, captionsPerCall) {
-		ins := make([]aladin.Input, len(texts))
-		for k, t := range texts {
-			ins[k] = aladin.Text(t)
+	for enc, err := range e.m.EncodeSeq(ctx, src.CaptionInputs()) {
+		if err == nil {
+			err = to.add(enc)
 		}
-		encs, err := e.m.EncodeBatch(ctx, ins)
 		if err != nil {
 			return err
 		}
-		for _, enc := range encs {
-			if err := to.add(enc); err != nil {
-				return err
-			}
-		}
-		p.Add(len(texts))
+		p.Add(1)
 	}
 	d.cost.captions, d.cost.captionTime = len(d.texts), time.Since(began)
 	return nil

@@ -81,14 +81,10 @@ func meanOfCaptions(ctx context.Context, m *aladin.Model, s *source.Source) ([]f
 	const enough = 1000
 	sum := make([]float64, m.Info().Dim)
 	n := 0
-	inputs := func(yield func(aladin.Input) bool) {
-		for _, c := range s.Captions[:min(len(s.Captions), enough)] {
-			if !yield(aladin.Text(c.Text)) {
-				return
-			}
+	for enc, err := range m.EncodeSeq(ctx, s.CaptionInputs()) {
+		if n == enough {
+			break
 		}
-	}
-	for enc, err := range m.EncodeSeq(ctx, inputs) {
 		var bad *aladin.InputError
 		if errors.As(err, &bad) {
 			continue

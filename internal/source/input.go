@@ -2,6 +2,7 @@ package source
 
 import (
 	"image"
+	"iter"
 
 	"github.com/aladin-go/aladin"
 )
@@ -22,4 +23,26 @@ func (s *Source) Input(i int) aladin.Input {
 		}}
 	}
 	return aladin.Input{Name: item.ID, Image: func() (image.Image, error) { return s.origin.(*sceneOrigin).draw(item), nil }}
+}
+
+// Inputs are all items in their order.
+func (s *Source) Inputs() iter.Seq[aladin.Input] {
+	return func(yield func(aladin.Input) bool) {
+		for i := range s.Items {
+			if !yield(s.Input(i)) {
+				return
+			}
+		}
+	}
+}
+
+// CaptionInputs are all captions in their order.
+func (s *Source) CaptionInputs() iter.Seq[aladin.Input] {
+	return func(yield func(aladin.Input) bool) {
+		for _, c := range s.Captions {
+			if !yield(aladin.Text(c.Text)) {
+				return
+			}
+		}
+	}
 }
