@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -65,11 +66,13 @@ type search struct {
 
 // answer is the JSON document.
 type answer struct {
-	Query    string             `json:"query"`
-	Warnings []string           `json:"warnings,omitempty"` // words that the model does not know
-	Aligned  bool               `json:"aligned"`            // else ranked by match
-	Hits     []answerHit        `json:"hits"`
-	Elapsed  map[string]float64 `json:"elapsed_ms"`
+	Query    string   `json:"query"`
+	Warnings []string `json:"warnings,omitempty"` // words that the model does not know
+	Aligned  bool     `json:"aligned"`            // else ranked by match
+	// Untrained: words show where something might be; nobody trained them to be compared with regions.
+	Untrained bool               `json:"untrained,omitempty"`
+	Hits      []answerHit        `json:"hits"`
+	Elapsed   map[string]float64 `json:"elapsed_ms"`
 }
 
 type answerHit struct {
@@ -157,7 +160,7 @@ func (s *search) run(ctx context.Context, env cli.Env, args []string) (err error
 	if err != nil {
 		return err
 	}
-	a.Query, a.Warnings, a.Aligned = name, r.Warnings, r.Stats.Aligned
+	a.Query, a.Warnings, a.Aligned, a.Untrained = name, r.Warnings, r.Stats.Aligned, r.Query.Untrained
 	for stage, d := range map[string]time.Duration{"encode": r.Encode, "match": r.Stats.Match, "align": r.Stats.Align, "explain": r.Stats.Explain,
 		"total": time.Since(begin)} {
 		a.Elapsed[stage] = milliseconds(d)
@@ -214,6 +217,15 @@ func (a *answer) print(env cli.Env, explain bool) error {
 	if len(a.Hits) == 0 {
 		fmt.Fprintln(env.Stderr, "nothing found")
 		return nil
+	}
+	if explain {
+		words := slices.ContainsFunc(a.Hits, func(h answerHit) bool { return len(h.Words) > 0 })
+		switch {
+		case !words:
+			fmt.Fprintln(env.Stderr, "hits are not explained: the model, or the index, has no regions")
+		case a.Untrained:
+			fmt.Fprintln(env.Stderr, "untrained: the model was not taught where things are, so the regions are guesses")
+		}
 	}
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	head := "rank\tmatch"

@@ -20,7 +20,8 @@ type searchResponse struct {
 	Parts      []partAnswer       `json:"parts"`
 	Warnings   []string           `json:"warnings,omitempty"` // sentences for people
 	Hits       []hitAnswer        `json:"hits"`
-	Aligned    bool               `json:"aligned"` // false for an index without regions
+	Aligned    bool               `json:"aligned"` // false for an index without regions, or where they rank nothing
+	Untrained  bool               `json:"untrained,omitempty"`
 	Candidates int                `json:"candidates"`
 	Items      int                `json:"items"`
 	Generation uint64             `json:"generation"`
@@ -113,7 +114,7 @@ func (s *Server) search(ctx context.Context, req *search) (*searchResponse, erro
 		s.uploads.put(name, r.Terms[i].Encoding, encodingBytes(r.Terms[i].Encoding))
 	}
 	out := &searchResponse{
-		Query: req.typed, Warnings: r.Warnings, Aligned: r.Stats.Aligned, Candidates: r.Stats.Candidates,
+		Query: req.typed, Warnings: r.Warnings, Aligned: r.Stats.Aligned, Untrained: r.Query.Untrained, Candidates: r.Stats.Candidates,
 		Items: info.Items, Generation: info.Generation,
 		Parts: make([]partAnswer, len(r.Terms)), Hits: make([]hitAnswer, len(r.Hits)),
 	}

@@ -92,7 +92,8 @@ function matches(hit, light) {
     if (held) light.one(held.word);
     else light.all();
   };
-  return el("section", {}, el("h3", {}, hit.kind === "caption" || view.answer?.parts.some((p) => p.kind === "text") ? "Word and region" : "Region and region"), ...rows);
+  return el("section", {}, el("h3", {}, hit.kind === "caption" || view.answer?.parts.some((p) => p.kind === "text") ? "Word and region" : "Region and region"),
+    view.answer?.untrained ? el("p.note", {}, "Untrained: this model was not taught where things are, so the places are guesses.") : "", ...rows);
 }
 
 function facts(hit) {
