@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"github.com/aladin-go/aladin/internal/container"
 )
 
 // Index is an open index file. All methods are safe for concurrent use.
@@ -51,7 +49,8 @@ func (ix *Index) describe(sn *snapshot) {
 }
 
 // Refresh moves the index on to the file's current commit and reports whether
-// there was a newer one. Calls that are under way finish on the commit that
+// there was a newer one, or another file in its place: a damaged one that was put
+// right has the same commit. Calls that are under way finish on the commit that
 // they began with.
 func (ix *Index) Refresh(ctx context.Context) (bool, error) {
 	if err := ctx.Err(); err != nil {
@@ -61,10 +60,9 @@ func (ix *Index) Refresh(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	old := sn.r.Meta()
+	changed, err := sn.r.Changed(ix.opts.FS)
 	sn.release()
-	meta, err := container.CurrentMeta(ix.opts.FS, ix.path)
-	if err != nil || meta == old {
+	if err != nil || !changed {
 		return false, err
 	}
 	next, err := openSnapshot(ix.opts.FS, ix.path, ix.opts.CacheBytes)

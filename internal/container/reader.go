@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"os"
 
 	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/internal/mapped"
@@ -17,6 +18,7 @@ import (
 type Reader struct {
 	name     string
 	file     format.File
+	info     os.FileInfo // of the file as it was opened; nil if it is none of the operating system's
 	meta     Meta
 	manifest *Manifest
 	data     []byte
@@ -42,11 +44,15 @@ func Open(fs format.FS, name string) (*Reader, error) {
 }
 
 func newReader(f format.File, name string) (*Reader, error) {
+	info, err := statOf(f)
+	if err != nil {
+		return nil, err
+	}
 	meta, manifest, err := readCommit(f)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{name: name, file: f, meta: meta, manifest: manifest}
+	r := &Reader{name: name, file: f, info: info, meta: meta, manifest: manifest}
 	if meta.End > math.MaxInt {
 		return nil, fmt.Errorf("%d bytes cannot be mapped on a 32-bit machine: %w", meta.End, format.ErrTooLarge)
 	}
@@ -88,22 +94,39 @@ func readCommit(f format.File) (Meta, *Manifest, error) {
 	return meta, m, err
 }
 
-// CurrentMeta returns the file's current commit without opening it for reading:
-// a cheap way to see whether there is a newer one.
-func CurrentMeta(fs format.FS, name string) (Meta, error) {
+// Changed says whether the file has another commit than the one that the reader shows, or is another file: one that
+// took its place, or one whose bytes were put right, or wrong, where they are. It costs little. A writer that has not
+// committed yet only makes the file longer.
+func (r *Reader) Changed(fs format.FS) (bool, error) {
 	if fs == nil {
 		fs = OS
 	}
-	f, err := fs.Open(name)
+	f, err := fs.Open(r.name)
 	if err != nil {
-		return Meta{}, err
+		return false, err
 	}
 	defer f.Close()
 	m, err := readMeta(f)
 	if err != nil {
-		return Meta{}, fmt.Errorf("%s: %w", name, err)
+		return false, fmt.Errorf("%s: %w", r.name, err)
 	}
-	return m, nil
+	if m != r.meta || r.info == nil {
+		return m != r.meta, nil
+	}
+	now, err := statOf(f)
+	if err != nil || now == nil {
+		return false, err
+	}
+	return !os.SameFile(now, r.info) || now.Size() < r.info.Size() || now.Size() == r.info.Size() && !now.ModTime().Equal(r.info.ModTime()), nil
+}
+
+// statOf describes a file of the operating system; nil is none.
+func statOf(f format.File) (os.FileInfo, error) {
+	s, ok := f.(interface{ Stat() (os.FileInfo, error) })
+	if !ok {
+		return nil, nil
+	}
+	return s.Stat()
 }
 
 // Name is the path that the reader was opened with.

@@ -33,7 +33,7 @@ func newGuesses(now func() time.Time) *guesses {
 func (g *guesses) allowed(from netip.Prefix) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.of[from].Sub(g.now()) < guessBurst*guessPause
+	return g.of[from].Sub(g.now()) <= (guessBurst-1)*guessPause
 }
 
 // wrong notes a wrong token.

@@ -179,7 +179,7 @@ func (o *oracle) encodeText(ctx context.Context, text string) (*index.Encoding, 
 			return nil, err
 		}
 	}
-	if strings.TrimSpace(text) == "" {
+	if !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
 		return nil, aladin.ErrNoWords
 	}
 	e := &index.Encoding{Kind: index.Caption, Model: o.Fingerprint(), Text: text, Matching: make([]float32, worldDim)}
