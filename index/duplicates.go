@@ -131,7 +131,7 @@ func (d *duplicates) cosine(f found, row []float32) float32 {
 	}
 	s.matching(row, f.row)
 	if l := length(row); l > 0 {
-		return f.score / l
+		return min(f.score/l, 1)
 	}
 	return 0
 }

@@ -82,6 +82,7 @@ const (
 	maxText   = 1 << 20
 	maxMeta   = 1 << 20
 	maxTags   = 1 << 12
+	maxLength = 1.01 // of a matching vector: 1, and what codecs and half precision make of it
 )
 
 // N is the number of tokens.
@@ -168,6 +169,9 @@ func (it *Item) check(dim, tokenDim int) error {
 	}
 	if err := e.check(dim, tokenDim); err != nil {
 		return fmt.Errorf("item %q: %w", it.ID, err)
+	}
+	if l := length(e.Matching); l > maxLength {
+		return fmt.Errorf("item %q: %w: the matching vector's length is %.3g, at most 1 is allowed: normalise it", it.ID, ErrInvalid, l)
 	}
 	for i, w := range e.Weights {
 		if w < 0 {

@@ -69,7 +69,7 @@ type Hit struct {
 	ID   string
 	Kind Kind
 
-	// Match is the inner product of the matching vectors, and MatchRank the item's place among the
+	// Match is the inner product of the matching vectors, at most 1, and MatchRank the item's place among the
 	// candidates by it: 1, 2, 3 …
 	Match     float32
 	MatchRank int

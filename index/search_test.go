@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -216,6 +217,35 @@ func TestSearchStages(t *testing.T) {
 	for _, o := range []index.SearchOptions{{K: -1}, {Candidates: -1}, {Probe: -1}} {
 		_, err = ix.Search(ctx, q, &o)
 		require.ErrorIs(t, err, index.ErrInvalid)
+	}
+}
+
+// Vectors longer than 1 are refused, and rounding makes no match better than 1.
+func TestLengths(t *testing.T) {
+	s := newSynth(20, 96, 64)
+	long := s.image(2)
+	for i := range long.Matching {
+		long.Matching[i] *= 1.02
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	b, err := index.NewBuilder(path, nil)
+	require.NoError(t, err)
+	defer b.Close()
+	err = b.Add(t.Context(), index.Item{ID: "long.jpg", Encoding: long})
+	require.ErrorIs(t, err, index.ErrInvalid)
+	require.ErrorContains(t, err, "normalise")
+	items := images(s, 200)
+	for _, it := range items {
+		require.NoError(t, b.Add(t.Context(), it))
+	}
+	require.NoError(t, b.Finish(t.Context()))
+	require.Equal(t, 200, b.Stats().Added, "also when it is finished")
+	ix := open(t, path, nil)
+	for _, it := range items {
+		hits, err := ix.Search(t.Context(), it.Encoding, &index.SearchOptions{K: 1})
+		require.NoError(t, err)
+		require.LessOrEqual(t, hits[0].Match, float32(1))
+		require.InDelta(t, 1, hits[0].Match, 0.01)
 	}
 }
 

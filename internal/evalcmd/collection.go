@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/eval"
 )
 
 // A collection is the images in an index: what single queries search, as users do.
@@ -41,10 +43,11 @@ func (e *evaluation) collect(ctx context.Context, o index.BuildOptions) (_ *coll
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	vectors := atMostUnit(d.imageVectors)
 	for i := range d.images {
 		id := fmt.Sprintf("%09d", i) // ties are decided by id
 		c.at[id] = i
-		enc := &index.Encoding{Kind: index.Image, Model: o.Model, Matching: d.imageVectors.Row(i)}
+		enc := &index.Encoding{Kind: index.Image, Model: o.Model, Matching: vectors.Row(i)}
 		if o.Regions != index.None {
 			enc.Tokens, enc.Weights = d.imageTokens.rows(i), d.imageTokens.weightsOf(i)
 		}
@@ -65,6 +68,27 @@ func (e *evaluation) searched(ctx context.Context) (*collection, error) {
 		return &collection{Index: e.d.index, at: places(e.d.images)}, nil
 	}
 	return e.collect(ctx, index.BuildOptions{})
+}
+
+// atMostUnit makes all vectors shorter by one factor, so that an index takes the longest and they rank as they did:
+// dumps of others may hold vectors of any length.
+func atMostUnit(v eval.Vectors) eval.Vectors {
+	longest := 1.0
+	for i := range v.Len() {
+		var sum float64
+		for _, x := range v.Row(i) {
+			sum += float64(x) * float64(x)
+		}
+		longest = max(longest, math.Sqrt(sum))
+	}
+	if longest == 1 {
+		return v
+	}
+	out := eval.Vectors{Dim: v.Dim, Data: make([]float32, len(v.Data))}
+	for i, x := range v.Data {
+		out.Data[i] = float32(float64(x) / longest)
+	}
+	return out
 }
 
 // searchAligns says whether a search ranks by alignment.
