@@ -97,6 +97,14 @@
 //	                 as uvarint, and per word: start and length in the text as uvarints,
 //	                 and 0 if the word is that part of the text, else its length+1
 //	                 and its bytes. Absent = all records empty
+//	KindState        a row table: what programs keep with items, at most 4096 bytes each
+//	KindEdit         a row table: of items that were changed since the segment was written,
+//	                 the record as uvarint length and bytes, which replaces that of KindRecord,
+//	                 and the state, which replaces that of KindState
+//
+// A row table is: count uint64, count+1 × uint64 start offsets, count × uint32 rows in ascending
+// order, bytes. Rows that are not in it have nothing. Programs that do not know these two
+// kinds read the items as they were, and lose the kinds when they compact the file.
 //
 // # Shared sections
 //
@@ -104,6 +112,7 @@
 //	KindCodebook     of a residual token codec: what Tokens.MarshalBinary in package scorer writes
 //	KindBits         2 × dim float32: the mean that items, and queries of their kind, are
 //	                 centred with before signs are taken, and that of other queries
+//	KindFileState    what a program keeps with the file, at most 1 MiB
 //	KindCells        C × dim float32: centroids of the cells
 //
 // A reader ignores kinds that it does not know. What an older reader could not

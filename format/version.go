@@ -55,11 +55,14 @@ const (
 	KindTombstone    Kind = 18
 	KindRecordIndex  Kind = 19
 	KindRecord       Kind = 20
+	KindState        Kind = 21
+	KindEdit         Kind = 22
 
 	KindDictionary Kind = 64
 	KindCodebook   Kind = 65
 	KindBits       Kind = 66
 	KindCells      Kind = 67
+	KindFileState  Kind = 68
 )
 
 var kindNames = map[Kind]string{
@@ -71,9 +74,9 @@ var kindNames = map[Kind]string{
 	KindTokenWeight: "token weights",
 	KindBox:         "boxes", KindLabel: "labels", KindLabelName: "label names",
 	KindTag: "tags", KindTagRows: "tag rows", KindTombstone: "tombstones",
-	KindRecordIndex: "record index", KindRecord: "records",
+	KindRecordIndex: "record index", KindRecord: "records", KindState: "states", KindEdit: "edits",
 	KindDictionary: "dictionary", KindCodebook: "token codebook",
-	KindBits: "bits means", KindCells: "cells",
+	KindBits: "bits means", KindCells: "cells", KindFileState: "file state",
 }
 
 // String names the kind as messages and `info` show it.

@@ -22,6 +22,7 @@ type Stats struct {
 	Skipped  int // duplicates that were left out
 	Replaced int // items that took the place of an older one
 	Deleted  int // items deleted by Delete
+	Updated  int // items changed by Update or Rename
 }
 
 // appender is what Builder and Writer share: it adds items to a file and
@@ -38,6 +39,8 @@ type appender struct {
 
 	written []writtenSegment // by segment, beyond those of base
 	dead    map[int]*roaring.Bitmap
+	edits   map[int]*edits // by segment of base
+	state   []byte         // of the file, to be written; nil: as it was
 	stats   Stats
 	err     error
 }
@@ -88,6 +91,7 @@ func (a *appender) add(ctx context.Context, it Item) error {
 	}
 	if a.mustHold(&it) {
 		it.Encoding, it.Tags, it.Meta = it.Encoding.clone(), slices.Clone(it.Tags), slices.Clone(it.Meta)
+		it.State = slices.Clone(it.State)
 		a.held = append(a.held, it)
 		a.heldN += len(it.Encoding.Tokens) + len(it.Encoding.Matching)
 		if a.heldN < heldValues {
@@ -144,11 +148,19 @@ func (a *appender) put(ctx context.Context, it *Item) error {
 			return err
 		}
 	}
+	if err := a.makeCur(ctx, it.ID); err != nil {
+		return err
+	}
+	return a.cur.add(it)
+}
+
+// makeCur makes room for an item in the current segment.
+func (a *appender) makeCur(ctx context.Context, id string) error {
 	if a.cur != nil && a.cur.full() {
 		if err := a.flush(ctx); err != nil {
 			return err
 		}
-		a.inCur[it.ID] = struct{}{}
+		a.inCur[id] = struct{}{}
 		for i := range a.held {
 			a.inCur[a.held[i].ID] = struct{}{}
 		}
@@ -156,7 +168,7 @@ func (a *appender) put(ctx context.Context, it *Item) error {
 	if a.cur == nil {
 		a.cur = newPending(a.fw, a.store)
 	}
-	return a.cur.add(it)
+	return nil
 }
 
 // makeRoom looks for an older item of the same id and does with it what the
@@ -310,6 +322,14 @@ func (a *appender) commit(ctx context.Context) error {
 	if err := a.mergeSmall(ctx); err != nil {
 		return a.fail(err)
 	}
+	for _, i := range slices.Sorted(maps.Keys(a.edits)) {
+		if err := a.edits[i].write(a.fw, a.base.segments[i], &a.man.Segments[i]); err != nil {
+			return a.fail(err)
+		}
+	}
+	if err := a.store.setState(a.fw, a.state); err != nil {
+		return a.fail(err)
+	}
 	for _, i := range slices.Sorted(maps.Keys(a.dead)) {
 		if err := a.writeTombstones(i, a.dead[i]); err != nil {
 			return a.fail(err)
@@ -321,7 +341,7 @@ func (a *appender) commit(ctx context.Context) error {
 	if err := a.fw.Commit(a.man); err != nil {
 		return a.fail(err)
 	}
-	a.dead = make(map[int]*roaring.Bitmap)
+	a.dead, a.edits, a.state = make(map[int]*roaring.Bitmap), make(map[int]*edits), nil
 	a.written = nil
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -44,12 +45,13 @@ func NewBuilder(path string, opts *BuildOptions) (*Builder, error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	a := newAppender(fw, &store{opts: o, records: newBlockCodec(nil)})
+	a.state = slices.Clone(o.State)
 	a.man = &container.Manifest{Model: o.Model, MatchCodec: o.Match, TokenCodec: o.Regions}
 	return &Builder{a: a, path: path, lock: lock, fs: o.FS}, nil
 }
 
 func newAppender(fw *container.Writer, s *store) *appender {
-	return &appender{fw: fw, store: s, inCur: make(map[string]struct{}), dead: make(map[int]*roaring.Bitmap)}
+	return &appender{fw: fw, store: s, inCur: make(map[string]struct{}), dead: make(map[int]*roaring.Bitmap), edits: make(map[int]*edits)}
 }
 
 // Add appends an item. The item's encoding may be reused once Add returns. An

@@ -77,7 +77,7 @@ func (w *Writer) Outgrown() bool {
 
 // dirty says whether there is something to commit.
 func (a *appender) dirty() bool {
-	return a.cur != nil || len(a.held) > 0 || len(a.written) > 0 || len(a.dead) > 0
+	return a.cur != nil || len(a.held) > 0 || len(a.written) > 0 || len(a.dead) > 0 || len(a.edits) > 0 || a.state != nil
 }
 
 func (w *Writer) compact(ctx context.Context, o CompactOptions) error {
@@ -127,7 +127,7 @@ func (c *compactor) run(ctx context.Context) error {
 	c.a.man = &container.Manifest{Generation: m.Generation + 1, Model: m.Model, MatchCodec: m.MatchCodec, TokenCodec: m.TokenCodec}
 	for _, sec := range m.Shared {
 		switch sec.Kind {
-		case format.KindDictionary, format.KindCodebook, format.KindBits:
+		case format.KindDictionary, format.KindCodebook, format.KindBits, format.KindFileState:
 			if err := s.share(c.fw, sec.Kind, sec.Codec, c.src.r.Bytes(sec)); err != nil {
 				return err
 			}

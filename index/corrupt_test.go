@@ -3,6 +3,7 @@ package index_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ var specimens = sync.OnceValue(func() [][]byte {
 		o.FS, o.SegmentBytes = disk, 4000
 		s := newSynth(30, 64, 64)
 		items := images(s, 40)
+		items[9].State = []byte("as built")
 		items = append(items, index.Item{ID: "c1", Encoding: s.caption(4)}, index.Item{ID: "c2", Encoding: s.caption(2)})
 		err := func() error {
 			b, err := index.NewBuilder("f", &o)
@@ -51,7 +53,13 @@ var specimens = sync.OnceValue(func() [][]byte {
 			if err := w.Delete(context.Background(), items[2].ID); err != nil {
 				return err
 			}
-			if err := w.Commit(context.Background()); err != nil {
+			for _, it := range items[5:8] {
+				change := func(f *index.Fields) { f.Tags, f.Meta, f.State = append(f.Tags, "new"), []byte("1"), []byte("s") }
+				if err := w.Update(context.Background(), it.ID, change); err != nil {
+					return err
+				}
+			}
+			if err := errors.Join(w.SetState([]byte("roots")), w.Commit(context.Background())); err != nil {
 				return err
 			}
 			return w.Close()
@@ -121,6 +129,8 @@ func exercise(b []byte) {
 		return
 	}
 	defer w.Close()
+	_ = w.Update(ctx, "0006.jpg", func(f *index.Fields) { f.Tags, f.State = append(f.Tags, "x"), []byte("y") })
+	_ = w.Rename(ctx, "0007.jpg", "moved")
 	if w.Add(context.Background(), index.Item{ID: "new", Encoding: s.image(3)}) == nil && w.Delete(context.Background(), "0005.jpg") == nil && w.Commit(context.Background()) == nil {
 		_ = w.Compact(ctx, &index.CompactOptions{Cells: 2})
 	}

@@ -64,6 +64,17 @@ func life(disk format.FS, items []index.Item, step func(n int)) error {
 		return err
 	}
 	step(4)
+	for i, change := range []func() error{
+		func() error {
+			return w.Update(context.Background(), items[1].ID, func(f *index.Fields) { f.Tags, f.State = []string{"crash"}, []byte{1} })
+		},
+		func() error { return w.Rename(context.Background(), items[3].ID, "moved") },
+	} {
+		if err := errors.Join(change(), w.Commit(context.Background())); err != nil {
+			return fmt.Errorf("change %d: %w", i, err)
+		}
+		step(4)
+	}
 	if err := w.Compact(context.Background(), nil); err != nil {
 		return err
 	}

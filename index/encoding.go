@@ -72,6 +72,10 @@ type Item struct {
 	Encoding *Encoding
 	Tags     []string
 	Meta     json.RawMessage // any one JSON value, or nil
+
+	// State is kept with the item for whom it means something, such as a program
+	// that keeps an index in step with a folder. No search looks at it.
+	State []byte
 }
 
 // Limits on one item. They keep a hostile or mistaken input from making an index
@@ -82,7 +86,10 @@ const (
 	maxText   = 1 << 20
 	maxMeta   = 1 << 20
 	maxTags   = 1 << 12
-	maxLength = 1.01 // of a matching vector: 1, and what codecs and half precision make of it
+	maxState  = 1 << 12
+
+	maxFileState = 1 << 20
+	maxLength    = 1.01 // of a matching vector: 1, and what codecs and half precision make of it
 )
 
 // N is the number of tokens.
@@ -160,8 +167,8 @@ func finite(what string, v []float32) error {
 
 // check holds an item against the limits.
 func (it *Item) check(dim, tokenDim int) error {
-	if it.ID == "" || len(it.ID) > maxID || !utf8.ValidString(it.ID) {
-		return fmt.Errorf("%w: id %.40q is empty, longer than %d bytes, or not UTF-8", ErrInvalid, it.ID, maxID)
+	if err := checkID(it.ID); err != nil {
+		return err
 	}
 	e := it.Encoding
 	if e == nil {
@@ -183,16 +190,32 @@ func (it *Item) check(dim, tokenDim int) error {
 			return fmt.Errorf("item %q: %w: word %d spans %d to %d", it.ID, ErrInvalid, i, w.Start, w.End)
 		}
 	}
-	if len(e.Text) > maxText || len(it.Meta) > maxMeta || len(it.Tags) > maxTags {
-		return fmt.Errorf("item %q: %w: %d bytes of text, %d of metadata, %d tags exceed %d, %d, %d",
-			it.ID, ErrInvalid, len(e.Text), len(it.Meta), len(it.Tags), maxText, maxMeta, maxTags)
+	f := Fields{Text: e.Text, Meta: it.Meta, Tags: it.Tags, State: it.State}
+	if err := f.check(); err != nil {
+		return fmt.Errorf("item %q: %w", it.ID, err)
 	}
-	if len(it.Meta) > 0 && !json.Valid(it.Meta) {
-		return fmt.Errorf("item %q: %w: metadata is not JSON", it.ID, ErrInvalid)
+	return nil
+}
+
+func checkID(id string) error {
+	if id == "" || len(id) > maxID || !utf8.ValidString(id) {
+		return fmt.Errorf("%w: id %.40q is empty, longer than %d bytes, or not UTF-8", ErrInvalid, id, maxID)
 	}
-	for _, t := range it.Tags {
+	return nil
+}
+
+// check holds fields against the limits.
+func (f *Fields) check() error {
+	if len(f.Text) > maxText || len(f.Meta) > maxMeta || len(f.Tags) > maxTags || len(f.State) > maxState {
+		return fmt.Errorf("%w: %d bytes of text, %d of metadata, %d tags, %d bytes of state exceed %d, %d, %d, %d",
+			ErrInvalid, len(f.Text), len(f.Meta), len(f.Tags), len(f.State), maxText, maxMeta, maxTags, maxState)
+	}
+	if len(f.Meta) > 0 && !json.Valid(f.Meta) {
+		return fmt.Errorf("%w: metadata is not JSON", ErrInvalid)
+	}
+	for _, t := range f.Tags {
 		if t == "" || len(t) > maxID {
-			return fmt.Errorf("item %q: %w: tag %.40q is empty or longer than %d bytes", it.ID, ErrInvalid, t, maxID)
+			return fmt.Errorf("%w: tag %.40q is empty or longer than %d bytes", ErrInvalid, t, maxID)
 		}
 	}
 	return nil

@@ -188,6 +188,11 @@ func (sn *snapshot) fields(at location) (*Fields, error) {
 		return nil, err
 	}
 	f := &Fields{Kind: sn.segments[at.seg].kind(at.row), Text: rec.text, Meta: rec.meta}
+	state, err := sn.segments[at.seg].state(at.row)
+	if err != nil {
+		return nil, err
+	}
+	f.State = slices.Clone(state)
 	f.Tags, err = sn.segments[at.seg].tagsOf(at.row)
 	return f, err
 }
@@ -249,7 +254,11 @@ func (sn *snapshot) item(seg, row int) (*Item, error) {
 	if err := s.decodeTokens(e, row, rec.words); err != nil {
 		return nil, err
 	}
-	it := &Item{ID: string(id), Encoding: e, Meta: rec.meta}
+	state, err := s.state(row)
+	if err != nil {
+		return nil, err
+	}
+	it := &Item{ID: string(id), Encoding: e, Meta: rec.meta, State: slices.Clone(state)}
 	it.Tags, err = s.tagsOf(row)
 	return it, err
 }

@@ -28,6 +28,7 @@ type Info struct {
 	Generation   uint64        `json:"generation"`
 	Segments     int           `json:"segments"`
 	Model        string        `json:"model"`
+	State        []byte        `json:"-"`        // what BuildOptions.State or Writer.SetState put there
 	Sections     []SectionInfo `json:"sections"` // the largest first
 }
 
@@ -55,6 +56,9 @@ func (sn *snapshot) info() *Info {
 		MatchCodec: m.MatchCodec.String(), RegionCodec: m.TokenCodec.String(),
 		Bytes: meta.End, Format: int(meta.Version), Generation: meta.Generation,
 		Segments: len(m.Segments), Model: m.Model,
+	}
+	if sec, ok := m.SharedSection(format.KindFileState); ok {
+		info.State = slices.Clone(sn.r.Bytes(sec))
 	}
 	if sn.store.cells != nil {
 		info.Cells = sn.store.cells.n

@@ -41,7 +41,11 @@ func (c *cursor) copyTo(p *pending) error {
 	if err != nil {
 		return err
 	}
-	return p.copy(c.s, c.row, rec)
+	state, err := c.s.state(c.row)
+	if err != nil {
+		return err
+	}
+	return p.copy(c.s, c.row, rec, state)
 }
 
 // merge calls each for the live rows of some segments, in order of id.
@@ -90,7 +94,7 @@ func (a *appender) mergeSmall(ctx context.Context) error {
 	for limit := mergeFanIn; limit <= mergeLimit; limit *= mergeFanIn {
 		var small []int
 		for i, s := range a.base.segments {
-			if s.n < limit && s.n >= limit/mergeFanIn {
+			if s.n < limit && s.n >= limit/mergeFanIn && a.edits[i] == nil {
 				small = append(small, i)
 			}
 		}

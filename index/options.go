@@ -107,6 +107,10 @@ type BuildOptions struct {
 	// Duplicates says what Add does with an id that is there already.
 	Duplicates OnDuplicate
 
+	// State is kept with a new file, for whom it means something; see Info. A Writer has
+	// SetState.
+	State []byte
+
 	// SegmentBytes bounds the memory that items take until they are written, which
 	// ends a segment; 0 is 64 MiB. Tokens do not count: they go straight to the
 	// file. Codecs that learn from items (Bits, FourBit, TwoBit) hold up to 128 MiB
@@ -144,6 +148,9 @@ func (o *BuildOptions) withDefaults() (BuildOptions, error) {
 	}
 	if c.Duplicates > ReplaceDuplicate || c.SegmentBytes < 0 {
 		return c, fmt.Errorf("%w option: duplicates %d, segment bytes %d", ErrInvalid, c.Duplicates, c.SegmentBytes)
+	}
+	if len(c.State) > maxFileState {
+		return c, fmt.Errorf("%w option: state of %d bytes, at most %d", ErrInvalid, len(c.State), maxFileState)
 	}
 	if c.SegmentBytes == 0 {
 		c.SegmentBytes = 64 << 20

@@ -43,12 +43,13 @@ type pending struct {
 	tags    map[string][]uint32
 	copied  map[*segment][]uint32 // by row of an older segment: 1 + arrival; 0 = not copied
 	records [][]byte
+	states  map[uint32][]byte // by arrival
 	anyText bool
 	block   []byte // reused
 }
 
 func newPending(fw *container.Writer, s *store) *pending {
-	return &pending{fw: fw, store: s, labelIDs: make(map[string]uint16), tags: make(map[string][]uint32)}
+	return &pending{fw: fw, store: s, labelIDs: make(map[string]uint16), tags: make(map[string][]uint32), states: make(map[uint32][]byte)}
 }
 
 // full says that the next item should begin a new segment.
@@ -71,28 +72,33 @@ func (p *pending) add(it *Item) error {
 	p.addMatch(e.Matching)
 	p.ids = append(p.ids, it.ID)
 	p.kinds = append(p.kinds, e.Kind)
-	for _, t := range it.Tags {
-		if rows := p.tags[t]; len(rows) == 0 || rows[len(rows)-1] != row {
-			p.tags[t] = append(rows, row)
-		}
-	}
+	p.tag(row, it.Tags)
 	rec := record{text: e.Text, meta: it.Meta}
 	if s.tokens != nil {
 		rec.words = e.Words
 	}
-	var b []byte
-	if !rec.empty() {
-		b = rec.append(nil)
-	}
-	p.addRecord(b)
+	p.addRecord(rec.encode(), it.State)
 	p.bytes += len(it.ID) + s.rowBytes + 64 + 8*len(it.Tags) + e.N()*14
 	return nil
 }
 
-func (p *pending) addRecord(b []byte) {
+// tag gives the item that arrived as row-th its tags.
+func (p *pending) tag(row uint32, tags []string) {
+	for _, t := range tags {
+		if rows := p.tags[t]; len(rows) == 0 || rows[len(rows)-1] != row {
+			p.tags[t] = append(rows, row)
+		}
+	}
+}
+
+// addRecord notes the record, which it keeps, and the state of the latest item.
+func (p *pending) addRecord(b, state []byte) {
 	p.anyText = p.anyText || len(b) > 0
+	if len(state) > 0 {
+		p.states[uint32(len(p.records))] = slices.Clone(state)
+	}
 	p.records = append(p.records, b)
-	p.bytes += len(b)
+	p.bytes += len(b) + len(state)
 }
 
 func (p *pending) addMatch(v []float32) {
@@ -173,11 +179,23 @@ func (p *pending) addBlock(n int) (err error) {
 }
 
 // copy adds row of an older segment as it is: codes stay what they are.
-func (p *pending) copy(src *segment, row int, record []byte) error {
+func (p *pending) copy(src *segment, row int, record, state []byte) error {
 	id, err := src.id(row)
 	if err != nil {
 		return err
 	}
+	if p.copied == nil {
+		p.copied = make(map[*segment][]uint32)
+	}
+	if p.copied[src] == nil {
+		p.copied[src] = make([]uint32, src.n)
+	}
+	p.copied[src][row] = uint32(len(p.ids)) + 1
+	return p.copyAs(string(id), src, row, record, state)
+}
+
+// copyAs is copy under another id and without tags.
+func (p *pending) copyAs(id string, src *segment, row int, record, state []byte) error {
 	block, first, n, err := src.block(row)
 	if err != nil {
 		return err
@@ -213,16 +231,9 @@ func (p *pending) copy(src *segment, row int, record []byte) error {
 		p.labels = append(p.labels, label)
 	}
 	p.copyMatch(src, row)
-	if p.copied == nil {
-		p.copied = make(map[*segment][]uint32)
-	}
-	if p.copied[src] == nil {
-		p.copied[src] = make([]uint32, src.n)
-	}
-	p.ids = append(p.ids, string(id))
-	p.copied[src][row] = uint32(len(p.ids))
+	p.ids = append(p.ids, id)
 	p.kinds = append(p.kinds, src.kind(row))
-	p.addRecord(slices.Clone(record))
+	p.addRecord(slices.Clone(record), state)
 	p.bytes += len(id) + p.store.rowBytes + 64 + n*14
 	return nil
 }

@@ -59,6 +59,7 @@ func (p *pending) finish(ctx context.Context) (container.Segment, []uint32, erro
 		func() error { return p.writeTokenTables(order, add) },
 		func() error { return p.writeTags(rowOf, add) },
 		func() error { return p.writeRecords(order, add) },
+		func() error { return p.writeStates(rowOf, add) },
 	} {
 		if err := w(); err != nil {
 			return seg, nil, err
@@ -237,10 +238,8 @@ func (p *pending) writeTags(rowOf []uint32, add addSection) error {
 			all[string(t)] = struct{}{}
 		}
 	}
-	var names []string
-	var bitmaps []byte
-	offsets := []uint64{0}
-	for _, name := range slices.Sorted(maps.Keys(all)) {
+	tags := make(map[string]*roaring.Bitmap)
+	for name := range all {
 		rows := roaring.New()
 		for _, a := range p.tags[name] {
 			rows.Add(rowOf[a])
@@ -250,24 +249,44 @@ func (p *pending) writeTags(rowOf []uint32, add addSection) error {
 				return err
 			}
 		}
-		if rows.IsEmpty() {
+		tags[name] = rows
+	}
+	names, rows, err := encodeTags(tags)
+	if err != nil {
+		return err
+	}
+	return cmp.Or(add(format.KindTag, 0, names), add(format.KindTagRows, 0, rows))
+}
+
+// encodeTags returns what KindTag and KindTagRows hold; nothing when no row has a tag.
+func encodeTags(tags map[string]*roaring.Bitmap) (table, rows []byte, err error) {
+	var names []string
+	var bitmaps []byte
+	offsets := []uint64{0}
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		if tags[name].IsEmpty() {
 			continue
 		}
-		b, err := rowsToBytes(rows)
+		b, err := rowsToBytes(tags[name])
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		names = append(names, name)
 		bitmaps = append(bitmaps, b...)
 		offsets = append(offsets, uint64(len(bitmaps)))
 	}
 	if names == nil {
-		return nil
+		return nil, nil, nil
 	}
-	if err := add(format.KindTag, 0, appendStringTable(nil, names)); err != nil {
-		return err
+	return appendStringTable(nil, names), append(slices.Clone(elem.Bytes(offsets)), bitmaps...), nil
+}
+
+func (p *pending) writeStates(rowOf []uint32, add addSection) error {
+	byRow := make(map[uint32][]byte, len(p.states))
+	for a, state := range p.states {
+		byRow[rowOf[a]] = state
 	}
-	return add(format.KindTagRows, 0, append(slices.Clone(elem.Bytes(offsets)), bitmaps...))
+	return add(format.KindState, 0, appendRowTable(nil, byRow))
 }
 
 // copyTag adds to rows those that carried a tag in an older segment.

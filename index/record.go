@@ -35,6 +35,14 @@ func (r *record) append(b []byte) []byte {
 	return b
 }
 
+// encode is append for a record of its own; nil for an empty one.
+func (r *record) encode() []byte {
+	if r.empty() {
+		return nil
+	}
+	return r.append(nil)
+}
+
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
@@ -65,8 +73,11 @@ func (r *recordReader) bytes(n uint64) []byte {
 	return b
 }
 
-// decodeRecord copies all it returns.
+// decodeRecord copies all it returns. No bytes are an empty record.
 func decodeRecord(b []byte) (record, error) {
+	if len(b) == 0 {
+		return record{}, nil
+	}
 	r := recordReader{b: b}
 	var rec record
 	rec.text = string(r.bytes(r.uvarint()))

@@ -36,10 +36,11 @@ type Searcher interface {
 
 // Fields are what is stored with an item besides its encoding.
 type Fields struct {
-	Kind Kind
-	Text string
-	Meta []byte // JSON or nil
-	Tags []string
+	Kind  Kind
+	Text  string
+	Meta  []byte // JSON or nil
+	Tags  []string
+	State []byte // see Item
 }
 
 var _ Searcher = (*Index)(nil)

@@ -48,6 +48,9 @@ type segment struct {
 
 	recordIndex []uint64
 	recordBytes []byte
+
+	states rowTable
+	edited rowTable // records and states that replace the older ones
 }
 
 // sectionReader hands out a segment's sections, checking their lengths.
@@ -92,6 +95,7 @@ func openSegment(r *container.Reader, st *store, info *container.Segment) (*segm
 	s.openTokens(sr)
 	s.openRecords(sr)
 	s.openTags(sr)
+	s.openRowTables(sr)
 	s.openTombstones(sr)
 	return s, sr.err
 }
@@ -145,6 +149,32 @@ func (s *segment) openRecords(sr *sectionReader) {
 	if s.recordBytes != nil {
 		s.recordIndex = elem.Load[uint64](sr.bytes(format.KindRecordIndex, 8*(blocks+1), true))
 	}
+}
+
+func (s *segment) openRowTables(sr *sectionReader) {
+	for kind, t := range map[format.Kind]*rowTable{format.KindState: &s.states, format.KindEdit: &s.edited} {
+		if b := sr.bytes(kind, -1, false); b != nil && sr.err == nil {
+			*t, sr.err = readRowTable(b)
+		}
+	}
+}
+
+// edit returns the record and the state of a row whose item was updated, as views of the file.
+func (s *segment) edit(row int) (record, state []byte, ok bool, err error) {
+	b, ok, err := s.edited.find(row)
+	if ok && err == nil {
+		record, state, err = splitEdit(b)
+	}
+	return record, state, ok, err
+}
+
+// state returns what an item's State is, as a view of the file.
+func (s *segment) state(row int) ([]byte, error) {
+	if _, state, ok, err := s.edit(row); ok || err != nil {
+		return state, err
+	}
+	b, _, err := s.states.find(row)
+	return b, err
 }
 
 func (s *segment) openTags(sr *sectionReader) {

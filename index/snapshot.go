@@ -106,15 +106,18 @@ func (sn *snapshot) compareIDs(segA, rowA, segB, rowB int) int {
 // record returns the texts of a row.
 func (sn *snapshot) record(seg, row int) (record, error) {
 	b, err := sn.rawRecord(seg, row)
-	if err != nil || len(b) == 0 {
+	if err != nil {
 		return record{}, err
 	}
 	return decodeRecord(b)
 }
 
-// rawRecord returns a row's record as it was encoded. It belongs to the cache.
+// rawRecord returns a row's record as it was encoded. It belongs to the cache or the file.
 func (sn *snapshot) rawRecord(seg, row int) ([]byte, error) {
 	s := sn.segments[seg]
+	if rec, _, ok, err := s.edit(row); ok || err != nil {
+		return rec, err
+	}
 	block := row / format.RecordsPerBlock
 	raw, err := sn.cache.get(blockKey{seg, block}, func() ([]byte, error) {
 		b, err := s.recordBlock(block)

@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/internal/container"
@@ -107,6 +108,18 @@ func (s *store) share(fw *container.Writer, kind format.Kind, codec Codec, b []b
 	}
 	s.shared = append(s.shared, sec)
 	return nil
+}
+
+// setState replaces the state of the file; nil leaves it as it is.
+func (s *store) setState(fw *container.Writer, state []byte) error {
+	if state == nil {
+		return nil
+	}
+	s.shared = slices.DeleteFunc(slices.Clone(s.shared), func(s container.Section) bool { return s.Kind == format.KindFileState })
+	if len(state) == 0 {
+		return nil
+	}
+	return s.share(fw, format.KindFileState, 0, state)
 }
 
 func meanMatching(sample []Item, dim int) []float32 {

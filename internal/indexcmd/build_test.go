@@ -20,7 +20,7 @@ func TestArrangeInterrupted(t *testing.T) {
 	b, err := index.NewBuilder(file, &index.BuildOptions{Regions: index.None})
 	require.NoError(t, err)
 	for i := range 300 {
-		e := &index.Encoding{Kind: index.Image, Matching: []float32{float32(i), 1, float32(i % 7)}}
+		e := &index.Encoding{Kind: index.Image, Matching: []float32{float32(i) / 400, 0.1, float32(i%7) / 20}}
 		require.NoError(t, b.Add(context.Background(), index.Item{ID: fmt.Sprint(i), Encoding: e}))
 	}
 	require.NoError(t, b.Finish(context.Background()))
