@@ -13,11 +13,13 @@ import (
 
 var importVerb = cli.Verb{
 	Name: "import", Summary: "make a bundle of a published model: CLIP and its like, ALADIN, VinVL or BERT",
-	Args: "(--clip FOLDER | [--checkpoint FILE.pth.tar] --vinvl DIR) --out BUNDLE [options]",
+	Args: "(--clip FOLDER|hf:OWNER/NAME | [--checkpoint FILE.pth.tar] --vinvl DIR) --out BUNDLE [options]",
 	About: `
 With --clip, makes a bundle of a model of the CLIP family, ready for photos that have no captions: CLIP and
 SigLIP as Hugging Face has them, OpenCLIP, and pairs of ONNX files. What the folder is is told by what lies in it.
+A model of the Hugging Face hub is fetched into that ecosystem's cache; aladin-train models says which are good.
 
+  aladin-train import --clip hf:laion/CLIP-ViT-B-32-laion2B-s34B-b79K --out clip.model
   aladin-train import --clip clip-vit-base-patch32 --out clip.model
   aladin-train import --clip siglip-base-patch16-224 --int8 --out siglip.model
 

@@ -24,7 +24,7 @@ type clipImport struct {
 }
 
 func (c *clipImport) register(f *flag.FlagSet) {
-	f.StringVar(&c.source, "clip", "", "model of the CLIP family: a `folder`, or a file of weights in one")
+	f.StringVar(&c.source, "clip", "", "model of the CLIP family: a `folder`, a file of weights in one, or hf:OWNER/NAME[@REVISION] of the Hugging Face hub")
 	f.BoolVar(&c.int8, "int8", false, "with --clip: weights and products of bytes: a quarter of the size, and faster on a CPU")
 	f.BoolVar(&c.f16, "f16", false, "with --clip: weights of 16 bits: half the size on disk")
 	f.BoolVar(&c.matchingOnly, "matching-only", false, "with --clip: leave out the vectors of words and of a picture's parts: the index is much smaller, hits are not explained")
@@ -70,11 +70,22 @@ func (c *clipImport) run(ctx context.Context, env cli.Env, name, out string, asJ
 		return err
 	}
 	began := time.Now()
-	s, err := models.Open(c.source)
+	from, err := fetchSource(ctx, c.source, env.Stderr)
+	if err != nil {
+		return err
+	}
+	s, err := models.Open(from.path)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	if name == "" {
+		name = from.name
+	}
+	if from.licence != "" {
+		s.Licence = from.licence
+	}
+	s.Notes = append(s.Notes, from.notes...)
 	b, err := s.Save(ctx, out, models.SaveOptions{Name: name, Precision: p, MatchingOnly: c.matchingOnly})
 	if err != nil {
 		return err

@@ -9,9 +9,10 @@ var Program = cli.Program{
 	About: "Trains models that find pictures by words and words by pictures, and imports published ones.",
 	Examples: `
   aladin-train run --config photos --images photos --captions train.tsv --out run
+  aladin-train import --clip hf:laion/CLIP-ViT-B-32-laion2B-s34B-b79K --out clip.model
   aladin-train import --checkpoint model_best_rsum.pth.tar --vinvl checkpoint-0132780 --out aladin.model
 `,
-	Verbs: []cli.Verb{runVerb, importVerb, exportVerb, initVerb, configsVerb, cacheVerb},
+	Verbs: []cli.Verb{runVerb, importVerb, modelsVerb, exportVerb, initVerb, configsVerb, cacheVerb},
 	Hints: originalOptions,
 }
 
