@@ -7,8 +7,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/aladin-go/aladin/internal/towers"
 )
@@ -219,32 +217,6 @@ func (s *Source) scales() error {
 		s.LogitBias = *bias
 	}
 	return nil
-}
-
-// licence finds what a folder says of its licence: in the head of its README, or a file of that name.
-func licence(dir string) string {
-	if b, err := readHead(filepath.Join(dir, "README.md"), 64<<10); err == nil {
-		if head, ok := strings.CutPrefix(string(b), "---"); ok {
-			head, _, _ = strings.Cut(head, "\n---")
-			for line := range strings.Lines(head) {
-				for _, key := range []string{"license_name:", "license:"} {
-					if v, ok := strings.CutPrefix(strings.TrimSpace(line), key); ok && strings.TrimSpace(v) != "" {
-						return strings.Trim(strings.TrimSpace(v), `"'`)
-					}
-				}
-			}
-		}
-	}
-	for _, name := range []string{"LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE"} {
-		if b, err := readHead(filepath.Join(dir, name), 4<<10); err == nil {
-			for line := range strings.Lines(string(b)) {
-				if line = strings.TrimSpace(line); line != "" && len(line) < 200 {
-					return line + " (" + name + ")"
-				}
-			}
-		}
-	}
-	return ""
 }
 
 func readHead(path string, n int) ([]byte, error) {

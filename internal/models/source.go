@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aladin-go/aladin/internal/hub"
 	"github.com/aladin-go/aladin/internal/preprocess"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 	"github.com/aladin-go/aladin/internal/towers"
@@ -66,7 +67,7 @@ func Open(path string) (*Source, error) {
 	if err := s.open(file); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.Close())
 	}
-	s.Licence = licence(s.Dir)
+	s.Licence = hub.ReadLicence(s.Dir).String()
 	s.ignore()
 	return s, nil
 }
