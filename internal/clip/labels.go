@@ -1,9 +1,8 @@
 package clip
 
 import (
+	"slices"
 	"strings"
-
-	"github.com/jinzhu/inflection"
 )
 
 // LabelSentences are the sentences that the tower reads in place of object labels (ALADIN-2.0's
@@ -77,7 +76,7 @@ func Plural(class string) string {
 	return name[:start] + pluralNoun(name[start:end]) + name[end:] + rest
 }
 
-// pluralNoun corrects the library where it is wrong about nouns that detectors know.
+// pluralNoun knows the exceptions among nouns that detectors name, and the rules for the others.
 func pluralNoun(noun string) string {
 	low := strings.ToLower(noun)
 	if low == "" {
@@ -94,13 +93,36 @@ func pluralNoun(noun string) string {
 			return noun[:len(stem)] + p
 		}
 	}
-	return inflection.Plural(noun)
+	return regularPlural(noun, low)
 }
 
-// pluralSuffixes are endings of compounds: policewoman, snowman, eyetooth. No two overlap.
+// regularPlural goes by the ending: boxes, puppies, scarves. What ends in s is taken for a plural.
+func regularPlural(noun, low string) string {
+	stem := func(n int) string { return noun[:len(noun)-n] }
+	ends := func(suffixes ...string) bool {
+		return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(low, s) })
+	}
+	switch {
+	case ends("sis"):
+		return stem(2) + "es"
+	case ends("ss", "sh", "ch", "x", "z"):
+		return noun + "es"
+	case ends("s"):
+		return noun
+	case ends("quy") || ends("y") && len(low) > 1 && !strings.ContainsRune("aeiouy", rune(low[len(low)-2])):
+		return stem(1) + "ies"
+	case ends("lf", "rf"):
+		return stem(1) + "ves"
+	case ends("fe") && !ends("ffe"):
+		return stem(2) + "ves"
+	}
+	return noun + "s"
+}
+
+// pluralSuffixes are endings of compounds: policewoman, chairperson, eyetooth. No two overlap.
 var pluralSuffixes = map[string]string{
-	"woman": "women", "foot": "feet", "tooth": "teeth", "goose": "geese", "shelf": "shelves",
-	"leaf": "leaves", "loaf": "loaves", "knife": "knives", "glasses": "glasses", "fish": "fish",
+	"man": "men", "person": "people", "child": "children", "foot": "feet", "tooth": "teeth", "goose": "geese", "shelf": "shelves",
+	"leaf": "leaves", "loaf": "loaves", "knife": "knives", "glasses": "glasses", "fish": "fish", "bus": "buses",
 }
 
 var plurals = func() map[string]string {
@@ -109,7 +131,7 @@ var plurals = func() map[string]string {
 		"foot": "feet", "tooth": "teeth", "goose": "geese", "mongoose": "mongooses", "mouse": "mice", "ox": "oxen", "die": "dice",
 		"leaf": "leaves", "loaf": "loaves", "thief": "thieves", "sheaf": "sheaves", "hoof": "hooves", "elf": "elves",
 		"knife": "knives", "wife": "wives", "life": "lives", "wharf": "wharves", "dwarf": "dwarfs", "surf": "surf",
-		"potato": "potatoes", "hero": "heroes", "mosquito": "mosquitoes", "echo": "echoes", "torpedo": "torpedoes", "volcano": "volcanoes",
+		"man": "men", "person": "people", "child": "children", "potato": "potatoes", "tomato": "tomatoes", "buffalo": "buffaloes", "hero": "heroes", "mosquito": "mosquitoes", "echo": "echoes", "torpedo": "torpedoes", "volcano": "volcanoes",
 		"bus": "buses", "gas": "gases", "lens": "lenses", "canvas": "canvases", "atlas": "atlases", "iris": "irises",
 		"walrus": "walruses", "cactus": "cacti", "octopus": "octopuses", "platypus": "platypuses", "crocus": "crocuses", "lotus": "lotuses",
 		"hippopotamus": "hippopotamuses", "rhinoceros": "rhinoceroses", "albatross": "albatrosses", "circus": "circuses", "campus": "campuses", "papyrus": "papyri",
@@ -119,15 +141,15 @@ var plurals = func() map[string]string {
 		"cafeteria": "cafeterias", "begonia": "begonias", "fiesta": "fiestas", "tiara": "tiaras", "zinnia": "zinnias", "petunia": "petunias", "gardenia": "gardenias", "ricotta": "ricotta", "beta": "betas",
 		"vista": "vistas", "pita": "pitas", "pinata": "pinatas", "chia": "chia", "pizzeria": "pizzerias", "magnolia": "magnolias", "tortilla": "tortillas",
 		"giraffe": "giraffes", "safe": "safes", "fife": "fifes", "carafe": "carafes", "chef": "chefs", "reef": "reefs", "turf": "turfs",
-		"index": "indexes", "vertex": "vertices", "axis": "axes", "axe": "axes", "beehive": "beehives", "olive": "olives",
+		"index": "indexes", "vertex": "vertices", "axis": "axes", "matrix": "matrices", "alias": "aliases", "status": "statuses", "virus": "viruses", "axe": "axes", "beehive": "beehives", "olive": "olives",
 	}
 	// Same word for one and for many.
 	for _, w := range []string{
-		"aircraft", "spacecraft", "hovercraft", "watercraft", "bison", "deer", "reindeer", "elk", "moose", "salmon", "trout", "shrimp", "squid", "swine",
+		"aircraft", "spacecraft", "fish", "sheep", "rice", "money", "information", "species", "series", "hovercraft", "watercraft", "bison", "deer", "reindeer", "elk", "moose", "salmon", "trout", "shrimp", "squid", "swine",
 		"pants", "trousers", "shorts", "jeans", "leggings", "tights", "pajamas", "overalls", "scissors", "shears", "pliers", "tweezers", "tongs",
 		"binoculars", "headquarters", "clothes", "clothing", "luggage", "baggage", "furniture", "silverware", "cutlery", "underwear", "footwear", "headwear",
 		"broccoli", "spaghetti", "pasta", "popcorn", "graffiti", "confetti", "equipment", "software", "hardware", "asparagus",
-		"cattle", "police", "people", "men", "women", "children", "feet", "teeth", "geese", "mice", "knives", "leaves", "shelves", "dice", "news", "sunglasses", "goggles",
+		"cattle", "police", "people", "men", "women", "children", "oxen", "feet", "teeth", "geese", "mice", "knives", "leaves", "shelves", "dice", "news", "sunglasses", "goggles",
 	} {
 		p[w] = w
 	}

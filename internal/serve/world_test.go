@@ -19,7 +19,6 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/jinzhu/inflection"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin"
@@ -198,10 +197,26 @@ func (o *oracle) encodeText(ctx context.Context, text string) (*index.Encoding, 
 		if slices.Contains([]string{"a", "an", "the", "of", "on", "in", "and", "is", "to", "with", "there", "that", "by", "at"}, strings.ToLower(w)) {
 			weight = 0
 		}
-		add(w, start, end, weight, wordVector(inflection.Singular(strings.ToLower(w))))
+		add(w, start, end, weight, wordVector(singular(strings.ToLower(w))))
 	}
 	normalise(e.Matching)
 	return e, nil
+}
+
+// singular undoes the plurals of the world's nouns.
+func singular(word string) string {
+	for _, es := range []string{"ches", "shes", "xes", "sses"} {
+		if strings.HasSuffix(word, es) {
+			return strings.TrimSuffix(word, "es")
+		}
+	}
+	if stem, ok := strings.CutSuffix(word, "ies"); ok {
+		return stem + "y"
+	}
+	if strings.HasSuffix(word, "ss") {
+		return word
+	}
+	return strings.TrimSuffix(word, "s")
 }
 
 func wordsIn(text string) func(yield func(int, int) bool) {
