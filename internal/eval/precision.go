@@ -82,7 +82,7 @@ func (m *Mean) Statistic(owner []int, split *Split) *Statistic {
 func Precision(lists *Lists, rel *Relation) (mapAtR, rPrecision *Mean) {
 	n, m := rel.Dims()
 	mapAtR, rPrecision = NewMean(n, m), NewMean(n, m)
-	one := func(list []Hit, right []int32) (ap, rp float64) {
+	ofQuery := func(list []Hit, right []int32) (ap, rp float64) {
 		r := len(right)
 		if r == 0 {
 			return math.NaN(), math.NaN()
@@ -101,10 +101,10 @@ func Precision(lists *Lists, rel *Relation) (mapAtR, rPrecision *Mean) {
 		return ap / float64(r), float64(hits) / float64(r)
 	}
 	for i := range n {
-		mapAtR.I2T[i], rPrecision.I2T[i] = one(lists.I2T[i], rel.Captions(i))
+		mapAtR.I2T[i], rPrecision.I2T[i] = ofQuery(lists.I2T[i], rel.Captions(i))
 	}
 	for c := range m {
-		mapAtR.T2I[c], rPrecision.T2I[c] = one(lists.T2I[c], rel.Images(c))
+		mapAtR.T2I[c], rPrecision.T2I[c] = ofQuery(lists.T2I[c], rel.Images(c))
 	}
 	return mapAtR, rPrecision
 }

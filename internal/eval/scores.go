@@ -169,10 +169,10 @@ func (s *selection) Dims() (images, captions int) { return len(s.images), len(s.
 func (s *selection) Rows(images []int, dst []float32) error {
 	_, width := s.of.Dims()
 	whole := make([]float32, width)
-	one := make([]int, 1)
+	image := make([]int, 1)
 	for k, i := range images {
-		one[0] = s.images[i]
-		if err := s.of.Rows(one, whole); err != nil {
+		image[0] = s.images[i]
+		if err := s.of.Rows(image, whole); err != nil {
 			return err
 		}
 		row := dst[k*len(s.captions) : (k+1)*len(s.captions)]

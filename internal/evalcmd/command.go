@@ -24,9 +24,8 @@ import (
 )
 
 const (
-	defaultResamples  = 1000
-	defaultCandidates = "200"
-	skipsShown        = 10 // of what a source left out; the rest is counted
+	defaultResamples = 1000
+	skipsShown       = 10 // of what a source left out; the rest is counted
 )
 
 // teller starts to show the progress of a task.
@@ -58,7 +57,7 @@ regions, and by matching re-ranked with alignment.
 					return cli.Misuse("what is %q? All that aladin-eval takes is options", args[0])
 				}
 				o.chosen = f.Given("candidates")
-				if err := o.check(); err != nil {
+				if err := o.settle(); err != nil {
 					return err
 				}
 				return o.evaluate(ctx, env)
@@ -103,7 +102,7 @@ func (o *options) register(f *cli.Flags) {
 
 	f.Group("What to compute")
 	f.StringVar(&o.protocol, "protocol", "full", "`gallery`: full; 1k (the images of --keys or --gallery); 5fold (five equal parts, averaged); 5k")
-	f.StringVar(&o.candidates, "candidates", defaultCandidates, "`numbers` of candidates that alignment re-ranks, such as 10,50,200; 0 for none")
+	f.StringVar(&o.candidates, "candidates", strconv.Itoa(index.DefaultCandidates), "`numbers` of candidates that alignment re-ranks, such as 10,50,200; 0 for none")
 	f.StringVar(&o.alignment, "alignment", "exhaustive", "`how much` to align: exhaustive (every pair), candidates, none")
 	f.StringVar(&o.precision, "align-codec", "f32", "`precision` of alignment: f32 (reference), f16, int8 (fastest)")
 	f.IntVar(&o.ndcgAt, "ndcg", 25, "`depth` of nDCG; 0 for none")
@@ -129,8 +128,8 @@ func (o *options) register(f *cli.Flags) {
 	f.BoolVar(&o.dumpTokens, "dump-tokens", false, "put the word and region vectors into the dump too")
 }
 
-// check settles what the flags mean, without looking at any file.
-func (o *options) check() error {
+// settle finds out what the flags mean, without looking at any file.
+func (o *options) settle() error {
 	for _, part := range strings.Split(o.candidates, ",") {
 		k, err := strconv.Atoi(strings.TrimSpace(part))
 		if err != nil || k < 0 {
@@ -145,7 +144,7 @@ func (o *options) check() error {
 			o.settings.codecs = append(o.settings.codecs, strings.TrimSpace(part))
 		}
 	}
-	one := func(name, value string, of ...string) error {
+	oneOf := func(name, value string, of ...string) error {
 		for _, x := range of {
 			if x == value {
 				return nil
@@ -154,10 +153,10 @@ func (o *options) check() error {
 		return cli.Misuse("--%s %q: want %s", name, value, strings.Join(of, ", "))
 	}
 	for _, err := range []error{
-		one("protocol", o.protocol, "full", "1k", "5fold", "5k"),
-		one("alignment", o.alignment, "exhaustive", "candidates", "none"),
-		one("ties", o.ties, "index", optimistic),
-		one("align-codec", o.precision, "f32", "f16", "int8"),
+		oneOf("protocol", o.protocol, "full", "1k", "5fold", "5k"),
+		oneOf("alignment", o.alignment, "exhaustive", "candidates", "none"),
+		oneOf("ties", o.ties, "index", optimistic),
+		oneOf("align-codec", o.precision, "f32", "f16", "int8"),
 	} {
 		if err != nil {
 			return err
@@ -236,7 +235,7 @@ func (o *options) evaluate(ctx context.Context, env cli.Env) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	e := &evaluation{settings: &o.settings, d: d, tell: tell}
-	if err := e.run(ctx); err != nil {
+	if err := e.compute(ctx); err != nil {
 		return err
 	}
 	if o.compare != "" {

@@ -245,10 +245,7 @@ func (d *document) table(w io.Writer) {
 			fmt.Fprintf(w, "%-26s i2t %6.2f   t2i %6.2f\n", name, scale*f.I2T, scale*f.T2I)
 		}
 	}
-	for _, h := range []struct {
-		name string
-		f    *figures
-	}{{"matching", d.Matching}, {"alignment", d.Alignment}, {"rerank", d.Rerank}} {
+	for _, h := range d.rankings() {
 		if h.f != nil {
 			both(h.name+" mAP@R", h.f.MAPAtR, 100)
 			both(h.name+" R-Precision", h.f.RPrecision, 100)
@@ -300,12 +297,19 @@ func (d *document) table(w io.Writer) {
 	}
 }
 
+// rankedBy is the figures of a ranking, nil where there is none.
+type rankedBy struct {
+	name string
+	f    *figures
+}
+
+func (d *document) rankings() []rankedBy {
+	return []rankedBy{{"matching", d.Matching}, {"alignment", d.Alignment}, {"rerank", d.Rerank}}
+}
+
 // tieTable says how many queries a tie decides, where there are any.
 func (d *document) tieTable(w io.Writer) {
-	for _, h := range []struct {
-		name string
-		f    *figures
-	}{{"matching", d.Matching}, {"alignment", d.Alignment}, {"rerank", d.Rerank}} {
+	for _, h := range d.rankings() {
 		if h.f != nil && h.f.Ties != nil && h.f.Ties.I2T+h.f.Ties.T2I > 0 {
 			fmt.Fprintf(w, "%s: ties with a wrong answer decide the rank of %d images and %d captions (rule: %s)\n", h.name, h.f.Ties.I2T, h.f.Ties.T2I, d.TieRule)
 		}

@@ -76,8 +76,8 @@ func (e *evaluation) warn(format string, args ...any) {
 	e.doc.Warnings = append(e.doc.Warnings, fmt.Sprintf(format, args...))
 }
 
-// run computes everything but what compares or draws results.
-func (e *evaluation) run(ctx context.Context) error {
+// compute finds everything but what compares or draws results.
+func (e *evaluation) compute(ctx context.Context) error {
 	began := time.Now()
 	if err := e.prepare(); err != nil {
 		return err

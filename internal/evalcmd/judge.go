@@ -18,7 +18,7 @@ func (e *evaluation) judge(ctx context.Context) (err error) {
 	}
 	images, captions, human := people.images, people.captions, people.scores
 	e.doc.Judgments = &judged{Pairs: len(human)}
-	one := func(s eval.PairScorer) (*correlation, error) {
+	correlate := func(s eval.PairScorer) (*correlation, error) {
 		j := &eval.Judgments{Image: images, Human: human, Model: make([]float64, len(human))}
 		score := make([]float32, 1)
 		for k := range human {
@@ -51,15 +51,15 @@ func (e *evaluation) judge(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if e.doc.Judgments.Matching, err = one(dot); err != nil {
+		if e.doc.Judgments.Matching, err = correlate(dot); err != nil {
 			return err
 		}
 	}
 	switch {
 	case e.aligner != nil:
-		e.doc.Judgments.Alignment, err = one(e.aligner)
+		e.doc.Judgments.Alignment, err = correlate(e.aligner)
 	case e.exact != nil:
-		e.doc.Judgments.Alignment, err = one(eval.Lookup(e.exact))
+		e.doc.Judgments.Alignment, err = correlate(eval.Lookup(e.exact))
 	}
 	return err
 }

@@ -255,7 +255,7 @@ func (j *job) nothing() error {
 }
 
 func (b *building) add(ctx context.Context, env cli.Env, args []string) (err error) {
-	file, err := oneFile(args)
+	file, err := indexFile(args)
 	if err != nil {
 		return err
 	}

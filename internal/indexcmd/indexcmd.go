@@ -16,8 +16,8 @@ var Program = cli.Program{
 	Verbs: []cli.Verb{buildVerb, addVerb, deleteVerb, compactVerb, searchVerb, pageVerb, serveVerb, duplicatesVerb, infoVerb, verifyVerb},
 }
 
-// oneFile takes the only argument: an index file.
-func oneFile(args []string) (string, error) {
+// indexFile is the only argument.
+func indexFile(args []string) (string, error) {
 	switch len(args) {
 	case 1:
 		return args[0], nil

@@ -81,7 +81,7 @@ they refresh.
 		cells := f.Int("cells", 0, "`number` of cells; 0 chooses by size, -1 makes none")
 		noLockVar(f, &opts.NoLock)
 		return func(ctx context.Context, env cli.Env, args []string) (err error) {
-			file, err := oneFile(args)
+			file, err := indexFile(args)
 			if err != nil {
 				return err
 			}
@@ -235,7 +235,7 @@ Lists groups of items whose vectors are nearly the same: one group a paragraph.
 
 // onIndex opens the index that is the only argument.
 func onIndex(args []string, run func(*index.Index) error) (err error) {
-	file, err := oneFile(args)
+	file, err := indexFile(args)
 	if err != nil {
 		return err
 	}

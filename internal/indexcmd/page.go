@@ -35,7 +35,7 @@ are, as for build; without it the page has boxes only.
 		f.StringVar(&p.title, "title", "", "`title` of the page")
 		f.IntVar(&p.k, "k", index.DefaultK, "`number` of hits of each sentence")
 		f.IntVar(&p.candidates, "candidates", index.DefaultCandidates, "`number` of candidates that alignment ranks")
-		return p.run
+		return p.writePage
 	},
 }
 
@@ -55,7 +55,7 @@ type paged struct {
 	Pictures int    `json:"pictures"` // of the hits that are shown with theirs
 }
 
-func (p *paging) run(ctx context.Context, env cli.Env, args []string) (err error) {
+func (p *paging) writePage(ctx context.Context, env cli.Env, args []string) (err error) {
 	switch {
 	case len(args) == 0:
 		return missingFile()

@@ -46,7 +46,7 @@ those that describe it. A sentence may say what is not wanted: "a beach without 
 		f.BoolVar(&s.exact, "exact", false, "look at every item, also of a large index")
 		f.IntVar(&s.probe, "probe", 0, "`number` of cells to look into; 0 chooses")
 		f.Float64Var(&s.coverage, "min-coverage", 0, "leave out hits whose words are covered less than this `share` of the best hit's, 0 to 1")
-		return s.run
+		return s.find
 	},
 }
 
@@ -126,7 +126,7 @@ func (s *search) options() (o aladin.SearchOptions, err error) {
 	return o, nil
 }
 
-func (s *search) run(ctx context.Context, env cli.Env, args []string) (err error) {
+func (s *search) find(ctx context.Context, env cli.Env, args []string) (err error) {
 	if len(args) == 0 {
 		return missingFile()
 	}

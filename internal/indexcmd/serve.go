@@ -55,7 +55,7 @@ token, in a file or the environment variable ALADIN_TOKEN.
 		f.BoolVar(&s.opts.LogQueries, "log-queries", false, "log what people search for")
 		f.BoolVar(&s.jsonLog, "log-json", false, "log as JSON lines")
 		f.BoolVar(&s.quiet, "quiet", false, "log only what goes wrong")
-		return s.run
+		return s.serve
 	},
 }
 
@@ -81,8 +81,8 @@ func defaultThumbs() string {
 	return filepath.Join(dir, "aladin", "thumbs")
 }
 
-func (s *serving) run(ctx context.Context, env cli.Env, args []string) (err error) {
-	file, err := oneFile(args)
+func (s *serving) serve(ctx context.Context, env cli.Env, args []string) (err error) {
+	file, err := indexFile(args)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // Hint says how somebody without a model gets one.
-const Hint = "aladin-train run trains a model on captioned photos, aladin-train import makes one of a published model, and make demo leaves one in build/demo/model"
+const Hint = "aladin-train import makes one of a published model (aladin-train models lists them), aladin-train run trains one on captioned photos, and make demo leaves one in build/demo/model"
 
 // Flags are the flags --model, --device, --threads, --int8-text and --max-pixels.
 type Flags struct {
