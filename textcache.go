@@ -1,55 +1,31 @@
 package aladin
 
 import (
-	"container/list"
 	"slices"
-	"sync"
+
+	"github.com/aladin-go/aladin/internal/lru"
 )
 
 // textCache remembers the encodings of the texts that were asked for last. It is safe for concurrent use.
 type textCache struct {
-	mu    sync.Mutex
-	size  int
-	order *list.List // of *cachedText, the last used first
-	at    map[string]*list.Element
-}
-
-type cachedText struct {
-	text string
-	enc  *Encoding
+	encodings *lru.Cache[string, *Encoding]
 }
 
 func newTextCache(size int) *textCache {
-	return &textCache{size: size, order: list.New(), at: map[string]*list.Element{}}
+	return &textCache{lru.New[string, *Encoding](int64(size))}
 }
 
 // lookup returns a copy of the encoding, or nil.
 func (c *textCache) lookup(text string) *Encoding {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.at[text]
+	e, ok := c.encodings.Get(text)
 	if !ok {
 		return nil
 	}
-	c.order.MoveToFront(e)
-	return clone(e.Value.(*cachedText).enc)
+	return clone(e)
 }
 
 // add remembers a copy.
-func (c *textCache) add(text string, enc *Encoding) {
-	if c.size <= 0 {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, ok := c.at[text]; ok {
-		return
-	}
-	c.at[text] = c.order.PushFront(&cachedText{text, clone(enc)})
-	if c.order.Len() > c.size {
-		delete(c.at, c.order.Remove(c.order.Back()).(*cachedText).text)
-	}
-}
+func (c *textCache) add(text string, enc *Encoding) { c.encodings.Put(text, clone(enc), 1) }
 
 func clone(e *Encoding) *Encoding {
 	out := *e

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aladin-go/aladin/format"
 	"github.com/aladin-go/aladin/internal/container"
+	"github.com/aladin-go/aladin/internal/lru"
 )
 
 // snapshot is one commit of a file, mapped. It counts its users and is unmapped
@@ -17,7 +18,7 @@ type snapshot struct {
 	store    *store
 	segments []*segment
 	items    int
-	cache    *blockCache
+	cache    *lru.Cache[blockKey, []byte] // of decompressed record blocks
 
 	mu     sync.Mutex
 	users  int
@@ -25,13 +26,15 @@ type snapshot struct {
 	err    error         // of unmapping
 }
 
+type blockKey struct{ seg, block int }
+
 // openSnapshot opens the current commit with one user.
 func openSnapshot(fs format.FS, path string, cacheBytes int64) (*snapshot, error) {
 	r, err := container.Open(fs, path)
 	if err != nil {
 		return nil, err
 	}
-	sn := &snapshot{r: r, users: 1, closed: make(chan struct{}), cache: newBlockCache(cacheBytes)}
+	sn := &snapshot{r: r, users: 1, closed: make(chan struct{}), cache: lru.New[blockKey, []byte](cacheBytes)}
 	err = guard(path, sn.open)
 	if err != nil {
 		sn.release()
@@ -119,15 +122,16 @@ func (sn *snapshot) rawRecord(seg, row int) ([]byte, error) {
 		return rec, err
 	}
 	block := row / format.RecordsPerBlock
-	raw, err := sn.cache.get(blockKey{seg, block}, func() ([]byte, error) {
+	raw, ok := sn.cache.Get(blockKey{seg, block})
+	if !ok { // two callers may decode the same block at once; that costs time, no harm
 		b, err := s.recordBlock(block)
 		if err != nil || b == nil {
 			return nil, err
 		}
-		return sn.store.records.decode(b)
-	})
-	if err != nil || raw == nil {
-		return nil, err
+		if raw, err = sn.store.records.decode(b); err != nil {
+			return nil, err
+		}
+		sn.cache.Put(blockKey{seg, block}, raw, int64(len(raw)))
 	}
 	r := recordReader{b: raw}
 	for range row % format.RecordsPerBlock {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/aladin-go/aladin/internal/lru"
 )
 
 // metrics are figures in the text format of Prometheus.
@@ -123,20 +125,20 @@ func (s *Server) writeMetrics(w io.Writer) {
 	one("aladin_index_refresh_errors_total", "counter", "Times that it could not.", m.refreshErrors.Load())
 	caches := []struct {
 		name string
-		lruStats
-	}{{"photos", s.uploads.stats()}, {"thumbs", s.thumbs.memory.stats()}, {"sizes", s.photos.sizes.stats()}}
+		lru.Stats
+	}{{"photos", s.uploads.Stats()}, {"thumbs", s.thumbs.memory.Stats()}, {"sizes", s.photos.sizes.Stats()}}
 	for _, f := range []struct {
 		name, kind, help string
-		of               func(lruStats) any
+		of               func(lru.Stats) any
 	}{
-		{"bytes", "gauge", "Memory of a cache.", func(c lruStats) any { return c.bytes }},
-		{"entries", "gauge", "Entries of a cache.", func(c lruStats) any { return c.entries }},
-		{"hits_total", "counter", "Look-ups that a cache answered.", func(c lruStats) any { return c.hits }},
-		{"misses_total", "counter", "Look-ups that it did not.", func(c lruStats) any { return c.misses }},
+		{"bytes", "gauge", "Memory of a cache.", func(c lru.Stats) any { return c.Size }},
+		{"entries", "gauge", "Entries of a cache.", func(c lru.Stats) any { return c.Entries }},
+		{"hits_total", "counter", "Look-ups that a cache answered.", func(c lru.Stats) any { return c.Hits }},
+		{"misses_total", "counter", "Look-ups that it did not.", func(c lru.Stats) any { return c.Misses }},
 	} {
 		head("aladin_cache_"+f.name, f.kind, f.help)
 		for _, c := range caches {
-			fmt.Fprintf(w, "aladin_cache_%s{cache=%q} %v\n", f.name, c.name, f.of(c.lruStats))
+			fmt.Fprintf(w, "aladin_cache_%s{cache=%q} %v\n", f.name, c.name, f.of(c.Stats))
 		}
 	}
 	one("aladin_panics_total", "counter", "Requests that met a bug.", m.panics.Load())

@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/aladin-go/aladin/internal/itemid"
+	"github.com/aladin-go/aladin/internal/lru"
 	"github.com/aladin-go/aladin/internal/picture"
 )
 
@@ -21,7 +22,7 @@ type photos struct {
 	fs    fs.FS
 	dir   string // absolute, or empty
 	close func() error
-	sizes *lru[image.Point] // of upright pictures, by id and version
+	sizes *lru.Cache[string, image.Point] // of upright pictures, by id and version
 }
 
 // sizesBytes bounds the memory for the sizes of pictures: some 20,000.
@@ -29,7 +30,7 @@ const sizesBytes = 4 << 20
 
 // openPhotos opens the folder, or takes the file system, of the options.
 func openPhotos(o *Options) (*photos, error) {
-	p := &photos{fs: o.Photos, close: func() error { return nil }, sizes: newLRU[image.Point](sizesBytes)}
+	p := &photos{fs: o.Photos, close: func() error { return nil }, sizes: lru.New[string, image.Point](sizesBytes)}
 	if o.Images == "" {
 		return p, nil
 	}
@@ -122,7 +123,7 @@ func (p *photos) size(id string) image.Point {
 	}
 	defer ph.Close()
 	key := id + "\x00" + ph.version
-	if pt, ok := p.sizes.get(key); ok {
+	if pt, ok := p.sizes.Get(key); ok {
 		return pt
 	}
 	f, err := picture.Open(ph.seek, nil)
@@ -130,7 +131,7 @@ func (p *photos) size(id string) image.Point {
 		return image.Point{}
 	}
 	pt := image.Pt(f.W, f.H)
-	p.sizes.put(key, pt, 16)
+	p.sizes.Put(key, pt, entrySize(key, 16))
 	return pt
 }
 

@@ -111,7 +111,7 @@ func (s *Server) search(ctx context.Context, req *search) (*searchResponse, erro
 		return nil, s.searchError(ctx, req, err)
 	}
 	for i, name := range req.photos {
-		s.uploads.put(name, r.Terms[i].Encoding, encodingBytes(r.Terms[i].Encoding))
+		s.uploads.Put(name, r.Terms[i].Encoding, entrySize(name, encodingBytes(r.Terms[i].Encoding)))
 	}
 	out := &searchResponse{
 		Query: req.typed, Warnings: r.Warnings, Aligned: r.Stats.Aligned, Untrained: r.Query.Untrained, Candidates: r.Stats.Candidates,
@@ -166,7 +166,7 @@ func (s *Server) addPhotos(req *search) error {
 		}
 		req.photos[i] = name
 		t := &req.query.Terms[i]
-		if e, ok := s.uploads.get(name); ok {
+		if e, ok := s.uploads.Get(name); ok {
 			t.Encoding = e
 			continue
 		}
@@ -179,6 +179,12 @@ func (s *Server) addPhotos(req *search) error {
 		t.Input = aladin.Input{Name: name, Data: data}
 	}
 	return nil
+}
+
+// entrySize is what an entry takes of a cache's memory.
+func entrySize(key string, value int64) int64 {
+	const overhead = 128
+	return value + int64(len(key)) + overhead
 }
 
 func encodingBytes(e *index.Encoding) int64 {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/lru"
 )
 
 // Server serves one collection. Make it with New.
@@ -26,9 +27,9 @@ type Server struct {
 	opts    Options
 	photos  *photos
 	thumbs  *thumbs
-	uploads *lru[*index.Encoding] // photos of users, encoded, by name
-	gate    *gate                 // searches, and what else takes time
-	forms   *gate                 // photos that are being sent
+	uploads *lru.Cache[string, *index.Encoding] // photos of users, encoded, by name
+	gate    *gate                               // searches, and what else takes time
+	forms   *gate                               // photos that are being sent
 	guesses *guesses
 	health  health
 	metrics *metrics
@@ -57,7 +58,7 @@ func New(ctx context.Context, c *aladin.Collection, path string, opts *Options) 
 	}
 	s := &Server{
 		c: c, path: path, opts: o, log: o.Logger,
-		uploads: newLRU[*index.Encoding](o.Limits.CacheBytes),
+		uploads: lru.New[string, *index.Encoding](o.Limits.CacheBytes),
 		gate:    newGate(o.Limits.Searches, o.Limits.Queue, o.Limits.Wait),
 		forms:   newGate(o.Limits.Forms, o.Limits.Forms, o.Limits.Wait),
 		guesses: newGuesses(time.Now),

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/aladin-go/aladin/internal/lru"
 	"github.com/aladin-go/aladin/internal/picture"
 )
 
@@ -27,7 +28,7 @@ type thumbs struct {
 	photos *photos
 	limits picture.Options
 	wait   time.Duration
-	memory *lru[[]byte]
+	memory *lru.Cache[string, []byte]
 	disk   *diskCache // or nil
 	group  singleflight.Group
 }
@@ -37,7 +38,7 @@ func newThumbs(p *photos, o *Options) (*thumbs, error) {
 		photos: p,
 		limits: picture.Options{MaxPixels: o.Limits.Pixels},
 		wait:   o.Limits.Timeout,
-		memory: newLRU[[]byte](o.ThumbBytes),
+		memory: lru.New[string, []byte](o.ThumbBytes),
 	}
 	if o.ThumbDir != "" {
 		d, err := openDiskCache(o.ThumbDir, o.ThumbDirBytes)
@@ -57,14 +58,14 @@ func (t *thumbs) key(id string, ph *photo, side int) string {
 
 // get returns the thumbnail of an open photo. The bytes must not be changed.
 func (t *thumbs) get(ctx context.Context, key string, ph *photo, side int) ([]byte, error) {
-	if b, ok := t.memory.get(key); ok {
+	if b, ok := t.memory.Get(key); ok {
 		return b, nil
 	}
 	// Those who ask for the same thumbnail wait for the first; the work is done for
 	// all of them, so it does not end when the first one leaves.
 	v, err, _ := t.group.Do(key, func() (any, error) {
 		if b, ok := t.disk.get(key); ok {
-			t.memory.put(key, b, int64(len(b)))
+			t.memory.Put(key, b, entrySize(key, int64(len(b))))
 			return b, nil
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.wait)
@@ -78,7 +79,7 @@ func (t *thumbs) get(ctx context.Context, key string, ph *photo, side int) ([]by
 			return nil, err
 		}
 		b := small.JPEG
-		t.memory.put(key, b, int64(len(b)))
+		t.memory.Put(key, b, entrySize(key, int64(len(b))))
 		t.disk.put(key, b)
 		return b, nil
 	})
