@@ -36,6 +36,7 @@ token, in a file or the environment variable ALADIN_TOKEN.
 		s.model.Register(f)
 		f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen at; port 0 takes a free one")
 		f.StringVar(&s.opts.Images, "images", "", "`folder` of the photos")
+		f.BoolVar(&s.opts.Follow, "follow", false, "show photos, too, that links in the folder lead to outside of it")
 		f.IntVar(&s.scenes, "scenes", 0, "show the first `n` generated scenes as photos, for an index built with --scenes")
 		f.Uint64Var(&s.seed, "seed", 0, "`seed` of the scenes")
 		f.StringVar(&s.split, "split", "test", "which `part` of the scenes: train, val or test")

@@ -1,29 +1,28 @@
 // Package serve answers searches over HTTP: a JSON API, described by an OpenAPI
 // document that it serves itself, and a web page that uses it.
 //
-//	s, err := serve.New(ix, "photos.aladin", model, &serve.Options{Images: "photos"})
+//	s, err := serve.New(ctx, collection, "photos.aladin", &serve.Options{Images: "photos"})
 //	err = s.Serve(ctx, listener) // until ctx ends
 //
 // # What a search does
 //
-// A query is a sum of parts, each with a weight: texts, photos, items of the
-// index. Their matching vectors are added and recall candidates; each part is
-// aligned with the candidates on its own, and the weighted alignment scores are
-// added, so a hit says for every word of every part which region it matched. A
-// negative weight excludes.
+// Requests become an [aladin.Query]: parsing, adding up and searching are the
+// library's. A hit says for every word of every part of the query which region it
+// matched.
 //
 // # Life of the index
 //
-// Each step of a search sees the commit of the index that is current. When the
-// file changes (Watch) or on request (Refresh) the server moves on; steps that
-// are under way finish on the commit that they began with, and a search that lost
-// an item between two steps is made again. No request fails for it.
+// A search sees one commit of the index. When the file changes (Watch) or on
+// request (Refresh) the server moves on; searches that are under way finish on the
+// commit that they began with. While searches fail for a reason of the server's own
+// /healthz says so.
 //
 // # What can be read
 //
 // Photos and thumbnails are given for ids that the index holds, from files below
 // Options.Images, opened through an [os.Root]: neither ".." nor a symbolic link
-// leads out of the folder, and what does not begin like a picture is not served.
+// leads out of the folder (but for Options.Follow), and what does not begin like a
+// picture is not served. What pages of other sites ask for is refused.
 //
 // # Limits
 //

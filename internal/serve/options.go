@@ -18,6 +18,8 @@ type Options struct {
 	// regions on empty frames.
 	Images string
 	Photos fs.FS
+	// Follow lets links in Images lead out of it.
+	Follow bool
 
 	// Token, when set, must come with every request for data: as a bearer token, or
 	// in the cookie that the page gets in exchange for it. It has at least 16 bytes: others are guessed.

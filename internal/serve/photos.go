@@ -39,6 +39,13 @@ func openPhotos(o *Options) (*photos, error) {
 		return nil, fmt.Errorf("%w: folder of photos: %w", ErrOptions, err)
 	}
 	p.dir = dir
+	if o.Follow {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("%w: folder of photos: %s is no folder", ErrOptions, dir)
+		}
+		p.fs = os.DirFS(dir)
+		return p, nil
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%w: folder of photos: %w", ErrOptions, err)

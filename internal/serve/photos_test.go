@@ -102,6 +102,13 @@ func TestOnlyPhotosInsideTheFolder(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, status("/photo/unindexed.png"), "only photos of items")
 	assert.Equal(t, http.StatusOK, status("/photo/inside.png"))
 	assert.Equal(t, http.StatusOK, status("/photo/within.png"), "a link that stays inside is fine")
+
+	follows := w.server(t, Options{Follow: true})
+	assert.Equal(t, http.StatusOK, get(follows, "/photo/absolute.png").Code)
+	assert.Equal(t, http.StatusOK, get(follows, "/photo/relative.png").Code)
+	for _, id := range []string{"..%2Fsecret.png", url.PathEscape(outside), "loop.png", "notes.txt"} {
+		assert.Equal(t, http.StatusNotFound, get(follows, "/photo/"+id).Code, id)
+	}
 }
 
 func TestPixelLimit(t *testing.T) {

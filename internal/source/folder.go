@@ -23,6 +23,7 @@ var (
 	errNoPhoto = errors.New("no such photo in the folder")
 	errNotFile = errors.New("not a regular file")
 	errEncoded = errors.New("the name is not UTF-8")
+	errLeads   = errors.New("a link leads out of the folder, where the server does not go either; --follow takes what it leads to")
 )
 
 // folderOrigin is photos on disk.
@@ -35,14 +36,26 @@ func (folderOrigin) set(*Item) (*region.Set, error) { return nil, ErrNoRegions }
 func (folderOrigin) dim() int                       { return 0 }
 func (folderOrigin) close() error                   { return nil }
 
-// openFolder lists the photos below dir, or those that the captions file names.
-func openFolder(ctx context.Context, dir, captions string) (*Source, error) {
+// openFolder lists the photos below dir, or those that the captions file names. Unless follow is set, links do not lead
+// out of it.
+func openFolder(ctx context.Context, dir, captions string, follow bool) (*Source, error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, err
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("%s is a file; --images wants the folder it lies in", dir)
 	}
 	s := &Source{Name: filepath.Base(filepath.Clean(dir)), origin: folderOrigin{}}
+	if !follow {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return nil, err
+		}
+		s.root = root
+		defer func() {
+			s.root = nil
+			_ = root.Close() // it was read only
+		}()
+	}
 	if captions != "" {
 		s.Name += " with " + filepath.Base(captions)
 		return s, s.readCaptions(ctx, dir, captions)
@@ -103,7 +116,7 @@ func isPhoto(name string) bool {
 
 // addPhoto adds the photo with this id below dir, or a skip, and reports which.
 func (s *Source) addPhoto(dir, id string) bool {
-	item, err := photo(dir, id)
+	item, err := s.photo(dir, id)
 	if err != nil {
 		s.Skipped = append(s.Skipped, Skip{What: "photo", ID: id, Name: fmt.Sprintf("%q", id), Err: err})
 		return false
@@ -112,12 +125,17 @@ func (s *Source) addPhoto(dir, id string) bool {
 	return true
 }
 
-func photo(dir, id string) (Item, error) {
+func (s *Source) photo(dir, id string) (Item, error) {
 	if !utf8.ValidString(id) {
 		return Item{}, errEncoded
 	}
 	p := filepath.Join(dir, filepath.FromSlash(id))
 	info, err := os.Stat(p)
+	if err == nil && s.root != nil {
+		if _, inside := s.root.Stat(filepath.FromSlash(id)); inside != nil {
+			err = errLeads
+		}
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Item{}, errNoPhoto

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
@@ -75,6 +76,7 @@ type Source struct {
 	Skipped Skips
 
 	origin origin
+	root   *os.Root // of a folder while it is listed; nil lets links lead anywhere
 }
 
 // Close closes the files.
