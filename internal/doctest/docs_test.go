@@ -21,6 +21,7 @@ import (
 // elsewhere are pages whose commands need other data and are run by tests of their own.
 var elsewhere = map[string]string{
 	"docs/published-models.md": "internal/traincmd",
+	"docs/clip-models.md":      "internal/traincmd",
 	"docs/server.md":           "internal/serve",
 }
 

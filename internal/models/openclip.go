@@ -109,11 +109,32 @@ func (s *Source) openOpenCLIP(config, weights string) (err error) {
 	if err := readJSON(config, &c); err != nil {
 		return err
 	}
-	s.Layout, s.Family = "OpenCLIP", CLIP
-	if s.text, s.image, err = c.Model.towers(); err != nil {
+	if s.store, err = openStore(weights); err != nil {
 		return err
 	}
-	if s.store, err = openStore(weights); err != nil {
+	if err := s.openTowers(&c); err != nil {
+		return err
+	}
+	if err := s.scales(); err != nil {
+		return err
+	}
+	if err := s.readPixels(config, preprocess.OpenCLIP); err != nil {
+		return err
+	}
+	m := &c.Model.Text
+	text, err := s.text.Sizes(s.textWeights)
+	if err != nil {
+		return err
+	}
+	return s.readTokenizer(".", tokenizer.ImportOptions{
+		Library: tokenizer.OpenCLIP, SigLIP: s.Family == SigLIP, HFName: m.HFTok != "", Clean: m.Tokenizer.Clean, Size: text.Vocabulary,
+	})
+}
+
+// openTowers says what the towers are whose weights are in the store.
+func (s *Source) openTowers(c *openConfig) (err error) {
+	s.Layout, s.Family = "OpenCLIP", CLIP
+	if s.text, s.image, err = c.Model.towers(); err != nil {
 		return err
 	}
 	prefix := ""
@@ -150,15 +171,7 @@ func (s *Source) openOpenCLIP(config, weights string) (err error) {
 	if n := m.Vision.layers(); n != 0 && n != depth(s.imageWeights) {
 		return fmt.Errorf("%w: the configuration says vision_cfg.layers is %d, the weights have %d", ErrConfig, n, depth(s.imageWeights))
 	}
-	if err := s.scales(); err != nil {
-		return err
-	}
-	if err := s.readPixels(config, preprocess.OpenCLIP); err != nil {
-		return err
-	}
-	return s.readTokenizer(".", tokenizer.ImportOptions{
-		Library: tokenizer.OpenCLIP, SigLIP: s.Family == SigLIP, HFName: m.Text.HFTok != "", Clean: m.Text.Tokenizer.Clean, Size: text.Vocabulary,
-	})
+	return nil
 }
 
 func (v *openVision) layers() int {

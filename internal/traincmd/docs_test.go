@@ -30,6 +30,31 @@ func TestPublishedModelsPage(t *testing.T) {
 	t.Chdir(dir)
 	lines := commands(string(page))
 	require.Greater(t, len(lines), 8)
+	runAll(t, lines)
+}
+
+// Likewise of docs/clip-models.md, with a small random model.
+func TestClipModelsPage(t *testing.T) {
+	fixture := needs(t, "clip-tiny")
+	page, err := os.ReadFile("../../docs/clip-models.md")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink(filepath.Join(fixture, "hf-clip"), filepath.Join(dir, "clip-vit-base-patch32")))
+	require.NoError(t, os.Symlink(filepath.Join(fixture, "images"), filepath.Join(dir, "Photos")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "captions.tsv"), []byte("large.png\t0\ta dog\ngray.png\t0\ta cat\n"), 0o644))
+	t.Chdir(dir)
+	var lines []string
+	for _, line := range commands(string(page)) {
+		if !strings.Contains(line, " serve ") { // until it is told to end
+			lines = append(lines, line)
+		}
+	}
+	require.GreaterOrEqual(t, len(lines), 3)
+	runAll(t, lines)
+}
+
+// runAll runs the commands of a page.
+func runAll(t *testing.T, lines []string) {
 	for _, line := range lines {
 		args := words(line)
 		var stdout, stderr bytes.Buffer
