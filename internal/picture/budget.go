@@ -24,5 +24,25 @@ func Reserve(ctx context.Context, files ...*File) (release func(), err error) {
 	if err := budget.Acquire(ctx, n); err != nil {
 		return nil, err
 	}
-	return sync.OnceFunc(func() { budget.Release(n) }), nil
+	return sync.OnceFunc(func() {
+		for _, f := range files {
+			if f.running == nil {
+				continue
+			}
+			select {
+			case <-f.running:
+			default: // left behind by a context that ended: its memory is taken until it is through
+				go func() {
+					for _, f := range files {
+						if f.running != nil {
+							<-f.running
+						}
+					}
+					budget.Release(n)
+				}()
+				return
+			}
+		}
+		budget.Release(n)
+	}), nil
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aladin-go/aladin/internal/picture/picturetest"
 )
 
 // shown is the picture pixel by pixel.
@@ -88,11 +90,11 @@ func TestDecodeKinds(t *testing.T) {
 		"PNG palette, alpha":       {encodePNG(t, solid(image.NewPaletted(r, palette), half)), [3]int{244, 224, 214}, 1},
 		"PNG quite transparent":    {encodePNG(t, image.NewNRGBA(r)), [3]int{255, 255, 255}, 0},
 		"GIF, first frame":         {animated.Bytes(), [3]int{200, 100, 50}, 0},
-		"WebP lossless":            {flatWebP(9, 5, orange), [3]int{200, 100, 50}, 0},
-		"WebP lossless, alpha":     {flatWebP(9, 5, half), [3]int{244, 224, 214}, 1},
-		"WebP animated":            {animatedWebP(9, 5, 2, 0, 4, 4, orange), [3]int{200, 100, 50}, 0},
-		"WebP animated, alpha":     {animatedWebP(9, 5, 2, 0, 4, 4, half), [3]int{244, 224, 214}, 1},
-		"EXIF that makes no sense": {withExif(flatWebP(9, 5, orange), []byte("II*\x00\xff\xff\xff\xff")), [3]int{200, 100, 50}, 0},
+		"WebP lossless":            {picturetest.FlatWebP(9, 5, orange), [3]int{200, 100, 50}, 0},
+		"WebP lossless, alpha":     {picturetest.FlatWebP(9, 5, half), [3]int{244, 224, 214}, 1},
+		"WebP animated":            {picturetest.AnimatedWebP(9, 5, 2, 0, 4, 4, orange), [3]int{200, 100, 50}, 0},
+		"WebP animated, alpha":     {picturetest.AnimatedWebP(9, 5, 2, 0, 4, 4, half), [3]int{244, 224, 214}, 1},
+		"EXIF that makes no sense": {withExif(picturetest.FlatWebP(9, 5, orange), []byte("II*\x00\xff\xff\xff\xff")), [3]int{200, 100, 50}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			img, err := Decode(t.Context(), bytes.NewReader(c.data), nil)
@@ -134,7 +136,7 @@ func TestOrientation(t *testing.T) {
 			"JPEG": encodeJPEG(t, m), "JPEG, odd sides": encodeJPEG(t, odd), "PNG": encodePNG(t, m), "grey JPEG": encodeJPEG(t, grey),
 		} {
 			t.Run(fmt.Sprintf("%s %d", name, o), func(t *testing.T) {
-				p, err := Decode(t.Context(), bytes.NewReader(withExif(data, tiff(order, o))), nil)
+				p, err := Decode(t.Context(), bytes.NewReader(withExif(data, exifBlock(order, o))), nil)
 				require.NoError(t, err)
 				img, w, h := shown(p), p.W, p.H
 				require.Equal(t, o >= 5, h > w)
@@ -148,7 +150,7 @@ func TestOrientation(t *testing.T) {
 			})
 		}
 	}
-	img, err := Decode(t.Context(), bytes.NewReader(withExif(flatWebP(9, 5, color.NRGBA{1, 2, 3, 255}), tiff(binary.LittleEndian, 6))), nil)
+	img, err := Decode(t.Context(), bytes.NewReader(withExif(picturetest.FlatWebP(9, 5, color.NRGBA{1, 2, 3, 255}), exifBlock(binary.LittleEndian, 6))), nil)
 	require.NoError(t, err)
 	require.Equal(t, []int{5, 9}, []int{img.W, img.H})
 }
@@ -167,9 +169,9 @@ func TestOrientSubsampling(t *testing.T) {
 			for i := range m.Cb {
 				m.Cb[i], m.Cr[i] = uint8(110+5*i), uint8(140-3*i)
 			}
-			plain := shown(fromImage(m, upright))
+			plain := shown(turned(m, upright))
 			for o := upright; o <= toTurnLeft; o++ {
-				got := shown(fromImage(m, o))
+				got := shown(turned(m, o))
 				for y := range got.Rect.Dy() {
 					for x := range got.Rect.Dx() {
 						sx, sy := x, y
@@ -241,7 +243,7 @@ func TestTruncatedAnywhere(t *testing.T) {
 	require.NoError(t, gif.Encode(&g, m, nil))
 	for name, data := range map[string][]byte{
 		"JPEG": encodeJPEG(t, m), "progressive JPEG": flatJPEG(0xc2, 20, 12, -1, 90, 84, 187), "PNG": encodePNG(t, m),
-		"GIF": g.Bytes(), "WebP": flatWebP(20, 12, color.NRGBA{1, 2, 3, 255}), "animated WebP": animatedWebP(9, 5, 2, 0, 4, 4, color.NRGBA{1, 2, 3, 255}),
+		"GIF": g.Bytes(), "WebP": picturetest.FlatWebP(20, 12, color.NRGBA{1, 2, 3, 255}), "animated WebP": picturetest.AnimatedWebP(9, 5, 2, 0, 4, 4, color.NRGBA{1, 2, 3, 255}),
 	} {
 		whole, err := Decode(t.Context(), bytes.NewReader(data), nil)
 		require.NoError(t, err, name)
@@ -294,8 +296,8 @@ func TestWebPLossy(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	for _, data := range [][]byte{
 		encodeJPEG(f, quarters(8, 8)), encodePNG(f, quarters(8, 8)), flatJPEG(0xc2, 8, 8, -1, 90, 84, 187), flatJPEG(0xc0, 8, 8, 2, 90, 84, 187, 3),
-		withExif(encodeJPEG(f, quarters(8, 8)), tiff(binary.BigEndian, 7)), withExif(encodePNG(f, quarters(8, 8)), tiff(binary.LittleEndian, 5)),
-		flatWebP(8, 8, color.NRGBA{1, 2, 3, 4}), animatedWebP(9, 5, 2, 0, 4, 4, color.NRGBA{1, 2, 3, 4}), hugePNG(), []byte("GIF89a"),
+		withExif(encodeJPEG(f, quarters(8, 8)), exifBlock(binary.BigEndian, 7)), withExif(encodePNG(f, quarters(8, 8)), exifBlock(binary.LittleEndian, 5)),
+		picturetest.FlatWebP(8, 8, color.NRGBA{1, 2, 3, 4}), picturetest.AnimatedWebP(9, 5, 2, 0, 4, 4, color.NRGBA{1, 2, 3, 4}), hugePNG(), []byte("GIF89a"),
 	} {
 		f.Add(data)
 	}

@@ -2,44 +2,19 @@ package picture
 
 import (
 	"bytes"
-	"encoding/binary"
 )
 
-// exifOrientation reads tag 0x0112 of the first directory in a TIFF block: 1…8, and 1 (upright)
-// when the block is absent or makes no sense, since a photo with broken metadata is still a photo.
-func exifOrientation(tiff []byte) turn {
-	if len(tiff) < 8 {
-		return 1
+// exifOrientation is how a TIFF block says the picture lies: upright where the block is absent or makes no
+// sense, since a photo with broken metadata is still a photo.
+func exifOrientation(block []byte) turn {
+	b, dirs := readTIFF(bytes.NewReader(block), int64(len(block)))
+	if len(dirs) == 0 {
+		return upright
 	}
-	var order binary.ByteOrder
-	switch string(tiff[:4]) {
-	case "II*\x00":
-		order = binary.LittleEndian
-	case "MM\x00*":
-		order = binary.BigEndian
-	default:
-		return 1
+	if o := dirs[0].find(tagOrientation).number(b.order, 0); o >= 1 && o <= 8 {
+		return turn(o)
 	}
-	at := int64(order.Uint32(tiff[4:]))
-	if at+2 > int64(len(tiff)) {
-		return 1
-	}
-	const entry = 12
-	entries := tiff[at+2:]
-	for range order.Uint16(tiff[at:]) {
-		if len(entries) < entry {
-			break
-		}
-		const orientation, short = 0x0112, 3
-		if order.Uint16(entries) == orientation && order.Uint16(entries[2:]) == short {
-			if v := int(order.Uint16(entries[8:])); v >= 1 && v <= 8 {
-				return turn(v)
-			}
-			break
-		}
-		entries = entries[entry:]
-	}
-	return 1
+	return upright
 }
 
 // exifPrefix begins the APP1 segment of a JPEG that holds EXIF.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"image/color"
 	"io"
 	"io/fs"
 	"os"
@@ -51,6 +52,10 @@ type File struct {
 	ready  *Picture // of an image in memory
 	jpeg   *jpeg.Header
 	png    *pngHeader
+	model  color.Model // as a library's decoder says
+	raw    *File       // the preview in a camera's raw file
+
+	running chan struct{} // closed when a decoder that was left behind is through
 }
 
 // A header is what a format's first bytes say.
@@ -71,6 +76,9 @@ var codecs = map[Kind]*codec{
 	PNG:  pngCodec,
 	GIF:  gifCodec,
 	WebP: webpCodec,
+	TIFF: tiffCodec,
+	Raw:  tiffCodec,
+	BMP:  bmpCodec,
 }
 
 // OpenFile opens the picture at path; see [Open]. Errors, also those of its methods, name the file.

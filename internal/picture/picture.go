@@ -47,14 +47,14 @@ func New(img image.Image) (*Picture, error) {
 	if img == nil || img.Bounds().Empty() {
 		return nil, fail(ErrFormat, "it has no pixels")
 	}
-	return fromImage(img, upright), nil
+	b := img.Bounds()
+	return fromImage(img, &File{W: b.Dx(), H: b.Dy(), header: header{w: b.Dx(), h: b.Dy(), turn: upright}}), nil
 }
 
-// fromImage makes a picture of one that lies as o says.
-func fromImage(img image.Image, o turn) *Picture {
+// fromImage makes the picture of a file of its image.
+func fromImage(img image.Image, f *File) *Picture {
 	b := img.Bounds()
-	p := &Picture{turn: o}
-	p.W, p.H = o.size(b.Dx(), b.Dy())
+	p := &Picture{W: f.W, H: f.H, turn: f.header.turn}
 	switch m := img.(type) {
 	case *image.YCbCr:
 		if b.Min == (image.Point{}) {
@@ -71,50 +71,55 @@ func fromImage(img image.Image, o turn) *Picture {
 		p.planes = []plane{{pix: m.Pix[m.PixOffset(b.Min.X, b.Min.Y):], stride: m.Stride, w: b.Dx(), h: b.Dy(), sx: 1, sy: 1}}
 		return p
 	}
-	p.colour, p.planes = rgb, apart(img)
-	return p
+	fx, fy := f.wholeReduction()
+	return apart(img, fx, fy).picture(f)
 }
 
-// apart copies the three colours to planes of their own, which are much faster to filter, a few rows at a
-// time. Transparent pixels are laid on white.
-func apart(img image.Image) []plane {
+// apart copies the three colours of an image to planes of their own, which are much faster to filter, a few
+// rows at a time. Transparent pixels are laid on white.
+func apart(img image.Image, fx, fy int) *reducer {
 	b := img.Bounds()
 	w, h := b.Dx(), b.Dy()
-	all := make([]uint8, 3*w*h)
-	red, green, blue := all[:w*h], all[w*h:2*w*h], all[2*w*h:]
-	split := func(pix []uint8, at int) { // opaque RGBA
-		r, g, b := red[at:], green[at:], blue[at:]
-		for i := range len(pix) / 4 {
-			p := pix[4*i : 4*i+3 : 4*i+3]
-			r[i], g[i], b[i] = p[0], p[1], p[2]
-		}
-	}
+	r := newReducer(w, h, fx, fy, 3, false)
 	opaque := false
 	if o, ok := img.(interface{ Opaque() bool }); ok {
 		opaque = o.Opaque()
 	}
+	var lines [3][]uint8
+	for c := range lines {
+		lines[c] = make([]uint8, w)
+	}
+	row := func(y int, pix []uint8) { // opaque RGBA
+		red, green, blue := lines[0], lines[1][:w], lines[2][:w]
+		for x := range red {
+			p := pix[4*x : 4*x+3 : 4*x+3]
+			red[x], green[x], blue[x] = p[0], p[1], p[2]
+		}
+		for c, line := range lines {
+			r.put(c, 0, 1, y, line)
+		}
+		r.endRow(y)
+	}
 	if m, ok := img.(*image.RGBA); ok && opaque {
 		for y := range h {
-			split(m.Pix[y*m.Stride:][:4*w], y*w)
+			row(y, m.Pix[y*m.Stride:])
 		}
-	} else {
-		band := image.NewRGBA(image.Rect(0, 0, w, min(h, 1+(1<<16)/w)))
-		for y := 0; y < h; y += band.Rect.Dy() {
-			r := image.Rect(0, 0, w, min(band.Rect.Dy(), h-y))
-			op := draw.Src
-			if !opaque {
-				draw.Draw(band, r, image.NewUniform(color.White), image.Point{}, draw.Src)
-				op = draw.Over
-			}
-			draw.Draw(band, r, img, image.Pt(b.Min.X, b.Min.Y+y), op)
-			split(band.Pix[:4*w*r.Dy()], y*w)
+		return r
+	}
+	band := image.NewRGBA(image.Rect(0, 0, w, min(h, 1+(1<<16)/w)))
+	for y := 0; y < h; y += band.Rect.Dy() {
+		part := image.Rect(0, 0, w, min(band.Rect.Dy(), h-y))
+		op := draw.Src
+		if !opaque {
+			draw.Draw(band, part, image.NewUniform(color.White), image.Point{}, draw.Src)
+			op = draw.Over
+		}
+		draw.Draw(band, part, img, image.Pt(b.Min.X, b.Min.Y+y), op)
+		for k := range part.Dy() {
+			row(y+k, band.Pix[k*band.Stride:])
 		}
 	}
-	out := make([]plane, 3)
-	for i, pix := range [][]uint8{red, green, blue} {
-		out[i] = plane{pix: pix, stride: w, w: w, h: h, sx: 1, sy: 1}
-	}
-	return out
+	return r
 }
 
 // chroma is the size of m's colour planes and their pixels per picture pixel.

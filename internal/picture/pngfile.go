@@ -82,42 +82,22 @@ func (p *pngHeader) channels() int {
 	return 3
 }
 
+// pngSamples is how many samples a pixel has.
+var pngSamples = [7]int{pngGrey: 1, pngRGB: 3, pngPalette: 1, pngGreyAlpha: 2, pngRGBA: 4}
+
 // bits is how many a pixel takes in the file.
-func (p *pngHeader) bits() int {
-	return p.depth * map[byte]int{pngGrey: 1, pngRGB: 3, pngPalette: 1, pngGreyAlpha: 2, pngRGBA: 4}[p.colour]
-}
+func (p *pngHeader) bits() int { return p.depth * pngSamples[p.colour] }
 
 // rowBytes is for a row of n pixels.
 func (p *pngHeader) rowBytes(n int) int64 { return (int64(n)*int64(p.bits()) + 7) / 8 }
 
 // bytes is what decoding takes if blocks of fx×fy pixels become one.
 func (p *pngHeader) bytes(fx, fy int) int64 {
-	row := int64((p.w + fx - 1) / fx)
-	kept := row * int64((p.h+fy-1)/fy)
-	n := p.rowBytes(p.w) + kept*int64(p.channels())
-	switch {
-	case fx == 1 && fy == 1:
-	case p.interlaced:
-		n += kept * int64(p.channels()) * 4
-	default:
-		n += row * int64(p.channels()) * 4
-	}
-	return n
+	return p.rowBytes(p.w) + reducedBytes(p.w, p.h, fx, fy, p.channels(), p.interlaced)
 }
 
-// pngReduction is the size of the blocks of pixels that become one: what the detail wanted allows, and more,
-// along the longer side first, where the picture would take too much memory.
 func (f *File) pngReduction() (fx, fy int) {
-	fx = min(f.reduction(), 1<<11)
-	fy = fx
-	for f.png.bytes(fx, fy) > maxKept && max(fx, fy) < 1<<24/min(fx, fy) {
-		if f.png.w/fx >= f.png.h/fy {
-			fx *= 2
-		} else {
-			fy *= 2
-		}
-	}
-	return fx, fy
+	return reduceTo(f.png.w, f.png.h, f.reduction(), maxKept, f.png.bytes)
 }
 
 func (f *File) decodePNG(ctx context.Context) (*Picture, error) {
@@ -126,7 +106,10 @@ func (f *File) decodePNG(ctx context.Context) (*Picture, error) {
 		return nil, fail(ErrTooLarge, "PNG of %d×%d pixels: its rows take %d bytes (limit %d)", f.png.w, f.png.h, n, maxKept)
 	}
 	r := f.in.reader(ctx)
-	d := &pngDecoder{pngHeader: f.png, ctx: ctx, fx: fx, fy: fy, in: &pngChunkReader{r: bufio.NewReaderSize(r, 32<<10)}}
+	d := &pngDecoder{
+		pngHeader: f.png, ctx: ctx, in: &pngChunkReader{r: bufio.NewReaderSize(r, 32<<10)},
+		out: newReducer(f.png.w, f.png.h, fx, fy, f.png.channels(), f.png.interlaced),
+	}
 	err := d.run()
 	if r.failed != nil {
 		return nil, r.failed
@@ -134,7 +117,7 @@ func (f *File) decodePNG(ctx context.Context) (*Picture, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	p := &Picture{W: f.W, H: f.H, turn: f.header.turn}
+	p := d.out.picture(f)
 	if err != nil {
 		const late = 8 // an eighth may be missing
 		if d.rows == 0 || (d.h-d.rows)*late > d.h {
@@ -148,16 +131,9 @@ func (f *File) decodePNG(ctx context.Context) (*Picture, error) {
 			return nil, fail(ErrFormat, "PNG pixels: %v", err)
 		}
 		p.Note = missingRows(d.rows, d.h)
-		d.repeatLastRow()
+		d.out.repeatRow(d.rows)
 	} else if d.damaged {
 		p.Note = "a part of it may be damaged"
-	}
-	p.colour = grey
-	if len(d.planes) == 3 {
-		p.colour = rgb
-	}
-	for _, pix := range d.planes {
-		p.planes = append(p.planes, plane{pix: pix, stride: d.ow, w: d.ow, h: d.oh, sx: 1 / float64(fx), sy: 1 / float64(fy)})
 	}
 	return p, nil
 }
@@ -167,10 +143,7 @@ type pngDecoder struct {
 	*pngHeader
 	ctx     context.Context
 	in      *pngChunkReader
-	fx, fy  int
-	ow, oh  int // of the planes
-	planes  [][]uint8
-	sums    []uint32 // where blocks become pixels: of a row of them, or of all in an interlaced picture
+	out     *reducer
 	palette [256][4]uint8
 	key     [3]uint16 // the colour that is transparent
 	hasKey  bool
@@ -186,17 +159,6 @@ func (d *pngDecoder) run() error {
 	if err := d.prepare(); err != nil {
 		return err
 	}
-	d.ow, d.oh = (d.w+d.fx-1)/d.fx, (d.h+d.fy-1)/d.fy
-	for range d.channels() {
-		d.planes = append(d.planes, make([]uint8, d.ow*d.oh))
-	}
-	if d.fx > 1 || d.fy > 1 {
-		n := d.ow
-		if d.interlaced {
-			n *= d.oh
-		}
-		d.sums = make([]uint32, n*len(d.planes))
-	}
 	for i := range d.line {
 		d.line[i] = make([]uint8, pngRun)
 	}
@@ -205,12 +167,12 @@ func (d *pngDecoder) run() error {
 		return err
 	}
 	defer z.Close()
-	if err := d.passes(z); err != nil {
+	rows := bufio.NewReaderSize(z, 32<<10)
+	if err := d.passes(rows); err != nil {
 		return err
 	}
 	// The checksum comes last.
-	var b [1]byte
-	if _, err := z.Read(b[:]); err != nil && err != io.EOF {
+	if _, err := rows.ReadByte(); err != nil && err != io.EOF {
 		d.damaged = true
 	}
 	return nil
@@ -284,7 +246,7 @@ func (d *pngDecoder) transparency(b []byte) {
 // adam7 are the passes of an interlaced picture: first pixel and step, along x and y.
 var adam7 = [7][4]int{{0, 8, 0, 8}, {4, 8, 0, 8}, {0, 4, 4, 8}, {2, 4, 0, 4}, {0, 2, 2, 4}, {1, 2, 0, 2}, {0, 1, 1, 2}}
 
-func (d *pngDecoder) passes(z io.Reader) error {
+func (d *pngDecoder) passes(z *bufio.Reader) error {
 	all := adam7[:]
 	if !d.interlaced {
 		all = [][4]int{{0, 1, 0, 1}}
@@ -308,31 +270,29 @@ func (d *pngDecoder) passes(z io.Reader) error {
 			}
 			for x := 0; x < w; x += pngRun {
 				d.convert(row, x, min(x+pngRun, w))
-				d.put(x0+x*dx, dx, y, min(pngRun, w-x))
+				for c := range d.out.planes {
+					d.out.put(c, x0+x*dx, dx, y, d.line[c][:min(pngRun, w-x)])
+				}
 			}
 			if !d.interlaced {
 				d.rows = y + 1
-				d.endRow(y)
+				d.out.endRow(y)
 			}
 		}
 	}
 	if d.interlaced {
 		d.rows = d.h
-		if d.sums != nil {
-			for y := range d.oh {
-				d.average(y, y*d.ow, min(d.fy, d.h-y*d.fy))
-			}
-		}
+		d.out.end()
 	}
 	return nil
 }
 
 // unfilter reads a row in place of the one above, through buf.
-func (d *pngDecoder) unfilter(z io.Reader, row, buf []byte) error {
-	if _, err := io.ReadFull(z, buf[:1]); err != nil {
+func (d *pngDecoder) unfilter(z *bufio.Reader, row, buf []byte) error {
+	filter, err := z.ReadByte()
+	if err != nil {
 		return err
 	}
-	filter := buf[0]
 	if filter > 4 {
 		return fail(ErrFormat, "PNG filter %d", filter)
 	}
@@ -451,61 +411,6 @@ func onWhite(v, alpha uint8) uint8 {
 		return v
 	}
 	return uint8((uint32(v)*uint32(alpha) + 255*(255-uint32(alpha)) + 127) / 255)
-}
-
-// put adds n converted pixels of row y, those at x, x+dx, …
-func (d *pngDecoder) put(x, dx, y, n int) {
-	for c, pix := range d.planes {
-		line := d.line[c][:n]
-		if d.sums == nil {
-			row := pix[y*d.ow:][:d.ow]
-			if dx == 1 {
-				copy(row[x:], line)
-				continue
-			}
-			for k, v := range line {
-				row[x+k*dx] = v
-			}
-			continue
-		}
-		sums := d.sums[c*len(d.sums)/len(d.planes):]
-		if d.interlaced {
-			sums = sums[y/d.fy*d.ow:]
-		}
-		for k, v := range line {
-			sums[(x+k*dx)/d.fx] += uint32(v)
-		}
-	}
-}
-
-// endRow finishes a row of blocks, if row y is its last.
-func (d *pngDecoder) endRow(y int) {
-	if d.sums == nil || (y+1)%d.fy != 0 && y+1 != d.h {
-		return
-	}
-	d.average(y/d.fy, 0, y%d.fy+1)
-	clear(d.sums)
-}
-
-// average writes row y of the planes from the sums at an offset, of blocks of so many rows.
-func (d *pngDecoder) average(y, at, rows int) {
-	for c, pix := range d.planes {
-		means(pix[y*d.ow:(y+1)*d.ow], d.sums[c*len(d.sums)/len(d.planes)+at:][:d.ow], d.w, d.fx, rows)
-	}
-}
-
-// repeatLastRow fills the rows that are missing.
-func (d *pngDecoder) repeatLastRow() {
-	from := d.rows / d.fy
-	if from == 0 {
-		return
-	}
-	for _, pix := range d.planes {
-		last := pix[(from-1)*d.ow : from*d.ow]
-		for y := from; y < d.oh; y++ {
-			copy(pix[y*d.ow:], last)
-		}
-	}
 }
 
 // A pngChunkReader gives the bodies of the IDAT chunks.

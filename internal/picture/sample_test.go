@@ -54,7 +54,7 @@ func planes(m image.Image) []float32 {
 
 func TestSameSizeIsExact(t *testing.T) {
 	m := photo(37, 23)
-	s := fromImage(m, upright)
+	s := turned(m, upright)
 	for _, f := range []Filter{Bicubic, Bilinear} {
 		require.Equal(t, planes(m), sample(s, 37, 23, s.Bounds(), false, f))
 	}
@@ -63,7 +63,7 @@ func TestSameSizeIsExact(t *testing.T) {
 }
 
 func TestFlipMirrors(t *testing.T) {
-	s := fromImage(photo(50, 40), upright)
+	s := turned(photo(50, 40), upright)
 	for _, w := range []int{13, 14, 50, 77} {
 		a, b := sample(s, w, 20, Rect{3, 2, 45, 39}, false, Bicubic), sample(s, w, 20, Rect{3, 2, 45, 39}, true, Bicubic)
 		for i := range a {
@@ -75,7 +75,7 @@ func TestFlipMirrors(t *testing.T) {
 // TestAgreesWithDraw compares with x/image/draw, which knows the same kernel, over shrinking and growing.
 func TestAgreesWithDraw(t *testing.T) {
 	m := photo(160, 120)
-	s := fromImage(m, upright)
+	s := turned(m, upright)
 	for _, size := range []image.Point{{224, 224}, {160, 60}, {96, 96}, {41, 33}, {16, 16}, {3, 2}} {
 		ref := image.NewRGBA(image.Rectangle{Max: size})
 		draw.CatmullRom.Scale(ref, ref.Rect, m, m.Rect, draw.Src, nil)
@@ -87,7 +87,7 @@ func TestAgreesWithDraw(t *testing.T) {
 func TestConstantStaysConstant(t *testing.T) {
 	m := image.NewRGBA(image.Rect(0, 0, 301, 97))
 	draw.Draw(m, m.Rect, image.NewUniform(color.RGBA{200, 3, 77, 255}), image.Point{}, draw.Src)
-	s := fromImage(m, upright)
+	s := turned(m, upright)
 	for _, size := range []image.Point{{1, 1}, {2, 97}, {50, 20}, {301, 97}, {640, 480}} {
 		for _, f := range []Filter{Bicubic, Bilinear} {
 			out := sample(s, size.X, size.Y, Rect{0.3, 0.2, 299.9, 96.5}, false, f)
@@ -118,7 +118,7 @@ func TestYCbCr(t *testing.T) {
 			rgba := image.NewRGBA(m.Rect)
 			draw.Draw(rgba, m.Rect, m, image.Point{}, draw.Src)
 			for _, n := range []int{7, 30, 60, 150} {
-				a, b := fromImage(m, upright), fromImage(rgba, upright)
+				a, b := turned(m, upright), turned(rgba, upright)
 				got := sample(a, n, n, a.Bounds(), false, Bicubic)
 				want := sample(b, n, n, b.Bounds(), false, Bicubic)
 				require.Less(t, meanDifference(got, want), 2.5, "%v %v to %d", ratio, size, n)
@@ -132,18 +132,18 @@ func TestGreyAndOffset(t *testing.T) {
 	for i := range g.Pix {
 		g.Pix[i] = uint8(i)
 	}
-	s := fromImage(g, upright)
+	s := turned(g, upright)
 	require.Equal(t, planes(g), sample(s, 8, 8, s.Bounds(), false, Bicubic))
 
 	m := photo(20, 20)
 	sub := m.SubImage(image.Rect(3, 5, 11, 17))
-	s = fromImage(sub, upright)
+	s = turned(sub, upright)
 	require.Equal(t, planes(sub), sample(s, 8, 12, s.Bounds(), false, Bicubic))
 }
 
 // TestEdges asks for parts beyond the picture and for slivers.
 func TestEdges(t *testing.T) {
-	s := fromImage(photo(9, 9), upright)
+	s := turned(photo(9, 9), upright)
 	for _, r := range []Rect{{-5, -5, 0, 0}, {9, 9, 20, 20}, {-100, 4, 100, 5}, {4, 4, 4.001, 4.001}, {8.999, 0, 9, 9}, {0, 0, 0, 0}} {
 		for _, n := range []int{1, 2, 5, 40} {
 			for _, v := range sample(s, n, n, r, false, Bicubic) {
@@ -151,14 +151,14 @@ func TestEdges(t *testing.T) {
 			}
 		}
 	}
-	one := fromImage(photo(1, 1), upright)
+	one := turned(photo(1, 1), upright)
 	require.Len(t, sample(one, 5, 5, one.Bounds(), true, Bicubic), 75)
 }
 
 func TestConcurrentSamples(t *testing.T) {
-	s := fromImage(photo(400, 300), upright)
+	s := turned(photo(400, 300), upright)
 	want := sample(s, 20, 15, s.Bounds(), false, Bicubic)
-	s = fromImage(photo(400, 300), upright)
+	s = turned(photo(400, 300), upright)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -180,9 +180,17 @@ func BenchmarkSample(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			out := make([]float32, 3*224*224)
 			for b.Loop() {
-				s := fromImage(m, upright)
+				s := turned(m, upright)
 				s.Sample(out, 224, 224, s.Bounds(), false, Bicubic)
 			}
 		})
 	}
+}
+
+// turned is the picture of an image that lies as o says.
+func turned(img image.Image, o turn) *Picture {
+	b := img.Bounds()
+	f := &File{header: header{w: b.Dx(), h: b.Dy(), turn: o}}
+	f.W, f.H = o.size(b.Dx(), b.Dy())
+	return fromImage(img, f)
 }

@@ -3,9 +3,7 @@ package picture
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"image/png"
 	"testing"
@@ -77,63 +75,12 @@ func flatJPEG(sof byte, w, h, adobe int, components ...byte) []byte {
 	return b.Bytes()
 }
 
-// flatWebP is a lossless w×h WebP of one colour.
-func flatWebP(w, h int, c color.NRGBA) []byte {
-	return riff(webpChunk("VP8L", vp8l(w, h, c)))
-}
-
-func vp8l(w, h int, c color.NRGBA) []byte {
-	var bits bitWriter
-	bits.lsb(w-1, 14)
-	bits.lsb(h-1, 14)
-	bits.lsb(1, 1) // alpha
-	bits.lsb(0, 3+1+1+1)
-	for _, symbol := range []uint8{c.G, c.R, c.B, c.A, 0} { // one-symbol codes take no bits a pixel
-		bits.lsb(0b101, 3)
-		bits.lsb(int(symbol), 8)
-	}
-	return append([]byte{0x2f}, bits.reversed()...)
-}
-
-// animatedWebP has a canvas of w×h and one frame of fw×fh at x, y (even numbers).
-func animatedWebP(w, h, x, y, fw, fh int, c color.NRGBA) []byte {
-	le24 := func(v int) []byte { return []byte{byte(v), byte(v >> 8), byte(v >> 16)} }
-	canvas := append([]byte{1<<1 | 1<<4, 0, 0, 0}, append(le24(w-1), le24(h-1)...)...)
-	var frame []byte
-	for _, v := range []int{x / 2, y / 2, fw - 1, fh - 1, 100} {
-		frame = append(frame, le24(v)...)
-	}
-	frame = append(frame, 0)
-	frame = append(frame, webpChunk("VP8L", vp8l(fw, fh, c))...)
-	return riff(append(append(webpChunk("VP8X", canvas), webpChunk("ANIM", make([]byte, 6))...), webpChunk("ANMF", frame)...))
-}
-
-func webpChunk(id string, body []byte) []byte {
-	b := binary.LittleEndian.AppendUint32([]byte(id), uint32(len(body)))
-	b = append(b, body...)
-	if len(body)%2 == 1 {
-		b = append(b, 0)
-	}
-	return b
-}
-
-func riff(chunks []byte) []byte {
-	b := binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(chunks)+4))
-	return append(append(b, "WEBP"...), chunks...)
-}
-
 // bitWriter collects bits, one a byte.
 type bitWriter struct{ bits []byte }
 
 func (w *bitWriter) msb(v, n int) {
 	for n--; n >= 0; n-- {
 		w.bits = append(w.bits, byte(v>>n&1))
-	}
-}
-
-func (w *bitWriter) lsb(v, n int) {
-	for i := range n {
-		w.bits = append(w.bits, byte(v>>i&1))
 	}
 }
 
@@ -147,16 +94,8 @@ func (w *bitWriter) bytes() []byte {
 	return out
 }
 
-func (w *bitWriter) reversed() []byte {
-	out := make([]byte, (len(w.bits)+7)/8)
-	for i, b := range w.bits {
-		out[i/8] |= b << (i % 8)
-	}
-	return out
-}
-
-// tiff is an EXIF block that holds only an orientation.
-func tiff(order binary.AppendByteOrder, o int) []byte {
+// exifBlock is an EXIF block that holds only an orientation.
+func exifBlock(order binary.AppendByteOrder, o int) []byte {
 	b := []byte("II*\x00")
 	if order == binary.AppendByteOrder(binary.BigEndian) {
 		b = []byte("MM\x00*")
@@ -179,24 +118,14 @@ func withExif(data, block []byte) []byte {
 		return append(head, data[2:]...)
 	case PNG:
 		const ihdr = 8 + 25
-		return append(append(bytes.Clone(data[:ihdr]), pngChunk("eXIf", block)...), data[ihdr:]...)
+		return append(append(bytes.Clone(data[:ihdr]), picturetest.Chunk("eXIf", block)...), data[ihdr:]...)
 	default:
-		return riff(append(bytes.Clone(data[riffHeader:]), webpChunk("EXIF", block)...))
+		return picturetest.RIFF(append(bytes.Clone(data[riffHeader:]), picturetest.WebPChunk("EXIF", block)...))
 	}
 }
 
-func pngChunk(kind string, body []byte) []byte {
-	b := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-	b = append(append(b, kind...), body...)
-	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
-}
-
 // hugePNG is the header of a picture that would take 10 GB.
-func hugePNG() []byte {
-	head := binary.BigEndian.AppendUint32(nil, 50_000)
-	head = append(binary.BigEndian.AppendUint32(head, 50_000), 8, 2, 0, 0, 0)
-	return append([]byte("\x89PNG\r\n\x1a\n"), pngChunk("IHDR", head)...)
-}
+func hugePNG() []byte { return picturetest.PNGHeader(50_000, 50_000, 8, 2) }
 
 func encodeJPEG(t testing.TB, img image.Image) []byte {
 	t.Helper()

@@ -1,28 +1,54 @@
 package picture
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"image"
 	"io"
 
 	"golang.org/x/image/webp"
 )
 
+// webpConfig reads the size of the canvas from the first chunk.
+func webpConfig(r io.Reader) (c image.Config, err error) {
+	var b [30]byte
+	n, err := io.ReadFull(r, b[:])
+	if err != nil && !(err == io.ErrUnexpectedEOF && n >= 25) {
+		return c, err
+	}
+	body := b[20:]
+	switch string(b[12:16]) {
+	case "VP8X":
+		c.Width, c.Height = uint24(body[4:])+1, uint24(body[7:])+1
+	case "VP8L":
+		bits := binary.LittleEndian.Uint32(body[1:])
+		c.Width, c.Height = int(bits&(1<<14-1))+1, int(bits>>14&(1<<14-1))+1
+	case "VP8 ":
+		const size = 1<<14 - 1 // the upper bits are scales
+		c.Width, c.Height = int(binary.LittleEndian.Uint16(body[6:])&size), int(binary.LittleEndian.Uint16(body[8:])&size)
+	default:
+		return c, errors.New("the first chunk is no picture")
+	}
+	return c, nil
+}
+
 // webp reads a still picture, or the first frame of an animation.
-func (f *File) webp(ctx context.Context) (*Picture, error) {
+func (f *File) webp(ctx context.Context) (image.Image, image.Point, error) {
 	r := f.in.reader(ctx)
+	r.r = bufio.NewReader(r.r) // x/image/webp reads some bytes at a time
 	frame, at, err := f.firstFrame()
 	if err != nil {
-		return nil, err
+		return nil, at, err
 	}
 	if frame != nil {
-		r.r = frame
+		r.r = bufio.NewReader(frame)
 	}
 	img, err := webp.Decode(r)
 	if err != nil {
-		return nil, f.failed(r, "pixels", err)
+		return nil, at, f.failed(r, "pixels", err)
 	}
 	switch m := img.(type) {
 	case *image.YCbCr:
@@ -30,7 +56,21 @@ func (f *File) webp(ctx context.Context) (*Picture, error) {
 	case *image.NYCbCrA:
 		fullRange(&m.YCbCr)
 	}
-	return f.onCanvas(img, at), nil
+	return img, at, nil
+}
+
+// webpBytes is what x/image/webp takes for a pixel.
+func (f *File) webpBytes() int64 {
+	const lossy, lossless = 3, 5
+	for c := range f.in.riffChunks() {
+		switch c.name {
+		case "VP8 ":
+			return lossy
+		case "VP8L":
+			return lossless
+		}
+	}
+	return lossless
 }
 
 // firstFrame is the first frame of an animated WebP as a still one, since the decoder knows only those; at

@@ -1,6 +1,7 @@
 package picturetest
 
 import (
+	"bufio"
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
@@ -28,17 +29,25 @@ func Chunk(kind string, body []byte) []byte {
 // Adam7 are the passes of an interlaced picture: first pixel and step, along x and y.
 var Adam7 = [7][4]int{{0, 8, 0, 8}, {4, 8, 0, 8}, {0, 4, 4, 8}, {2, 4, 0, 4}, {0, 2, 2, 4}, {1, 2, 0, 2}, {0, 1, 1, 2}}
 
-// Encode writes the file.
-func (p *PNG) Encode() []byte {
-	head := binary.BigEndian.AppendUint32(nil, uint32(p.W))
-	head = append(binary.BigEndian.AppendUint32(head, uint32(p.H)), byte(p.Depth), p.Colour, 0, 0, 0)
-	if p.Interlaced {
+// PNGHeader is the beginning of a file.
+func PNGHeader(w, h, depth int, colour byte) []byte { return header(w, h, depth, colour, false) }
+
+func header(w, h, depth int, colour byte, interlaced bool) []byte {
+	head := binary.BigEndian.AppendUint32(nil, uint32(w))
+	head = append(binary.BigEndian.AppendUint32(head, uint32(h)), byte(depth), colour, 0, 0, 0)
+	if interlaced {
 		head[12] = 1
 	}
-	out := append([]byte("\x89PNG\r\n\x1a\n"), Chunk("IHDR", head)...)
+	return append([]byte("\x89PNG\r\n\x1a\n"), Chunk("IHDR", head)...)
+}
+
+// Encode writes the file.
+func (p *PNG) Encode() []byte {
+	out := header(p.W, p.H, p.Depth, p.Colour, p.Interlaced)
 	out = append(out, p.Before...)
 	var data bytes.Buffer
 	z, _ := zlib.NewWriterLevel(&data, zlib.BestSpeed)
+	rows := bufio.NewWriterSize(z, 64<<10)
 	passes := Adam7[:]
 	if !p.Interlaced {
 		passes = [][4]int{{0, 1, 0, 1}}
@@ -58,11 +67,12 @@ func (p *PNG) Encode() []byte {
 			if p.Filter != nil {
 				f = p.Filter(y)
 			}
-			z.Write([]byte{f})
-			z.Write(filtered(f, row, above, max(bits/8, 1)))
+			rows.WriteByte(f)
+			rows.Write(filtered(f, row, above, max(bits/8, 1)))
 			copy(above, row)
 		}
 	}
+	rows.Flush()
 	z.Close()
 	for b := data.Bytes(); len(b) > 0; { // several chunks, as most encoders write
 		n := min(len(b), 8<<10)
