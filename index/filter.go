@@ -26,8 +26,20 @@ const (
 	opNot
 )
 
-// Tag passes items that have the tag.
-func Tag(tag string) *Filter { return &Filter{op: opTag, tag: tag} }
+// Tag passes items that have all of the tags; it is nil, which passes every item, for no tags.
+func Tag(tags ...string) *Filter {
+	switch len(tags) {
+	case 0:
+		return nil
+	case 1:
+		return &Filter{op: opTag, tag: tags[0]}
+	}
+	f := And()
+	for _, t := range tags {
+		f.args = append(f.args, Tag(t))
+	}
+	return f
+}
 
 // And passes items that all of fs pass; with none, every item.
 func And(fs ...*Filter) *Filter { return &Filter{op: opAnd, args: slices.Clone(fs)} }
@@ -37,18 +49,6 @@ func Or(fs ...*Filter) *Filter { return &Filter{op: opOr, args: slices.Clone(fs)
 
 // Not passes items that f does not pass.
 func Not(f *Filter) *Filter { return &Filter{op: opNot, args: []*Filter{f}} }
-
-// AllTags passes items that have every tag; nil for no tags.
-func AllTags(tags ...string) *Filter {
-	if len(tags) == 0 {
-		return nil
-	}
-	f := And()
-	for _, t := range tags {
-		f.args = append(f.args, Tag(t))
-	}
-	return f
-}
 
 // String gives the filter in the form that ParseFilter reads.
 func (f *Filter) String() string {

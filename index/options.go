@@ -8,7 +8,7 @@ import (
 	"github.com/aladin-go/aladin/internal/container"
 )
 
-// Codec says how vectors are stored. Zero chooses the default, Int8.
+// Codec says how vectors are stored. Zero chooses the default, Int8. UnmarshalText reads one's name.
 type Codec = format.Codec
 
 // Codecs. Bits is for matching vectors, FourBit, TwoBit and None for tokens.
@@ -21,16 +21,6 @@ const (
 	TwoBit  = format.Codec2Bit
 	None    = format.CodecNone
 )
-
-// ParseCodec finds a codec by the name that Codec.String gives: f32, f16, int8,
-// bits, 4bit, 2bit, none.
-func ParseCodec(s string) (Codec, error) {
-	var c Codec
-	if err := c.UnmarshalText([]byte(s)); err != nil {
-		return 0, fmt.Errorf("%w: %v", ErrInvalid, err)
-	}
-	return c, nil
-}
 
 // Options say how to open an index. Nil and zero mean defaults.
 type Options struct {

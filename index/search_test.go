@@ -38,7 +38,7 @@ func TestFilters(t *testing.T) {
 		pass  func(index.Item) bool
 	}{
 		{index.SearchOptions{Tags: index.Tag("t1")}, func(it index.Item) bool { return has(it, "t1") }},
-		{index.SearchOptions{Tags: index.AllTags("t1", "even")}, func(it index.Item) bool { return has(it, "t1") && has(it, "even") }},
+		{index.SearchOptions{Tags: index.Tag("t1", "even")}, func(it index.Item) bool { return has(it, "t1") && has(it, "even") }},
 		{index.SearchOptions{Tags: index.Or(index.Tag("t1"), index.Tag("t2"))}, func(it index.Item) bool { return has(it, "t1") || has(it, "t2") }},
 		{index.SearchOptions{Tags: index.Not(index.Tag("even"))}, func(it index.Item) bool { return !has(it, "even") }},
 		{index.SearchOptions{Tags: index.And(index.Not(index.Tag("even")), index.Not(index.Tag("t0")))}, func(it index.Item) bool { return !has(it, "even") && !has(it, "t0") }},

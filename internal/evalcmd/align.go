@@ -36,7 +36,8 @@ func newAligner(images, captions *tokens, mode align.Mode, precision string) (al
 		}
 		return &modeAligner{images, captions, mode}, nil
 	}
-	codec, err := index.ParseCodec(precision)
+	var codec index.Codec
+	err := codec.UnmarshalText([]byte(precision))
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,8 @@ const timedQueries = 30
 
 // matchCodec ranks by the codes alone, in an index.
 func (e *evaluation) matchCodec(ctx context.Context, name string) (_ *codecRow, err error) {
-	codec, err := index.ParseCodec(name)
+	var codec index.Codec
+	err = codec.UnmarshalText([]byte(name))
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +168,8 @@ func mean(v eval.Vectors) []float32 {
 
 // regionCodec re-ranks the candidates of matching in full precision by coded regions.
 func (e *evaluation) regionCodec(ctx context.Context, name string) (_ *codecRow, err error) {
-	codec, err := index.ParseCodec(name)
+	var codec index.Codec
+	err = codec.UnmarshalText([]byte(name))
 	if err != nil {
 		return nil, err
 	}

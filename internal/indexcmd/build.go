@@ -182,7 +182,7 @@ func (b *building) build(ctx context.Context, env cli.Env, args []string) (err e
 		flag, value string
 		codec       *index.Codec
 	}{{"--match", b.match, &opts.Match}, {"--regions", b.regions, &opts.Regions}} {
-		if *c.codec, err = index.ParseCodec(c.value); err != nil {
+		if err = c.codec.UnmarshalText([]byte(c.value)); err != nil {
 			return cli.Misuse("%s: %v", c.flag, err)
 		}
 	}

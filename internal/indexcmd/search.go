@@ -111,7 +111,7 @@ func (s *search) options() (o aladin.SearchOptions, err error) {
 		return o, cli.Misuse("--min-coverage %v: want 0 to 1", s.coverage)
 	}
 	o = aladin.SearchOptions{K: s.k, Candidates: max(s.candidates, s.k), MatchOnly: s.candidates == 0, Exact: s.exact, Probe: s.probe,
-		MinShare: float32(s.coverage), WithFields: true, Tags: index.AllTags(s.tags...)}
+		MinShare: float32(s.coverage), WithFields: true, Tags: index.Tag(s.tags...)}
 	if s.filter != "" {
 		condition, err := index.ParseFilter(s.filter)
 		if err != nil {
