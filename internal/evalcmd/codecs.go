@@ -11,7 +11,6 @@ import (
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/eval"
-	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // codecRow is what an index gains and loses with one codec.
@@ -28,49 +27,47 @@ var (
 	regionCodecs = []string{"f16", "int8", "4bit", "2bit"}
 )
 
-// compareCodecs fills the table of codecs.
-func (e *evaluation) compareCodecs(ctx context.Context) error {
-	if len(e.codecs) == 0 {
-		return nil
-	}
-	wanted := func(known []string) (out []string) {
-		for _, c := range known {
-			if slices.Contains(e.codecs, "all") || slices.Contains(e.codecs, c) {
-				out = append(out, c)
-			}
-		}
-		return out
-	}
-	for _, c := range e.codecs {
+// checkCodecs refuses codecs that there are not.
+func checkCodecs(wanted []string) error {
+	for _, c := range wanted {
 		if c != "all" && !slices.Contains(matchCodecs, c) && !slices.Contains(regionCodecs, c) {
 			return cli.Misuse("--index-codec %q: want all, f32, f16, int8, bits, 4bit or 2bit", c)
 		}
 	}
+	return nil
+}
+
+// compareCodecs fills the table of codecs.
+func (e *evaluation) compareCodecs(ctx context.Context) error {
+	if len(e.codecs) == 0 || e.d.imageVectors.Dim == 0 {
+		return nil
+	}
 	p := e.tell("trying codecs", 0)
 	defer p.Done()
-	if e.d.imageVectors.Dim > 0 {
-		for _, name := range wanted(matchCodecs) {
-			row, err := e.matchCodec(ctx, name)
+	try := func(known []string, row func(context.Context, string) (*codecRow, error)) error {
+		for _, name := range known {
+			if !slices.Contains(e.codecs, "all") && !slices.Contains(e.codecs, name) {
+				continue
+			}
+			r, err := row(ctx, name)
 			if err != nil {
 				return fmt.Errorf("codec %s: %w", name, err)
 			}
-			e.doc.Codecs = append(e.doc.Codecs, *row)
+			e.doc.Codecs = append(e.doc.Codecs, *r)
 			p.Add(1)
 		}
+		return nil
+	}
+	if err := try(matchCodecs, e.matchCodec); err != nil {
+		return err
 	}
 	if !e.d.mode.MaxSim() {
 		e.warn("no codec of regions is tried: an index aligns each word with its best region, and this model aligns by %s", e.d.mode)
-	} else if e.matching != nil && e.d.imageTokens != nil && len(e.candidates) > 0 {
-		for _, name := range wanted(regionCodecs) {
-			row, err := e.regionCodec(ctx, name)
-			if err != nil {
-				return fmt.Errorf("codec %s: %w", name, err)
-			}
-			e.doc.Codecs = append(e.doc.Codecs, *row)
-			p.Add(1)
-		}
 	}
-	return nil
+	if !e.searchAligns() || len(e.candidates) == 0 {
+		return nil
+	}
+	return try(regionCodecs, e.regionCodec)
 }
 
 // timedQueries is how many queries a codec's speed is taken from.
@@ -104,9 +101,9 @@ func (e *evaluation) matchCodec(ctx context.Context, name string) (_ *codecRow, 
 	if err != nil {
 		return nil, err
 	}
-	bytes := float64(vector.RowBytes(codec, e.d.imageVectors.Dim))
-	if vector.HasScale(codec) {
-		bytes += 4
+	bytes, err := c.bytesPerItem(ctx, "matching vectors", "matching scales")
+	if err != nil {
+		return nil, err
 	}
 	return &codecRow{"match", name, bytes, ms, out.Retrieval()}, nil
 }
@@ -173,26 +170,24 @@ func (e *evaluation) regionCodec(ctx context.Context, name string) (_ *codecRow,
 	if err != nil {
 		return nil, err
 	}
-	regions, words := e.d.imageTokens, e.d.captionTokens
-	var layout *vector.Tokens
-	if codec == vector.Residual4 || codec == vector.Residual2 {
-		layout, err = vector.TrainTokens(ctx, codec, regions.dim, sampleTokens(regions, 20000), nil)
-	} else {
-		layout, err = vector.NewTokens(codec, regions.dim)
-	}
-	if err != nil {
-		return nil, err
-	}
-	a, err := newTokenAligner(regions, words, layout)
-	if err != nil {
-		return nil, err
-	}
 	c, err := e.collect(ctx, index.BuildOptions{Regions: codec})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	ms, err := e.timeSearch(ctx, c, func(s *index.SearchStats) time.Duration { return s.Align })
+	if err != nil {
+		return nil, err
+	}
+	bytes, err := c.bytesPerItem(ctx, "tokens")
+	if err != nil {
+		return nil, err
+	}
+	coded, err := c.regions(ctx, e.d)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newAligner(coded, e.d.captionTokens, e.d.mode, "f32")
 	if err != nil {
 		return nil, err
 	}
@@ -223,29 +218,7 @@ func (e *evaluation) regionCodec(ctx context.Context, name string) (_ *codecRow,
 		}
 		out.Put(g, ranks)
 	}
-	return &codecRow{"regions", name, meanLength(a.regions), ms, out.Retrieval()}, nil
-}
-
-func meanLength(blocks [][]byte) float64 {
-	total := 0
-	for _, b := range blocks {
-		total += len(b)
-	}
-	return float64(total) / float64(max(1, len(blocks)))
-}
-
-// sampleTokens is up to n tokens spread over all items, null tokens left out.
-func sampleTokens(t *tokens, n int) []float32 {
-	total := len(t.data) / t.dim
-	step := max(1, total/n)
-	var out []float32
-	for k := 0; k < total; k += step {
-		row := t.data[k*t.dim : (k+1)*t.dim]
-		if slices.ContainsFunc(row, func(v float32) bool { return v != 0 }) {
-			out = append(out, row...)
-		}
-	}
-	return out
+	return &codecRow{"regions", name, bytes, ms, out.Retrieval()}, nil
 }
 
 func codecTable(w io.Writer, rows []codecRow) {

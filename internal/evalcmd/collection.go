@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/eval"
@@ -127,11 +128,45 @@ func (c *collection) close() error {
 	return errors.Join(c.Close(), os.RemoveAll(c.folder))
 }
 
-// bytesPerItem is what an item takes in the index.
-func (c *collection) bytesPerItem(ctx context.Context) (float64, error) {
+// bytesPerItem is what an item takes in the index, or in some kinds of its sections.
+func (c *collection) bytesPerItem(ctx context.Context, kinds ...string) (float64, error) {
 	info, err := c.Info(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return info.BytesPerItem, nil
+	if len(kinds) == 0 {
+		return info.BytesPerItem, nil
+	}
+	var sum int64
+	for _, s := range info.Sections {
+		if slices.Contains(kinds, s.Kind) {
+			sum += s.Bytes
+		}
+	}
+	return float64(sum) / float64(info.Items), nil
+}
+
+// regions are those of all images of d as the index's codec left them.
+func (c *collection) regions(ctx context.Context, d *data) (*tokens, error) {
+	t := &tokens{dim: d.imageTokens.dim, start: make([]int, len(d.images)+1)}
+	ids := make([]string, len(d.images))
+	for id, i := range c.at {
+		ids[i] = id
+	}
+	for i, id := range ids {
+		item, err := c.Item(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		enc := item.Encoding
+		t.data, t.start[i+1] = append(t.data, enc.Tokens...), t.start[i]+enc.N()
+		for k := range enc.N() {
+			w := float32(1)
+			if enc.Weights != nil {
+				w = enc.Weights[k]
+			}
+			t.weights = append(t.weights, w)
+		}
+	}
+	return t, nil
 }

@@ -144,6 +144,9 @@ func (o *options) settle() error {
 			o.settings.codecs = append(o.settings.codecs, strings.TrimSpace(part))
 		}
 	}
+	if err := checkCodecs(o.settings.codecs); err != nil {
+		return err
+	}
 	oneOf := func(name, value string, of ...string) error {
 		for _, x := range of {
 			if x == value {

@@ -8,8 +8,8 @@ import (
 	"github.com/aladin-go/aladin/internal/mapped"
 )
 
-// A Matrix reads the rows of a two-dimensional .npy file that may be larger than memory. It is safe
-// for concurrent use until Close.
+// A Matrix is a mapped two-dimensional .npy file, which may be larger than memory. It is safe for concurrent use
+// until Close.
 type Matrix struct {
 	file *mapped.File
 	head *header
@@ -49,30 +49,8 @@ func newMatrix(f *mapped.File) (*Matrix, error) {
 	return &Matrix{file: f, head: h, data: b[h.size:][:h.bytes()]}, nil
 }
 
-// Rows and Cols are the matrix's dimensions.
-func (m *Matrix) Rows() int { return m.head.shape[0] }
-func (m *Matrix) Cols() int { return m.head.shape[1] }
-
-// Type is how the values are stored.
-func (m *Matrix) Type() elem.Type { return m.head.dtype }
-
-// Row copies row i into dst, which must hold Cols values.
-func (m *Matrix) Row(i int, dst []float32) error {
-	if i < 0 || i >= m.Rows() || len(dst) < m.Cols() {
-		return fmt.Errorf("%w: row %d into %d values of a %d×%d matrix", ErrFormat, i, len(dst), m.Rows(), m.Cols())
-	}
-	size := m.head.dtype.Size()
-	b := m.data[i*m.Cols()*size:][:m.Cols()*size]
-	if m.head.bigEndian {
-		b = bytes.Clone(b)
-		elem.Swap(b, size)
-	}
-	_, err := elem.Floats(dst, b, m.head.dtype)
-	return err
-}
-
 // Float32s is the whole matrix, without a copy where the file's layout allows it: read-only and valid
-// until Close. It reports false where rows have to be converted.
+// until Close. It reports false where values have to be converted.
 func (m *Matrix) Float32s() ([]float32, bool) {
 	if m.head.bigEndian || m.head.dtype != elem.Float32 {
 		return nil, false

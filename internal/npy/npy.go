@@ -5,8 +5,8 @@
 // nothing in a file is ever executed. Writing is always little-endian, C order, version 1, and the same array
 // gives the same bytes.
 //
-// An Array holds its values in memory. For matrices larger than that, OpenMatrix reads rows from a
-// mapped file and Create writes a file row by row.
+// An Array holds its values in memory. For matrices larger than that, OpenMatrix maps a file
+// and Create writes a file row by row.
 package npy
 
 import (
