@@ -77,6 +77,7 @@ func TestCommands(t *testing.T) {
 			t.Setenv("XDG_CACHE_HOME", t.TempDir()) // of extracted regions
 			dir := t.TempDir()
 			world(t, dir)
+			standInHub(t)
 			t.Chdir(dir)
 			for _, c := range lines {
 				c.run(t, root)
