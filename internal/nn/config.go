@@ -109,6 +109,11 @@ type Config struct {
 	// Standardise subtracts a mean from every region feature and divides by a deviation, both fixed
 	// parameters that the trainer takes from its data.
 	Standardise bool `json:"standardise,omitempty"`
+	// RegionFF > 0 adds to a region's embedding that of a hidden layer of so many units, of which text has none.
+	RegionFF int `json:"region_ff,omitempty"`
+	// SkipImageLayers is how many of the encoder's last layers images go without. Without any layer a region's state in
+	// alignment is of what is in its box alone.
+	SkipImageLayers int `json:"skip_image_layers,omitempty"`
 	// AlignProjection puts a linear layer a side between the encoder and the alignment head.
 	AlignProjection bool `json:"align_projection,omitempty"`
 	// MatchProjection likewise before the matching head.
@@ -143,6 +148,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: feed-forward widths %d and %d", ErrConfig, c.FF, c.MatchFF)
 	case c.Hubs < 0 || c.Hubs > MaxHubs || c.Hubs > 0 && !(c.HubScale > 0 && c.HubScale <= MaxHubScale):
 		return fmt.Errorf("%w: banks of %d vectors against hubs, compared at a scale of %g (0 to %d)", ErrConfig, c.Hubs, c.HubScale, MaxHubScale)
+	case c.RegionFF < 0 || c.SkipImageLayers < 0 || c.SkipImageLayers > c.Layers:
+		return fmt.Errorf("%w: a hidden layer of %d for regions, images without %d of %d layers", ErrConfig, c.RegionFF, c.SkipImageLayers, c.Layers)
+	case c.SkipImageLayers > 0 && (c.DepthAggregation != "" || c.AlignDepthAggregation != ""):
+		return fmt.Errorf("%w: depth aggregation needs the states of all layers of both sides; skip_image_layers is %d", ErrConfig, c.SkipImageLayers)
 	case c.GatedMean && !(c.MeanPool && c.WordGates):
 		return fmt.Errorf("%w: gated_mean is for mean_pool with word_gates", ErrConfig)
 	case !(c.GlobalPair >= 0 && c.GlobalPair < 1000):

@@ -27,7 +27,7 @@ func (n *Net) EncodeText(words, tokens *onnx.Value) States {
 		} else {
 			x = n.embedTokens(n.embedWords(words), nil, kept)
 		}
-		s = n.encode(x, n.mask(tokens, kept), nil)
+		s = n.encode(x, n.mask(tokens, kept), nil, n.Layers)
 	})
 	s.words = words
 	return s
@@ -58,7 +58,7 @@ func (n *Net) EncodeImage(labels, types, tokens, regions, regionMask *onnx.Value
 		at := &queries{mask: n.mask(regionMask, boxes), take: func(x *onnx.Value) *onnx.Value {
 			return b.SliceV(x, axis, from, b.DimVector(x, axis), length)
 		}}
-		s = n.encode(x, n.mask(b.Concat(1, tokens, regionMask), n.joined(tags, boxes, tokens, regionMask)), at)
+		s = n.encode(x, n.mask(b.Concat(1, tokens, regionMask), n.joined(tags, boxes, tokens, regionMask)), at, n.Layers-n.SkipImageLayers)
 		s.mask = at.mask
 	})
 	return s
@@ -97,6 +97,10 @@ func (n *Net) embedRegions(regions, kept *onnx.Value) *onnx.Value {
 	regions = n.drop(regions, "feature")
 	rows := n.pack(n.rows(regions), kept)
 	x := n.linear(rows, bertPrefix+"img_embedding", InitNormal, n.RegionDim, n.Hidden)
+	if n.RegionFF > 0 {
+		hidden := b.Gelu(n.linear(rows, bertPrefix+"img_hidden", InitNormal, n.RegionDim, n.RegionFF))
+		x = b.Add(x, n.linear(hidden, bertPrefix+"img_hidden_out", n.residual(InitNormal), n.RegionFF, n.Hidden))
+	}
 	if n.DeticHidden > 0 {
 		x = n.deticRegions(x, rows)
 	}
@@ -109,8 +113,8 @@ func (n *Net) embedRegions(regions, kept *onnx.Value) *onnx.Value {
 	return n.drop(x, "hidden")
 }
 
-// encode runs the encoder's layers. The states are those of the positions at, nil for all.
-func (n *Net) encode(x *onnx.Value, m mask, at *queries) States {
+// encode runs the encoder's first layers. The states are those of the positions at, nil for all.
+func (n *Net) encode(x *onnx.Value, m mask, at *queries, layers int) States {
 	s := States{mask: m}
 	taken := func(x *onnx.Value) *onnx.Value {
 		if at == nil {
@@ -118,15 +122,15 @@ func (n *Net) encode(x *onnx.Value, m mask, at *queries) States {
 		}
 		return at.take(x)
 	}
-	for i := range n.Layers {
+	for i := range layers {
 		s.Hidden = append(s.Hidden, taken(x))
 		var q *queries
-		if n.Training && i == n.Layers-1 {
+		if n.Training && i == layers-1 {
 			q = at
 		}
 		n.B.Scope(fmt.Sprintf("layer.%d", i), func() { x = n.layer(x, m, q, bertLayer(i), n.encoderKind()) })
 	}
-	if !n.Training || n.Layers == 0 {
+	if !n.Training || layers == 0 {
 		x = taken(x)
 	}
 	s.Hidden = append(s.Hidden, x)

@@ -40,6 +40,8 @@ func Strange(c nn.Config) []string {
 		{c.MeanPool, "matching vectors by mean (encoder.mean-pool)"},
 		{c.WordGates, "weights of words (encoder.word-gates)"},
 		{c.GatedMean, "weights of words in matching (encoder.gated-mean)"},
+		{c.RegionFF > 0, "a hidden layer for regions (encoder.region-ff)"},
+		{c.SkipImageLayers > 0, "fewer layers for images (encoder.skip-image-layers)"},
 		{c.Hubs > 0, "shorter vectors of hubs (encoder.hubness-bank)"},
 		{c.StopWords, "stop words that take no part in alignment (model.exclude-stopwords)"},
 		{c.Standardise, "standardised region features"},

@@ -96,7 +96,9 @@ type EncoderConfig struct {
 	PreNorm         bool `yaml:"pre-norm"`
 	MeanPool        bool `yaml:"mean-pool"`
 	WordGates       bool `yaml:"word-gates"`
-	GatedMean       bool `yaml:"gated-mean"` // word gates in matching's mean, too
+	GatedMean       bool `yaml:"gated-mean"`        // word gates in matching's mean, too
+	RegionFF        int  `yaml:"region-ff"`         // width of a hidden layer that regions alone have
+	SkipImageLayers int  `yaml:"skip-image-layers"` // how many of the last layers images go without
 	// HubnessBank is how many training captions and images the exported model tells hubs by, items that are near
 	// everything, to rank them lower; 0 leaves them. HubnessScale is how sharply at most (β of package nn's hubs.go).
 	HubnessBank     int     `yaml:"hubness-bank"`
