@@ -118,3 +118,48 @@ func TestGatedMean(t *testing.T) {
 	cfg.GatedMean = true
 	require.ErrorIs(t, cfg.Validate(), ErrConfig)
 }
+
+// TestSkipImageLayers changes one region of an image: the token of another stays the same just where no layer mixes
+// them. The hidden layer of regions takes part in all of them.
+func TestSkipImageLayers(t *testing.T) {
+	needORT(t)
+	cfg := Config{Layers: 2, Hidden: 8, Heads: 2, FF: 16, Vocab: 20, MaxPositions: 10, Types: 2, LayerNormEps: 1e-12, RegionDim: 12,
+		Alignment: "MrSw", RegionFF: 6}
+	tokens := func(changed float32) []float32 {
+		require.NoError(t, cfg.Validate())
+		b := onnx.NewBuilder()
+		n, err := New(b, cfg, constants{started{}})
+		require.NoError(t, err)
+		b.Output("tokens", n.Image(n.EncodeImage(ImageInputs(b, cfg, "", "B"))).Tokens)
+		features := make([]float32, 2*12)
+		for i := range features {
+			features[i] = float32(i%7)/7 - 0.4
+		}
+		features[12] += changed
+		return run(t, b, n, map[string]*ort.Tensor{
+			"label_ids": ort.Int64([]int64{1, 1}, []int64{2}), "label_types": ort.Int64([]int64{1, 1}, []int64{1}),
+			"label_mask": ort.Int64([]int64{1, 1}, []int64{1}), "region_mask": ort.Int64([]int64{1, 2}, []int64{1, 1}),
+			"regions": ort.Float32([]int64{1, 2, 12}, features),
+		})["tokens"].Float32()
+	}
+	distance := func(a, b []float32) (sum float64) {
+		for i := range a {
+			sum += math.Abs(float64(a[i] - b[i]))
+		}
+		return sum
+	}
+	for skip, mixed := range []bool{true, true, false} {
+		cfg.SkipImageLayers = skip
+		before, after := tokens(0), tokens(1)
+		require.Greater(t, distance(before[8:], after[8:]), 1e-3, "the changed region")
+		require.Equal(t, mixed, distance(before[:8], after[:8]) > 1e-5, "the other one, without %d of 2 layers", skip)
+		if !mixed {
+			cfg.RegionFF = 0
+			require.Greater(t, distance(before, tokens(0)), 1e-3, "the hidden layer counts")
+		}
+	}
+	cfg.SkipImageLayers = 3
+	require.ErrorIs(t, cfg.Validate(), ErrConfig)
+	cfg.SkipImageLayers, cfg.DepthAggregation = 1, "mean"
+	require.ErrorIs(t, cfg.Validate(), ErrConfig)
+}
