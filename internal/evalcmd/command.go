@@ -304,6 +304,9 @@ func (o *options) open(ctx context.Context, env cli.Env, tell teller) (*data, er
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
+	if p := src.Passed.String(); p != "" {
+		fmt.Fprintln(env.Stderr, p)
+	}
 	if err := src.Skipped.Report(env.Stderr, skipsShown); err != nil {
 		return nil, errors.Join(err, src.Close(), m.Close())
 	}

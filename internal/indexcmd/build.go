@@ -339,11 +339,15 @@ func (j *job) report(ctx context.Context, file string, stats index.Stats) (err e
 			Replaced int    `json:"replaced"`
 			Present  int    `json:"present"` // left alone, because they are in the index
 			*index.Info
-			Skipped []skipped `json:"skipped"`
-		}{file, stats.Added, stats.Replaced, stats.Skipped, info, skips(j.skipped)})
+			Skipped []skipped      `json:"skipped"`
+			Passed  *source.Passed `json:"passed,omitempty"` // what the folder holds besides photos
+		}{file, stats.Added, stats.Replaced, stats.Skipped, info, skips(j.skipped), j.src.Passed})
 	}
 	if err := j.skipped.Report(j.env.Stderr, shownSkips); err != nil {
 		return err
+	}
+	if p := j.src.Passed.String(); p != "" {
+		fmt.Fprintln(j.env.Stderr, p)
 	}
 	if n := j.tables.unused(); n > 0 {
 		fmt.Fprintf(j.env.Stderr, "%d ids in --tags and --meta belong to no item\n", n)

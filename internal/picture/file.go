@@ -236,3 +236,6 @@ func (f *File) reduction() int {
 	}
 	return max(1, min(f.header.w, f.header.h)/(3*f.opts.Detail))
 }
+
+// Reads says whether pictures of a kind can be decoded by this program; for some an import is needed.
+func Reads(k Kind) bool { return codecs[k] != nil }

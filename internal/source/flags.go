@@ -12,6 +12,7 @@ import (
 type Flags struct {
 	Images   string // --images DIR
 	Follow   bool   // --follow
+	Exclude  []string
 	Captions string // --captions FILE.tsv
 
 	Features  string // --features DIR
@@ -50,7 +51,11 @@ func (f *Flags) Register(fs *cli.Flags, prefix string) {
 	}
 	heading("Photos and captions")
 	fs.StringVar(&f.Images, prefix+"images", f.Images, "`folder` of photos, searched with all its subfolders")
-	fs.BoolVar(&f.Follow, prefix+"follow", f.Follow, "take photos, too, that links in the folder lead to outside of it")
+	fs.BoolVar(&f.Follow, prefix+"follow", f.Follow, "take photos and folders, too, that links in the folder lead to outside of it")
+	fs.Func(prefix+"exclude", "leave out files and folders whose name, or path where it has a slash, fits the `pattern` (*.png, drafts, 2019/raw); may be repeated", func(p string) error {
+		f.Exclude = append(f.Exclude, p)
+		return (&WalkOptions{Exclude: f.Exclude}).Check()
+	})
 	fs.StringVar(&f.Captions, prefix+"captions", f.Captions, "`file` of lines: photo <tab> number <tab> caption; only the photos it names are used")
 	heading("Features in VinVL's layout, in place of photos")
 	fs.StringVar(&f.Features, prefix+"features", f.Features, "`folder` of the features")
@@ -132,7 +137,7 @@ func (f *Flags) Open(ctx context.Context, o *Options) (*Source, error) {
 	}
 	switch {
 	case f.Images != "":
-		return openFolder(ctx, f.Images, f.Captions, f.Follow)
+		return openFolder(ctx, f.Images, f.Captions, &WalkOptions{Follow: f.Follow, Exclude: f.Exclude})
 	case f.Features != "":
 		return f.openFeatures(ctx, &opts)
 	default:

@@ -8,16 +8,12 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
 )
-
-// extensions are those of files that a folder of photos is searched for.
-var extensions = []string{".jpg", ".jpeg", ".png", ".gif", ".webp"}
 
 var (
 	errNoPhoto = errors.New("no such photo in the folder")
@@ -36,16 +32,16 @@ func (folderOrigin) set(*Item) (*region.Set, error) { return nil, ErrNoRegions }
 func (folderOrigin) dim() int                       { return 0 }
 func (folderOrigin) close() error                   { return nil }
 
-// openFolder lists the photos below dir, or those that the captions file names. Unless follow is set, links do not lead
-// out of it.
-func openFolder(ctx context.Context, dir, captions string, follow bool) (*Source, error) {
+// openFolder lists the photos below dir, or those that the captions file names. Unless links are followed, none
+// leads out of it.
+func openFolder(ctx context.Context, dir, captions string, o *WalkOptions) (*Source, error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, err
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("%s is a file; --images wants the folder it lies in", dir)
 	}
 	s := &Source{Name: filepath.Base(filepath.Clean(dir)), origin: folderOrigin{}}
-	if !follow {
+	if !o.Follow {
 		root, err := os.OpenRoot(dir)
 		if err != nil {
 			return nil, err
@@ -60,58 +56,22 @@ func openFolder(ctx context.Context, dir, captions string, follow bool) (*Source
 		s.Name += " with " + filepath.Base(captions)
 		return s, s.readCaptions(ctx, dir, captions)
 	}
-	if err := s.walk(ctx, dir); err != nil {
+	found, passed, skips, err := Walk(ctx, dir, o)
+	if err != nil {
 		return nil, err
 	}
+	s.Passed, s.Skipped = passed, skips
+	for _, f := range found {
+		s.addPhoto(dir, f.ID)
+	}
 	if len(s.Items) == 0 {
-		return nil, empty(fmt.Sprintf("no photos (%s) below %s", strings.Join(extensions, " "), dir), s.Skipped)
+		what := fmt.Sprintf("no photos (%s) below %s", strings.Join(pictureNames, " "), dir)
+		if p := passed.String(); p != "" {
+			what += " (" + p + ")"
+		}
+		return nil, empty(what, s.Skipped)
 	}
 	return s, nil
-}
-
-// walk collects the photos below dir. Names that begin with a dot belong to programs, not to people.
-func (s *Source) walk(ctx context.Context, dir string) error {
-	// A folder that is itself a symbolic link is walked; links to folders inside it are not, so that the
-	// walk ends.
-	root, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return err
-	}
-	n := 0
-	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		if n++; n%512 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		rel, relErr := filepath.Rel(root, p)
-		if relErr != nil {
-			return relErr
-		}
-		id := filepath.ToSlash(rel)
-		if err != nil {
-			if p == root {
-				return err
-			}
-			s.Skipped = append(s.Skipped, Skip{What: "folder", Name: id, Err: err})
-			return fs.SkipDir
-		}
-		if p != root && strings.HasPrefix(d.Name(), ".") {
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if d.IsDir() || !isPhoto(d.Name()) {
-			return nil
-		}
-		s.addPhoto(root, id)
-		return nil
-	})
-	slices.SortFunc(s.Items, func(a, b Item) int { return strings.Compare(a.ID, b.ID) })
-	return err
-}
-
-func isPhoto(name string) bool {
-	return slices.Contains(extensions, strings.ToLower(filepath.Ext(name)))
 }
 
 // addPhoto adds the photo with this id below dir, or a skip, and reports which.

@@ -74,6 +74,8 @@ type Source struct {
 	Captions []Caption
 	// Skipped is what was left out when the source was opened.
 	Skipped Skips
+	// Passed counts what a folder holds besides its photos; nil where no folder was searched.
+	Passed *Passed
 
 	origin origin
 	root   *os.Root // of a folder while it is listed; nil lets links lead anywhere
