@@ -112,7 +112,7 @@ func (in *Input) open(o *picture.Options) (*picture.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		return picture.OpenImage(img)
+		return picture.OpenImage(img, o)
 	case in.Data != nil:
 		return picture.Open(bytes.NewReader(in.Data), o)
 	}

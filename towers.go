@@ -66,7 +66,7 @@ func (m *Model) see(ctx context.Context, all []*prepared) error {
 		open, of = append(open, p.in.open), append(of, p)
 	}
 	load := picture.Load{Group: 1, Workers: runtime.GOMAXPROCS(0), Detail: 2 * max(t.width, t.height)} // nearly all pixels count
-	failed, err := picture.Each(ctx, open, &picture.Options{MaxPixels: m.opts.MaxPixels}, load, func(_ context.Context, pics []*picture.Picture, at []int) error {
+	failed, err := picture.Each(ctx, open, &picture.Options{MaxPixels: m.opts.MaxPixels, Alpha: true}, load, func(_ context.Context, pics []*picture.Picture, at []int) error {
 		for k, pic := range pics {
 			s := &sight{pixels: make([]float32, t.values()), shown: t.pixels.Shown(pic.W, pic.H)}
 			p := of[at[k]]

@@ -23,6 +23,10 @@ type Options struct {
 	// the bounds allow. Pictures of many times as many pixels are then decoded to fewer, which is faster
 	// and takes less memory.
 	Detail int
+	// Alpha keeps transparency for those who have a use for it: colours are as they are written, and Image has the
+	// alpha of a PNG with an alpha channel, and of others that are transparent. Without it transparent pixels lie
+	// on white.
+	Alpha bool
 }
 
 func (o *Options) orDefault() Options {
@@ -125,9 +129,9 @@ func Open(r io.Reader, o *Options) (*File, error) {
 	return f, err
 }
 
-// OpenImage wraps a picture in memory.
-func OpenImage(img image.Image) (*File, error) {
-	p, err := New(img)
+// OpenImage wraps a picture in memory. Of o only Alpha counts.
+func OpenImage(img image.Image, o *Options) (*File, error) {
+	p, err := newPicture(img, o)
 	if err != nil {
 		return nil, err
 	}

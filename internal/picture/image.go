@@ -3,7 +3,8 @@ package picture
 import "image"
 
 // Image is the picture upright, pixel by pixel as it was kept, in the colours that libjpeg gives: chroma that
-// JPEG stores at half the resolution is interpolated by a triangle filter.
+// JPEG stores at half the resolution is interpolated by a triangle filter. It is opaque but for what Options.Alpha has
+// kept.
 func (p *Picture) Image() *image.NRGBA {
 	w, h := p.planes[0].w, p.planes[0].h
 	uw, uh := p.turn.size(w, h)
@@ -12,7 +13,7 @@ func (p *Picture) Image() *image.NRGBA {
 		out.Pix[i] = 255
 	}
 	start, dx, dy := p.turn.steps(w, h, 4, out.Stride)
-	rows := p.rows()
+	rows, alpha := p.rows(), p.alpha.pix
 	var line [3][]uint8
 	for i := range line {
 		line[i] = make([]uint8, w)
@@ -23,6 +24,9 @@ func (p *Picture) Image() *image.NRGBA {
 		r, g, b := line[0], line[1][:w], line[2][:w]
 		for x, v := range r {
 			out.Pix[at], out.Pix[at+1], out.Pix[at+2] = v, g[x], b[x]
+			if alpha != nil {
+				out.Pix[at+3] = alpha[y*p.alpha.stride+x]
+			}
 			at += dx
 		}
 	}

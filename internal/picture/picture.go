@@ -25,6 +25,7 @@ type Picture struct {
 
 	colour colourSpace
 	planes []plane // as stored, which is not upright
+	alpha  plane   // Options.Alpha; no pixels: it is opaque
 	turn   turn
 
 	mu     sync.Mutex
@@ -43,12 +44,14 @@ type shrinkKey struct{ plane, fx, fy int }
 
 // New makes a Picture of an image, which must not be changed as long as the Picture is used. The planes of
 // *image.YCbCr and *image.Gray are used as they are.
-func New(img image.Image) (*Picture, error) {
+func New(img image.Image) (*Picture, error) { return newPicture(img, nil) }
+
+func newPicture(img image.Image, o *Options) (*Picture, error) {
 	if img == nil || img.Bounds().Empty() {
 		return nil, fail(ErrFormat, "it has no pixels")
 	}
 	b := img.Bounds()
-	return fromImage(img, &File{W: b.Dx(), H: b.Dy(), header: header{w: b.Dx(), h: b.Dy(), turn: upright}}), nil
+	return fromImage(img, &File{W: b.Dx(), H: b.Dy(), opts: Options{Alpha: o != nil && o.Alpha}, header: header{w: b.Dx(), h: b.Dy(), turn: upright}}), nil
 }
 
 // fromImage makes the picture of a file of its image.
@@ -72,19 +75,22 @@ func fromImage(img image.Image, f *File) *Picture {
 		return p
 	}
 	fx, fy := f.wholeReduction()
-	return apart(img, fx, fy).picture(f)
+	return apart(img, fx, fy, f.opts.Alpha).picture(f)
 }
 
 // apart copies the three colours of an image to planes of their own, which are much faster to filter, a few
-// rows at a time. Transparent pixels are laid on white.
-func apart(img image.Image, fx, fy int) *reducer {
+// rows at a time. Transparent pixels are laid on white, or keep their colours and have a fourth plane.
+func apart(img image.Image, fx, fy int, alpha bool) *reducer {
 	b := img.Bounds()
 	w, h := b.Dx(), b.Dy()
-	r := newReducer(w, h, fx, fy, 3, false)
 	opaque := false
 	if o, ok := img.(interface{ Opaque() bool }); ok {
 		opaque = o.Opaque()
 	}
+	if alpha && !opaque {
+		return withAlpha(img, fx, fy)
+	}
+	r := newReducer(w, h, fx, fy, 3, false)
 	var lines [3][]uint8
 	for c := range lines {
 		lines[c] = make([]uint8, w)
@@ -118,6 +124,39 @@ func apart(img image.Image, fx, fy int) *reducer {
 		for k := range part.Dy() {
 			row(y+k, band.Pix[k*band.Stride:])
 		}
+	}
+	return r
+}
+
+// withAlpha copies colours as they are written, and alpha.
+func withAlpha(img image.Image, fx, fy int) *reducer {
+	b := img.Bounds()
+	w := b.Dx()
+	r := newReducer(w, b.Dy(), fx, fy, 4, false)
+	var lines [4][]uint8
+	for c := range lines {
+		lines[c] = make([]uint8, w)
+	}
+	at := func(x, y int) color.NRGBA { return color.NRGBAModel.Convert(img.At(x, y)).(color.NRGBA) }
+	switch m := img.(type) {
+	case *image.NRGBA:
+		at = m.NRGBAAt
+	case *image.NYCbCrA:
+		at = func(x, y int) color.NRGBA {
+			c := m.NYCbCrAAt(x, y)
+			red, green, blue := color.YCbCrToRGB(c.Y, c.Cb, c.Cr)
+			return color.NRGBA{red, green, blue, c.A}
+		}
+	}
+	for y := range b.Dy() {
+		for x := range w {
+			c := at(b.Min.X+x, b.Min.Y+y)
+			lines[0][x], lines[1][x], lines[2][x], lines[3][x] = c.R, c.G, c.B, c.A
+		}
+		for c, line := range lines {
+			r.put(c, 0, 1, y, line)
+		}
+		r.endRow(y)
 	}
 	return r
 }

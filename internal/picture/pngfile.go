@@ -16,6 +16,9 @@ type pngHeader struct {
 	depth      int
 	colour     byte
 	interlaced bool
+	// asWritten: see Options.Alpha. Only alpha channels become a plane; colours that the palette or a key makes
+	// transparent stay what they are.
+	asWritten bool
 }
 
 // Colour types of PNG.
@@ -43,7 +46,7 @@ var pngCodec = &codec{
 		}
 		body := b[pngIHDR:]
 		w, h := binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:])
-		p := &pngHeader{w: int(w), h: int(h), depth: int(body[8]), colour: body[9], interlaced: body[12] == 1}
+		p := &pngHeader{w: int(w), h: int(h), depth: int(body[8]), colour: body[9], interlaced: body[12] == 1, asWritten: f.opts.Alpha}
 		depths := map[byte]string{pngGrey: "\x01\x02\x04\x08\x10", pngRGB: "\x08\x10", pngPalette: "\x01\x02\x04\x08", pngGreyAlpha: "\x08\x10", pngRGBA: "\x08\x10"}[p.colour]
 		switch {
 		case string(b[pngSignature:pngIHDR]) != "\x00\x00\x00\x0dIHDR":
@@ -76,6 +79,9 @@ func contains(s string, b byte) bool {
 
 // channels is how many planes are kept.
 func (p *pngHeader) channels() int {
+	if p.asWritten && (p.colour == pngGreyAlpha || p.colour == pngRGBA) {
+		return 4
+	}
 	if p.colour == pngGrey || p.colour == pngGreyAlpha {
 		return 1
 	}
@@ -149,7 +155,7 @@ type pngDecoder struct {
 	hasKey  bool
 	rows    int // that are there
 	damaged bool
-	line    [3][]uint8 // a few pixels
+	line    [4][]uint8 // a few pixels, alpha the last
 }
 
 // pngRun is how many pixels are converted at a time.
@@ -375,8 +381,8 @@ func (d *pngDecoder) convert(row []byte, from, to int) {
 			switch {
 			case d.colour == pngPalette:
 				c := &d.palette[v]
-				r[k], g[k], b[k] = onWhite(c[0], c[3]), onWhite(c[1], c[3]), onWhite(c[2], c[3])
-			case d.hasKey && v == d.key[0]:
+				r[k], g[k], b[k] = d.onWhite(c[0], c[3]), d.onWhite(c[1], c[3]), d.onWhite(c[2], c[3])
+			case d.hasKey && v == d.key[0] && !d.asWritten:
 				r[k] = 255
 			case step == 2:
 				r[k] = uint8(v >> 8)
@@ -387,13 +393,17 @@ func (d *pngDecoder) convert(row []byte, from, to int) {
 	case pngGreyAlpha:
 		for k := range to - from {
 			p := row[(from+k)*2*step:]
-			r[k] = onWhite(p[0], p[step])
+			if d.asWritten {
+				r[k], g[k], b[k], d.line[3][k] = p[0], p[0], p[0], p[step]
+				continue
+			}
+			r[k] = d.onWhite(p[0], p[step])
 		}
 	case pngRGB:
 		for k := range to - from {
 			p := row[(from+k)*3*step:]
 			r[k], g[k], b[k] = p[0], p[step], p[2*step]
-			if d.hasKey && sample(p, 0) == d.key[0] && sample(p, 1) == d.key[1] && sample(p, 2) == d.key[2] {
+			if d.hasKey && !d.asWritten && sample(p, 0) == d.key[0] && sample(p, 1) == d.key[1] && sample(p, 2) == d.key[2] {
 				r[k], g[k], b[k] = 255, 255, 255
 			}
 		}
@@ -401,13 +411,13 @@ func (d *pngDecoder) convert(row []byte, from, to int) {
 		for k := range to - from {
 			p := row[(from+k)*4*step:]
 			a := p[3*step]
-			r[k], g[k], b[k] = onWhite(p[0], a), onWhite(p[step], a), onWhite(p[2*step], a)
+			r[k], g[k], b[k], d.line[3][k] = d.onWhite(p[0], a), d.onWhite(p[step], a), d.onWhite(p[2*step], a), a
 		}
 	}
 }
 
-func onWhite(v, alpha uint8) uint8 {
-	if alpha == 255 {
+func (d *pngDecoder) onWhite(v, alpha uint8) uint8 {
+	if alpha == 255 || d.asWritten {
 		return v
 	}
 	return uint8((uint32(v)*uint32(alpha) + 255*(255-uint32(alpha)) + 127) / 255)

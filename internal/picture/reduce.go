@@ -126,5 +126,8 @@ func (r *reducer) picture(f *File) *Picture {
 	for _, pix := range r.planes {
 		p.planes = append(p.planes, plane{pix: pix, stride: r.ow, w: r.ow, h: r.oh, sx: 1 / float64(r.fx), sy: 1 / float64(r.fy)})
 	}
+	if len(p.planes) == 4 {
+		p.planes, p.alpha = p.planes[:3], p.planes[3]
+	}
 	return p
 }

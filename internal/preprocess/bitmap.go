@@ -34,16 +34,24 @@ func newBitmap(m image.Image, alpha bool) *bitmap {
 		out.n = 4
 	}
 	out.pix = make([]uint8, out.n*out.w*out.h)
-	straight, _ := m.(*image.NRGBA)
+	if m, ok := m.(*image.NRGBA); ok {
+		for y := range out.h {
+			dst, src := out.pix[y*out.w*out.n:(y+1)*out.w*out.n], m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):][:4*out.w]
+			if out.n == 4 {
+				copy(dst, src)
+				continue
+			}
+			for len(dst) >= 3 && len(src) >= 4 {
+				dst[0], dst[1], dst[2] = src[0], src[1], src[2]
+				dst, src = dst[3:], src[4:]
+			}
+		}
+		return out
+	}
 	i := 0
 	for y := b.Min.Y; y < b.Max.Y; y++ {
 		for x := b.Min.X; x < b.Max.X; x++ {
-			var c color.NRGBA
-			if straight != nil {
-				c = straight.NRGBAAt(x, y)
-			} else {
-				c = plainColor(m.At(x, y))
-			}
+			c := plainColor(m.At(x, y))
 			out.pix[i], out.pix[i+1], out.pix[i+2] = c.R, c.G, c.B
 			if out.n == 4 {
 				out.pix[i+3] = c.A

@@ -80,7 +80,7 @@ func TestSelfContained(t *testing.T) {
 		img.Pix[i] = 200
 	}
 	img.Set(20, 20, color.Black)
-	f, err := picture.OpenImage(img)
+	f, err := picture.OpenImage(img, nil)
 	require.NoError(t, err)
 	small, err := f.Thumbnail(t.Context(), Thumbnail, Quality)
 	require.NoError(t, err)

@@ -18,7 +18,7 @@ const MaxScenes = 1_000_000
 type sceneOrigin struct{ gen *scenes.Generator }
 
 func (o *sceneOrigin) open(item *Item, _ *picture.Options) (*picture.File, error) {
-	return picture.OpenImage(o.draw(item))
+	return picture.OpenImage(o.draw(item), nil)
 }
 func (o *sceneOrigin) draw(item *Item) *image.RGBA    { return o.gen.Scene(item.at).Image }
 func (o *sceneOrigin) set(*Item) (*region.Set, error) { return nil, ErrNoRegions }
