@@ -44,6 +44,12 @@ var arrows = map[string][]string{
 	"internal/preprocess": {},                      // and pictures alone
 	"internal/hub":        {"internal/atomicfile"}, // what is fetched is files
 	"internal/elem":       {},
+	"internal/itemid":     {},
+	"internal/lru":        {},
+	"internal/picture":    {}, // the only reader of photos
+	"internal/regions":    {"internal/nearest", "internal/onnx", "internal/ort", "internal/picture", "internal/region", "internal/segments"},
+	"internal/serve":      {".", "index", "internal/atomicfile", "internal/itemid", "internal/lru", "internal/picture"}, // parsing, adding up and searching are the library's
+	"internal/searchpage": {"index", "internal/picture"},
 	"internal/align":      {"internal/vector"}, // word by word, of whatever store
 	"internal/mapped":     {},
 	"internal/vector":     {"format", "internal/elem"},   // arithmetic, and the names of codecs
@@ -288,5 +294,61 @@ func TestAllowed(t *testing.T) {
 	} {
 		err := allowed(c.dir, c.imported)
 		assert.Equal(t, c.ok, err == nil, "%s → %s: %v", c.dir, c.imported, err)
+	}
+}
+
+// The picture of docs/architecture.md has every package, and each imports only those of lower floors.
+func TestFloors(t *testing.T) {
+	root := moduleRoot(t)
+	text, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	require.NoError(t, err)
+	_, drawing, ok := strings.Cut(string(text), "```floors\n")
+	require.True(t, ok, "the picture is lost")
+	drawing, _, _ = strings.Cut(drawing, "```")
+	floors, floor := map[string]int{}, 0
+	for _, line := range strings.Split(drawing, "\n") {
+		for i, word := range strings.Fields(line) {
+			if n, err := strconv.Atoi(word); err == nil && i == 0 {
+				floor = n
+			}
+			if word == "aladin" {
+				word = "."
+			}
+			files, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(word), "*.go"))
+			if _, known := floors[word]; len(files) > 0 && !known { // later ones are words of what is said about others
+				floors[word] = floor
+			}
+		}
+	}
+	require.Greater(t, len(floors), 40)
+	// room is the package of the picture that a folder belongs to.
+	room := func(dir string) string {
+		for p := dir; p != "."; p = path.Dir(p) {
+			if _, ok := floors[p]; ok {
+				return p
+			}
+		}
+		if dir == "." {
+			return "."
+		}
+		return ""
+	}
+	for _, s := range sources(t) {
+		if under(s.dir, []string{"examples", "scripts"}) {
+			continue
+		}
+		from := room(s.dir)
+		require.NotEmpty(t, from, "%s is not in the picture: give it its place in docs/architecture.md", s.dir)
+		for _, spec := range s.file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			require.NoError(t, err)
+			dir, ours := strings.CutPrefix(imported, module)
+			if !ours {
+				continue
+			}
+			to := room(path.Join(".", strings.TrimPrefix(dir, "/")))
+			require.NotEmpty(t, to, "%s is not in the picture", imported)
+			require.True(t, from == to || floors[from] > floors[to], "%s/%s of floor %d imports %s of floor %d", s.dir, s.name, floors[from], to, floors[to])
+		}
 	}
 }

@@ -215,6 +215,7 @@ func TestPhotoIsRemembered(t *testing.T) {
 	require.Equal(t, w.id(2), first.Hits[0].ID)
 	name := first.Parts[0].Photo
 	require.Equal(t, photoName(photo), name)
+	require.NotEmpty(t, first.Hits[0].Words)
 	for _, m := range first.Hits[0].Words {
 		require.NotNil(t, m.From)
 		assert.InDeltaSlice(t, m.Box[:], m.From[:], 1e-4, "the photo itself: what it shows is where it is")
