@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 
@@ -157,13 +158,16 @@ func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*
 		}
 		in["mask"] = ort.Int64([]int64{int64(rows), int64(width)}, mask)
 	}
-	matching, tokens, err := m.runTower(ctx, session, in, rows, width)
+	out, err := m.runTower(ctx, session, in, rows, width)
 	if err != nil {
 		return err
 	}
 	dim := m.dim()
 	for k, p := range part {
-		if p.enc, p.err = m.towerEncoding(index.Caption, matching[k*dim:(k+1)*dim]); p.err != nil || tokens == nil {
+		if p.enc, p.err = m.towerEncoding(index.Caption, out.matching[k*dim:(k+1)*dim]); p.err != nil {
+			continue
+		}
+		if p.enc.Text = p.in.Text; out.tokens == nil {
 			continue
 		}
 		from, to := p.sequence.Pieces[0], min(p.sequence.Pieces[1], width)
@@ -174,20 +178,29 @@ func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*
 				words[i] = index.Word{Text: w.Text, Start: w.Start, End: w.End}
 			}
 		}
+		var sum float64
 		for i, w := range words {
-			if w.Text != "" {
-				p.enc.Words = append(p.enc.Words, w)
-				p.enc.Tokens = append(p.enc.Tokens, tokens[(k*width+from+i)*dim:][:dim]...)
+			if w.Text == "" {
+				continue
 			}
+			at := k*width + from + i
+			weight := float32(1)
+			if out.weights != nil {
+				weight = out.weights[at]
+			}
+			p.enc.Words, p.enc.Weights = append(p.enc.Words, w), append(p.enc.Weights, weight)
+			p.enc.Tokens = append(p.enc.Tokens, out.tokens[at*dim:(at+1)*dim]...)
+			sum += float64(weight)
 		}
-		p.enc.Weights = make([]float32, len(p.enc.Words))
-		for i := range p.enc.Weights {
-			p.enc.Weights[i] = 1 / float32(len(p.enc.Words))
+		if !(sum > 0 && sum < math.MaxFloat32) && len(p.enc.Words) > 0 {
+			p.enc, p.err = nil, errNotFinite
+			continue
 		}
-	}
-	for _, p := range part {
-		if p.enc != nil {
-			p.enc.Text = p.in.Text
+		for i := range p.enc.Weights { // which weigh 1 together
+			p.enc.Weights[i] = float32(float64(p.enc.Weights[i]) / sum)
+		}
+		if t.Global > 0 {
+			addWhole(p.enc, t.Global)
 		}
 	}
 	return nil
@@ -209,48 +222,67 @@ func (m *Model) runTowerImages(ctx context.Context, part []*prepared) error {
 		}
 		shape := []int64{int64(rows), 3, int64(t.height), int64(t.width)}
 		cells := t.Grid[0] * t.Grid[1]
-		matching, tokens, err := m.runTower(ctx, session, map[string]*ort.Tensor{"pixels": ort.Float32(shape, all)}, rows, cells)
+		out, err := m.runTower(ctx, session, map[string]*ort.Tensor{"pixels": ort.Float32(shape, all)}, rows, cells)
 		if err != nil {
 			return err
 		}
 		dim := m.dim()
 		for k, p := range some {
-			if p.enc, p.err = m.towerEncoding(index.Image, matching[k*dim:(k+1)*dim]); p.err != nil || tokens == nil {
+			if p.enc, p.err = m.towerEncoding(index.Image, out.matching[k*dim:(k+1)*dim]); p.err != nil || out.tokens == nil {
 				continue
 			}
-			p.enc.Tokens = slices.Clone(tokens[k*cells*dim : (k+1)*cells*dim])
+			p.enc.Tokens = slices.Clone(out.tokens[k*cells*dim : (k+1)*cells*dim])
 			p.enc.Boxes = t.cells(p.sight.shown)
 			p.enc.Weights = make([]float32, cells)
 			for i := range p.enc.Weights {
 				p.enc.Weights[i] = 1
+			}
+			if t.Global > 0 {
+				addWhole(p.enc, 1)
 			}
 		}
 	}
 	return nil
 }
 
-// runTower runs a tower and checks that its outputs are what a bundle promises: rows vectors and, if the model
-// aligns, width tokens each.
-func (m *Model) runTower(ctx context.Context, s *ort.Session, in map[string]*ort.Tensor, rows, width int) (matching, tokens []float32, err error) {
+// outputs are what a tower gives: vectors, and if the model aligns a row of tokens for each, which may be weighed.
+type outputs struct{ matching, tokens, weights []float32 }
+
+// runTower runs a tower and checks that its outputs are what a bundle promises: rows vectors, and width tokens each.
+func (m *Model) runTower(ctx context.Context, s *ort.Session, in map[string]*ort.Tensor, rows, width int) (*outputs, error) {
 	wanted := []string{"matching"}
 	if m.bundle.Manifest.Aligns() {
 		wanted = append(wanted, "tokens")
+		if in["ids"] != nil && m.towers.Global > 0 {
+			wanted = append(wanted, "weights")
+		}
 	}
 	out, err := s.Run(ctx, in, wanted...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	dim := m.dim()
-	matching = out["matching"].Float32()
-	if len(matching) != rows*dim {
-		return nil, nil, fmt.Errorf("%w: %s: a tower gives %v matching values, want [%d %d]", ErrCorrupt, m.bundle.Dir(), out["matching"].Shape(), rows, dim)
-	}
-	if t := out["tokens"]; t != nil {
-		if tokens = t.Float32(); len(tokens) != rows*width*dim {
-			return nil, nil, fmt.Errorf("%w: %s: a tower gives tokens %v, want [%d %d %d]", ErrCorrupt, m.bundle.Dir(), t.Shape(), rows, width, dim)
+	got := map[string][]float32{}
+	for name, n := range map[string]int{"matching": rows * m.dim(), "tokens": rows * width * m.dim(), "weights": rows * width} {
+		t := out[name]
+		if t == nil {
+			continue
+		}
+		if got[name] = t.Float32(); len(got[name]) != n {
+			return nil, fmt.Errorf("%w: %s: a tower gives %s %v, want %d values for %d inputs", ErrCorrupt, m.bundle.Dir(), name, t.Shape(), n, rows)
 		}
 	}
-	return matching, tokens, nil
+	return &outputs{got["matching"], got["tokens"], got["weights"]}, nil
+}
+
+// addWhole makes a vector one more token, that of the text or the picture as a whole.
+func addWhole(e *Encoding, weight float32) {
+	e.Tokens = append(e.Tokens, e.Matching...)
+	e.Weights = append(e.Weights, weight)
+	if e.Kind == index.Image {
+		e.Boxes = append(e.Boxes, index.Box{0, 0, 1, 1})
+	} else {
+		e.Words = append(e.Words, index.Word{})
+	}
 }
 
 // towerEncoding is an encoding without tokens.

@@ -134,6 +134,9 @@ type Towers struct {
 	// Untrained: nobody trained the vectors of words and cells to be compared. They show where something might
 	// be, but rank nothing.
 	Untrained bool `json:"untrained,omitempty"`
+	// Global is what the vector of a text as a whole weighs in its alignment beside all words, which weigh 1 together;
+	// the picture as a whole is one more cell then. 0: neither takes part. text.onnx then weighs words, as "weights".
+	Global float32 `json:"global,omitempty"`
 	// LogitScale and LogitBias make a logit of a cosine: scale·cosine + bias. A scale of 0 is not known.
 	LogitScale float64 `json:"logit_scale,omitempty"`
 	LogitBias  float64 `json:"logit_bias,omitempty"`
@@ -343,6 +346,8 @@ func (m *Manifest) checkTowers() error {
 		return fmt.Errorf("alignment is %q; it must be one of %v", m.Alignment, AlignmentModes)
 	case !m.Aligns() && m.Alignment != "":
 		return fmt.Errorf("alignment is %q, but towers.grid is [0, 0]", m.Alignment)
+	case !(t.Global >= 0 && t.Global < 1e6) || t.Global > 0 && !m.Aligns():
+		return fmt.Errorf("towers.global is %v", t.Global)
 	case t.LogitScale-t.LogitScale != 0 || t.LogitBias-t.LogitBias != 0:
 		return errors.New("towers.logit_scale and towers.logit_bias must be finite")
 	}

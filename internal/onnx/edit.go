@@ -23,6 +23,7 @@ func (m *Model) Edit() *Editor {
 		e.taken[v.Name] = true
 	}
 	for _, n := range m.Graph.Nodes {
+		e.taken[n.Name] = true
 		for _, name := range slices.Concat(n.Inputs, n.Outputs) {
 			e.taken[name] = true
 		}
@@ -123,6 +124,22 @@ func (e *Editor) Input(old string, v *ValueInfo) bool {
 	e.m.Graph.Inputs[at] = v
 	e.taken[v.Name] = true
 	return true
+}
+
+// Rename gives a value that a node makes another name, which is returned; outputs of the old name must go.
+func (e *Editor) Rename(old, like string) string {
+	name := e.name(like)
+	for _, n := range e.m.Graph.Nodes {
+		for _, list := range [][]string{n.Inputs, n.Outputs} {
+			for i := range list {
+				if list[i] == old {
+					list[i] = name
+				}
+			}
+		}
+	}
+	delete(e.taken, old)
+	return name
 }
 
 // Output makes a value an output under a name of its own, of float32.

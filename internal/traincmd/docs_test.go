@@ -2,6 +2,7 @@ package traincmd
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,7 +42,13 @@ func TestClipModelsPage(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink(filepath.Join(fixture, "hf-clip"), filepath.Join(dir, "clip-vit-base-patch32")))
 	require.NoError(t, os.Symlink(filepath.Join(fixture, "images"), filepath.Join(dir, "Photos")))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "captions.tsv"), []byte("large.png\t0\ta dog\ngray.png\t0\ta cat\n"), 0o644))
+	var captions strings.Builder
+	for i, photo := range []string{"landscape.png", "portrait.jpg", "small.png", "rgba.png", "gray.png", "panorama.png", "large.png", "tall.png"} {
+		fmt.Fprintf(&captions, "%s\t0\tphoto number %d\n", photo, i)
+	}
+	for _, name := range []string{"captions.tsv", "dev.tsv"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(captions.String()), 0o644))
+	}
 	t.Chdir(dir)
 	var lines []string
 	for _, line := range commands(string(page)) {

@@ -35,6 +35,7 @@ it went. Ctrl-C saves first.
   aladin-train run --config alad-alignment-and-matching-distill --teacher vinvl.model \
       --features features --coco-ir coco_ir --split train --val-features features \
       --val-coco-ir coco_ir --val-split minival --out run
+  aladin-train run --config clip-aladin --teacher clip.model --images photos --captions captions.tsv --out run
 `,
 	Setup: func(f *cli.Flags) cli.Body {
 		o := &runOptions{}
@@ -98,6 +99,11 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 	cfg, err := o.configure()
 	if err != nil {
 		return err
+	}
+	if towers, err := o.towersTeacher(cfg); err != nil {
+		return err
+	} else if towers != nil {
+		return o.heads(ctx, env, cfg, towers)
 	}
 	start, err := o.openTeacher(ctx)
 	if err != nil {

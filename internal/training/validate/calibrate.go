@@ -53,7 +53,7 @@ func (v *Validator) calibrate(ctx context.Context, images, captions *encode.Side
 		if err != nil {
 			return 0, err
 		}
-		if r := retrieval(ranks).RSum; r > top {
+		if r := Retrieval(ranks).RSum; r > top {
 			best, top = scale, r
 		}
 	}

@@ -120,10 +120,10 @@ func (v *Validator) Recall(ctx context.Context, s eval.Scores) (eval.Retrieval, 
 	if err != nil {
 		return eval.Retrieval{}, err
 	}
-	return retrieval(ranks), nil
+	return Retrieval(ranks), nil
 }
 
-func retrieval(ranks *eval.Ranks) eval.Retrieval {
+func Retrieval(ranks *eval.Ranks) eval.Retrieval {
 	r := eval.Retrieval{I2T: eval.RecallOf(ranks.I2T), T2I: eval.RecallOf(ranks.T2I)}
 	r.RSum = r.I2T.R1 + r.I2T.R5 + r.I2T.R10 + r.T2I.R1 + r.T2I.R5 + r.T2I.R10
 	return r
@@ -146,5 +146,5 @@ func (v *Validator) rerank(ctx context.Context, match, align eval.Scores) (eval.
 	if err != nil {
 		return eval.Retrieval{}, err
 	}
-	return retrieval(ranks), nil
+	return Retrieval(ranks), nil
 }
