@@ -30,6 +30,9 @@ func TestEveryConfig(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg, err := config.Load(name)
 			require.NoError(t, err)
+			if cfg.Model.Name == headsModel {
+				t.Skip("wants a model of two towers: see TestClipModelsPage")
+			}
 			out := t.TempDir()
 			args := []string{"run", "--config", name, "--epochs", "1", "--threads", "1", "--quiet", "--out", out}
 			isPublished := strings.HasPrefix(name, "alad")

@@ -12,8 +12,8 @@
 //	encode              vectors of the parameters at hand      ← model, dataset
 //	validate            recalls on a data set                  ← encode
 //	start               first values out of the data           ← dataset
-//	heads               heads on frozen towers, a run of its own ← validate, report, optim, grad
 //	state, report       what a run leaves on disk              ← validate, model, optim
+//	heads               heads on frozen towers, a run of its own ← report
 //
 // Package train is its public face, and internal/traincmd its command line.
 package training
