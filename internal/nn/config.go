@@ -131,9 +131,23 @@ type Dropout struct {
 // The most of Config.Hubs and HubScale: sums of so many exponentials stay within float32.
 const MaxHubs, MaxHubScale = 1 << 20, 60
 
+// Bounds of sizes and of layers, far beyond any network.
+const (
+	maxSize   = 1 << 20
+	maxLayers = 1000
+)
+
 // Validate checks that the numbers fit together.
 func (c Config) Validate() error {
+	for name, n := range map[string]int{"hidden": c.Hidden, "ff": c.FF, "vocab": c.Vocab, "max_positions": c.MaxPositions, "types": c.Types,
+		"region_dim": c.RegionDim, "match_ff": c.MatchFF, "detic_hidden": c.DeticHidden, "clip_captions": c.CLIPCaptions, "clip_labels": c.CLIPLabels} {
+		if n > maxSize {
+			return fmt.Errorf("%w: %s is %d; at most %d", ErrConfig, name, n, maxSize)
+		}
+	}
 	switch {
+	case max(c.Layers, c.MatchLayers, c.AlignLayers, c.PostLayers) > maxLayers:
+		return fmt.Errorf("%w: %d, %d, %d and %d layers; at most %d of a kind", ErrConfig, c.Layers, c.MatchLayers, c.AlignLayers, c.PostLayers, maxLayers)
 	case c.Layers < 0 || c.Hidden <= 0 || c.Heads <= 0 || c.Hidden%c.Heads != 0:
 		return fmt.Errorf("%w: %d layers of hidden size %d with %d heads (the size must be a multiple of the heads)", ErrConfig, c.Layers, c.Hidden, c.Heads)
 	case c.MatchLayers < 0 || c.AlignLayers < 0 || c.PostLayers < 0:

@@ -37,3 +37,18 @@ func TestKinds(t *testing.T) {
 	require.Greater(t, seen[nn.Head], 10)
 	require.Greater(t, seen[nn.Backbone], 50)
 }
+
+// Sizes that no network has are refused before anything is allocated by them.
+func TestImpossibleSizes(t *testing.T) {
+	for _, change := range []func(c *nn.Config){
+		func(c *nn.Config) { c.Vocab = 1e9 },
+		func(c *nn.Config) { c.Hidden = 1 << 30 },
+		func(c *nn.Config) { c.RegionDim = 1 << 40 },
+		func(c *nn.Config) { c.Layers = 1e6 },
+	} {
+		c := nn.Config{Layers: 1, Hidden: 8, Heads: 2, FF: 8, Vocab: 9, MaxPositions: 9, Types: 2, RegionDim: 3, Alignment: "MrSw"}
+		require.NoError(t, c.Validate())
+		change(&c)
+		require.ErrorIs(t, c.Validate(), nn.ErrConfig)
+	}
+}

@@ -16,13 +16,16 @@ type File struct {
 	value  any
 	file   *mapped.File
 	zip    *zip.Reader
+	size   int // of the zip in bytes
 }
 
 const (
 	// maxPickle bounds data.pkl, which holds everything but the tensors' elements.
 	maxPickle = 1 << 30
-	// maxInflate bounds a compressed storage; PyTorch itself never compresses.
-	maxInflate = 4 << 30
+	// PyTorch never compresses, but a file may have been packed again. All that is decompressed of it together may have
+	// inflateBase bytes, and inflateFactor for each byte of the file: parameters hardly shrink, pickles to a tenth.
+	inflateBase   = 1 << 20
+	inflateFactor = 24
 	// maxEntries bounds the files of a zip.
 	maxEntries = 1 << 20
 )
@@ -73,7 +76,11 @@ func (f *File) Verify() error {
 	if f.zip == nil {
 		return nil
 	}
+	budget := inflationOf(f.size)
 	for _, e := range f.zip.File {
+		if err := budget.spend(e.UncompressedSize64); err != nil {
+			return fmt.Errorf("%s: %w", e.Name, err)
+		}
 		if err := verify(e); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrFormat, e.Name, err)
 		}
@@ -91,6 +98,19 @@ func verify(e *zip.File) error {
 	return err
 }
 
+// An inflation is how many bytes may still be decompressed.
+type inflation uint64
+
+func inflationOf(size int) inflation { return inflateBase + inflateFactor*inflation(size) }
+
+func (b *inflation) spend(n uint64) error {
+	if n > uint64(*b) {
+		return fmt.Errorf("%w: it unpacks to more than %d times the file's size", ErrLimit, inflateFactor)
+	}
+	*b -= inflation(n)
+	return nil
+}
+
 // A container is the zip of one file being parsed.
 type container struct {
 	data      []byte
@@ -98,6 +118,7 @@ type container struct {
 	entries   map[string]*zip.File
 	bigEndian bool
 	storages  map[storageID]*Storage
+	inflation inflation
 }
 
 func parseZip(data []byte) (*File, error) {
@@ -108,7 +129,7 @@ func parseZip(data []byte) (*File, error) {
 	if len(z.File) > maxEntries {
 		return nil, fmt.Errorf("%w: a zip of %d files", ErrLimit, len(z.File))
 	}
-	c := &container{data: data, entries: make(map[string]*zip.File, len(z.File)), storages: map[storageID]*Storage{}}
+	c := &container{data: data, entries: make(map[string]*zip.File, len(z.File)), storages: map[storageID]*Storage{}, inflation: inflationOf(len(data))}
 	if err := c.index(z.File); err != nil {
 		return nil, err
 	}
@@ -118,6 +139,11 @@ func parseZip(data []byte) (*File, error) {
 			return nil, err
 		}
 		c.bigEndian = string(order) == "big"
+	}
+	if e := c.entries["data.pkl"]; e.Method != zip.Store {
+		if err := c.inflation.spend(e.UncompressedSize64); err != nil {
+			return nil, fmt.Errorf("%s: %w", e.Name, err)
+		}
 	}
 	pickle, err := c.read(c.entries["data.pkl"], maxPickle)
 	if err != nil {
@@ -131,7 +157,7 @@ func parseZip(data []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &File{format: "zip", value: value, zip: z}, nil
+	return &File{format: "zip", value: value, zip: z, size: len(data)}, nil
 }
 
 // index finds data.pkl and the entries that share its folder.
@@ -192,11 +218,8 @@ func (c *container) read(e *zip.File, limit uint64) ([]byte, error) {
 	}
 	defer r.Close()
 	var b bytes.Buffer // grows with what arrives, whatever the entry claims
-	if _, err := io.Copy(&b, io.LimitReader(r, int64(limit)+1)); err != nil {
+	if _, err := io.Copy(&b, io.LimitReader(r, int64(e.UncompressedSize64)+1)); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrFormat, e.Name, err)
-	}
-	if uint64(b.Len()) > limit {
-		return nil, fmt.Errorf("%w: %s has over %d bytes", ErrLimit, e.Name, limit)
 	}
 	return b.Bytes(), nil
 }
@@ -224,7 +247,10 @@ func (c *container) persistent(id any) (any, error) {
 			return nil, err
 		}
 	case e.Method == zip.Deflate:
-		s.load = func() ([]byte, error) { return c.read(e, maxInflate) }
+		if err := c.inflation.spend(e.UncompressedSize64); err != nil {
+			return nil, fmt.Errorf("storage %q: %w", sid.key, err)
+		}
+		s.load = func() ([]byte, error) { return c.read(e, e.UncompressedSize64) }
 	default:
 		return nil, fmt.Errorf("%w: storage %q is compressed by method %d", ErrUnsupported, sid.key, e.Method)
 	}
