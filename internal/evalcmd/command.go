@@ -20,6 +20,7 @@ import (
 	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/progress"
+	"github.com/aladin-go/aladin/internal/published"
 	"github.com/aladin-go/aladin/internal/source"
 )
 
@@ -33,7 +34,8 @@ type teller func(what string, total int) *progress.Task
 
 // Program is the command.
 var Program = cli.Program{
-	Name: "aladin-eval",
+	Name:  "aladin-eval",
+	Hints: published.EvaluationHints,
 	Verbs: []cli.Verb{{
 		Args: "(--model BUNDLE SOURCE | --embeddings FILE.npz) [options]",
 		About: `

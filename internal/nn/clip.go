@@ -8,8 +8,8 @@ import (
 
 // The layers that take CLIP's vectors to the hidden size, by what the vectors stand for.
 const (
-	captionCLIP = bertPrefix + "embeddings.clip_local_to_oscar_embeddings."  // states of a caption's tokens
-	labelCLIP   = bertPrefix + "embeddings.clip_global_to_oscar_embeddings." // sentences about labels
+	captionCLIP = bertPrefix + "embeddings.clip_local_to_oscar_embeddings"  // states of a caption's tokens
+	labelCLIP   = bertPrefix + "embeddings.clip_global_to_oscar_embeddings" // sentences about labels
 )
 
 // CLIPDim is how many numbers a vector of CLIP ViT-B/32's text tower has.
@@ -53,9 +53,16 @@ func ImageInputs(b *onnx.Builder, cfg Config, prefix, batch string) (labels, typ
 		b.Input(prefix+"region_mask", onnx.Int64, onnx.Of(batch, "R"))
 }
 
-// embedCLIP takes CLIP's vectors [B, S, C] to the hidden size (ALADIN-2.0): a layer, ReLU, a layer.
+// embedCLIP takes CLIP's vectors [B, S, C] to the hidden size (ALADIN-2.0).
 func (n *Net) embedCLIP(x *onnx.Value, name string, dim int) *onnx.Value {
-	y := n.B.Relu(n.linear(n.rows(x), name+"0", InitNormal, dim, n.Hidden))
-	y = n.linear(y, name+"2", InitNormal, n.Hidden, n.Hidden)
-	return n.B.Reshape(y, x.Shape[0], x.Shape[1], onnx.D(n.Hidden))
+	return n.B.Reshape(n.foreign(n.rows(x), name, dim, n.Hidden), x.Shape[0], x.Shape[1], onnx.D(n.Hidden))
+}
+
+// foreign takes rows of another model's vectors [N, dim] to the hidden size: a layer, ReLU, a layer, or one alone.
+func (n *Net) foreign(x *onnx.Value, name string, dim, inner int) *onnx.Value {
+	if n.SingleLayers {
+		return n.linear(x, name, InitNormal, dim, n.Hidden)
+	}
+	x = n.B.Relu(n.linear(x, name+".0", InitNormal, dim, inner))
+	return n.linear(x, name+".2", InitNormal, inner, n.Hidden)
 }

@@ -86,13 +86,13 @@ func TestCLIP(t *testing.T) {
 	}
 	shape, mask := []int64{2, 4}, []int64{1, 1, 1, 1, 1, 1, 1, 0}
 
-	in, w := side(vectors.CLIPCaptions, captionCLIP)
+	in, w := side(vectors.CLIPCaptions, captionCLIP+".")
 	pieces, err := TextModel(words, w)
 	a := run(pieces, err, map[string]*ort.Tensor{"ids": ort.Int64(shape, ids), "mask": ort.Int64(shape, mask)})
 	read, err := TextModel(vectors, started{})
 	same(a, run(read, err, map[string]*ort.Tensor{"clip": ort.Float32([]int64{2, 4, 7}, in), "mask": ort.Int64(shape, mask)}))
 
-	in, w = side(vectors.CLIPLabels, labelCLIP)
+	in, w = side(vectors.CLIPLabels, labelCLIP+".")
 	regions := Param{Name: "regions", Shape: []int{2, 3, words.RegionDim}, Init: InitGlorot}.Start(4)
 	image := func(name string, labels *ort.Tensor) map[string]*ort.Tensor {
 		return map[string]*ort.Tensor{name: labels, "label_types": ort.Int64(shape, []int64{0, 1, 1, 1, 0, 1, 1, 0}), "label_mask": ort.Int64(shape, mask),

@@ -55,7 +55,7 @@ type Config struct {
 	RegionLayerNormEps float32 `json:"region_layer_norm_eps"`
 	// DeticIn and DeticHidden give regions of a second detector, those with nothing but zeros past the
 	// first DeticDim features, two layers of their own (ALADIN-2.0's detic_to_oscar_img): DeticIn features
-	// to DeticHidden, ReLU, to Hidden. 0 = none.
+	// to DeticHidden, ReLU, to Hidden (DeticIn features straight to Hidden under SingleLayers). 0 = none.
 	DeticIn     int `json:"detic_in,omitempty"`
 	DeticHidden int `json:"detic_hidden,omitempty"`
 
@@ -63,6 +63,9 @@ type Config struct {
 	// and an image's labels in place of word embeddings (ALADIN-2.0). 0 = word embeddings.
 	CLIPCaptions int `json:"clip_captions,omitempty"`
 	CLIPLabels   int `json:"clip_labels,omitempty"`
+	// SingleLayers has CLIP's and Detic's vectors pass one linear layer each in place of two with a ReLU between them, as in
+	// ALADIN-2.0's early checkpoints.
+	SingleLayers bool `json:"single_layers,omitempty"`
 
 	MatchLayers int `json:"match_layers"` // "tern-layers": of the matching head, shared by both sides
 	MatchHeads  int `json:"match_heads"`  // 4 in published models
@@ -180,7 +183,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: depth aggregation: hidden size %d with %d heads", ErrConfig, c.Hidden, c.MatchHeads)
 	case c.AlignDepthAggregation != "" && c.Layers == 0:
 		return fmt.Errorf("%w: depth aggregation without layers", ErrConfig)
-	case c.DeticHidden < 0 || c.DeticHidden > 0 && (c.DeticIn <= 0 || c.DeticIn > c.RegionDim || c.RegionDim <= DeticDim):
+	case c.DeticHidden < 0 || c.DeticIn < 0 || (c.DeticIn > 0) != (c.DeticHidden > 0 || c.SingleLayers && c.DeticIn > 0) || c.DeticIn > 0 && (c.DeticIn > c.RegionDim || c.RegionDim <= DeticDim):
 		return fmt.Errorf("%w: Detic's layers read %d of %d features a region", ErrConfig, c.DeticIn, c.RegionDim)
 	}
 	return c.validateCLIP()

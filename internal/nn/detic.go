@@ -8,9 +8,7 @@ func (n *Net) deticRegions(x, rows *onnx.Value) *onnx.Value {
 	b := n.B
 	rest := b.Slice(rows, 1, DeticDim, int64(n.RegionDim), onnx.D(n.RegionDim-DeticDim))
 	usual := b.Cast(b.Greater(b.ReduceMax(b.Abs(rest), true, 1), b.Scalar(0)), onnx.Float) // [N, 1]
-	const name = bertPrefix + "detic_to_oscar_img."
 	in := b.Slice(rows, 1, 0, int64(n.DeticIn), onnx.D(n.DeticIn))
-	y := b.Relu(n.linear(in, name+"0", InitNormal, n.DeticIn, n.DeticHidden))
-	y = n.linear(y, name+"2", InitNormal, n.DeticHidden, n.Hidden)
+	y := n.foreign(in, bertPrefix+"detic_to_oscar_img", n.DeticIn, n.DeticHidden)
 	return b.Add(b.Mul(x, usual), b.Mul(y, b.Sub(b.Scalar(1), usual)))
 }

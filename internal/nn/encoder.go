@@ -101,7 +101,7 @@ func (n *Net) embedRegions(regions, kept *onnx.Value) *onnx.Value {
 		hidden := b.Gelu(n.linear(rows, bertPrefix+"img_hidden", InitNormal, n.RegionDim, n.RegionFF))
 		x = b.Add(x, n.linear(hidden, bertPrefix+"img_hidden_out", n.residual(InitNormal), n.RegionFF, n.Hidden))
 	}
-	if n.DeticHidden > 0 {
+	if n.DeticIn > 0 {
 		x = n.deticRegions(x, rows)
 	}
 	if n.RegionLayerNorm {

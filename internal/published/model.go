@@ -191,17 +191,24 @@ func (m *Model) regionLayer() {
 		}
 		m.Net.RegionDim = s[1]
 	}
-	if s := shape("detic_to_oscar_img.0.weight"); s != nil && m.Net.RegionDim > nn.DeticDim {
+	if m.Net.RegionDim <= nn.DeticDim {
+		return
+	}
+	if s := shape("detic_to_oscar_img.0.weight"); s != nil {
 		m.Net.DeticHidden, m.Net.DeticIn = s[0], s[1]
-		m.note("regions of Detic pass through detic_to_oscar_img with a ReLU between its two layers")
+	} else if s := shape("detic_to_oscar_img.weight"); s != nil {
+		m.Net.DeticIn, m.Net.SingleLayers = s[1], true
 	}
 }
 
 // clipLayers takes the sizes of CLIP's vectors from the layers that read them.
 func (m *Model) clipLayers() {
 	width := func(name string) int {
-		if t := m.weights.byName[bertPrefix+"embeddings."+name+".0.weight"]; t != nil && len(t.Shape) == 2 && t.Shape[1] > 0 && t.Shape[1] <= maxInt {
-			return t.Shape[1]
+		for _, layer := range []string{".0.weight", ".weight"} {
+			if t := m.weights.byName[bertPrefix+"embeddings."+name+layer]; t != nil && len(t.Shape) == 2 && t.Shape[1] > 0 && t.Shape[1] <= maxInt {
+				m.Net.SingleLayers = m.Net.SingleLayers || layer == ".weight"
+				return t.Shape[1]
+			}
 		}
 		return 0
 	}

@@ -97,6 +97,8 @@ func TestHeads(t *testing.T) {
 		"another mode":               func(c *nn.Config) { c.Alignment = "scan-sentences" },
 		"Detic alone":                func(c *nn.Config) { c.RegionDim = 1030 },
 		"Detic padded":               func(c *nn.Config) { c.RegionDim, c.DeticIn, c.DeticHidden = 2054, 1030, 24 },
+		"Detic padded, one layer":    func(c *nn.Config) { c.RegionDim, c.DeticIn, c.SingleLayers = 2054, 1030, true },
+		"CLIP's labels, one layer":   func(c *nn.Config) { c.CLIPLabels, c.SingleLayers = 10, true },
 		"CLIP's captions and labels": func(c *nn.Config) { c.CLIPCaptions, c.CLIPLabels = 12, 12 },
 		"CLIP's labels":              func(c *nn.Config) { c.CLIPLabels = 10 },
 		"our own kind": func(c *nn.Config) {

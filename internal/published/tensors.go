@@ -175,7 +175,7 @@ var spare = []struct{ part, why string }{
 	{"_aggregation.", "in the checkpoint, but not in the released network"},
 	{"post_oscar_transformer.", "only depth aggregation before matching reads it"},
 	{"embeddings.position_ids", "a constant"},
-	{"bert.detic_to_oscar_img.", "Detic's layer, which a network of this many features does not reach"},
+	{"bert.detic_to_oscar_img", "Detic's layer, which a network of this many features does not reach"},
 	{"embeddings.clip_", "CLIP's layer, off in this model"},
 	{".clip_model.", "CLIP's own weights, which are not trained"},
 	{"embeddings.word_embeddings.", "of word pieces, in whose place this model reads CLIP's vectors"},

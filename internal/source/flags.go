@@ -99,6 +99,8 @@ func (f *Flags) Check() error {
 		return cli.Misuse("%s belongs to %s", name("detection"), name("features"))
 	case f.Split != "" && f.Images != "":
 		return cli.Misuse("%s means nothing to %s; split the captions file instead", name("split"), name("images"))
+	case f.Seed != 0 && f.Scenes == 0:
+		return cli.Misuse("%s is the seed of generated scenes, and there are none; a training has one in its configuration", name("seed"))
 	case f.Scenes < 0 || f.Scenes > MaxScenes:
 		return cli.Misuse("%s %d, want 1 to %d", name("scenes"), f.Scenes, MaxScenes)
 	}

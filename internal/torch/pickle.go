@@ -22,6 +22,16 @@ const (
 	maxDigits    = 4300     // of an integer written as text; Python's own bound
 )
 
+// Unpickle reads a pickle that stands alone, as Python's pickle module writes it, into the values of [File.Value]. Nothing
+// in it is executed.
+func Unpickle(data []byte) (any, error) {
+	raw, end, err := unpickle(data, 0, nil)
+	if err != nil {
+		return nil, err
+	}
+	return freeze(raw, end)
+}
+
 // An unpickler runs one pickle. Lists are *list until freeze, since a pickle goes on adding to a list
 // that others already refer to.
 type unpickler struct {

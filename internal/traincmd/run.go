@@ -84,6 +84,8 @@ type runOptions struct {
 
 func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error {
 	switch {
+	case len(args) > 0 && o.resume && strings.Contains(filepath.Base(args[0]), ".pth"):
+		return cli.Misuse("--resume goes on with the run in --out and takes no value; from a checkpoint it is --teacher %s --vinvl FOLDER --resume-optimizer", args[0])
 	case len(args) > 0:
 		return cli.Misuse("what is %q?", args[0])
 	case o.config == "":

@@ -1,7 +1,10 @@
 // Package traincmd is the command aladin-train.
 package traincmd
 
-import "github.com/aladin-go/aladin/internal/cli"
+import (
+	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/published"
+)
 
 // Program is the command.
 var Program = cli.Program{
@@ -12,9 +15,6 @@ var Program = cli.Program{
   aladin-train import --clip hf:laion/CLIP-ViT-B-32-laion2B-s34B-b79K --out clip.model
   aladin-train import --checkpoint model_best_rsum.pth.tar --vinvl checkpoint-0132780 --out aladin.model
 `,
-	Verbs: []cli.Verb{runVerb, importVerb, modelsVerb, exportVerb, initVerb, configsVerb, cacheVerb},
-	Hints: originalOptions,
+	Verbs: []cli.Verb{runVerb, importVerb, modelsVerb, exportVerb, initVerb, configsVerb, cacheVerb, deticVerb},
+	Hints: published.TrainHints,
 }
-
-// originalOptions answer the options of the original's train.py and test.py.
-var originalOptions = map[string]string{}

@@ -64,7 +64,8 @@ type rows struct {
 	line map[string]int
 }
 
-// Open opens the features folder dir.
+// Open opens the features folder dir. The path of a file in it, FOLDER/features.tsv as the released code wants it, names
+// the folder as well, and the file that the regions are read from.
 func Open(ctx context.Context, dir string, o *Options) (_ *Dataset, err error) {
 	if o == nil {
 		o = &Options{}
@@ -77,6 +78,10 @@ func Open(ctx context.Context, dir string, o *Options) (_ *Dataset, err error) {
 		return nil, fmt.Errorf("vinvl: negative option: MaxRegions %d, Dim %d, Workers %d", d.o.MaxRegions, d.o.Dim, d.o.Workers)
 	}
 	d.bufs.New = func() any { return new([]byte) }
+	features := "features.tsv"
+	if st, err := os.Stat(dir); err == nil && st.Mode().IsRegular() {
+		dir, features = filepath.Split(dir)
+	}
 	defer func() {
 		if err != nil {
 			d.Close()
@@ -87,14 +92,14 @@ func Open(ctx context.Context, dir string, o *Options) (_ *Dataset, err error) {
 		name   string
 		to     **rows
 	}{
-		{d.o.Detection.fastRegions(), "features.tsv", &d.fast},
+		{d.o.Detection.fastRegions(), features, &d.fast},
 		{d.o.Detection.fastObjects(), "predictions.tsv", &d.pred},
 		{d.o.Detection.detObjects(), "detic.tsv", &d.det},
 	} {
 		if !f.wanted {
 			continue
 		}
-		if *f.to, err = d.openRows(ctx, filepath.Join(dir, f.name)); err != nil {
+		if *f.to, err = d.openRows(ctx, filepath.Join(dir, f.name), f.to == &d.fast); err != nil {
 			return nil, fmt.Errorf("detection type %v: %w", d.o.Detection, err)
 		}
 	}
@@ -111,14 +116,15 @@ func Open(ctx context.Context, dir string, o *Options) (_ *Dataset, err error) {
 	return d, nil
 }
 
-func (d *Dataset) openRows(ctx context.Context, path string) (*rows, error) {
+// openRows opens a file; indexed says that imageid2idx.json lists its lines.
+func (d *Dataset) openRows(ctx context.Context, path string, indexed bool) (*rows, error) {
 	l, err := openLines(ctx, path, d.o.SaveIndex)
 	if err != nil {
 		return nil, err
 	}
 	r := &rows{lines: l}
 	index := filepath.Join(filepath.Dir(path), "imageid2idx.json")
-	if filepath.Base(path) == "features.tsv" {
+	if indexed {
 		if r.line, err = readImageIndex(index, l.Len()); err == nil {
 			return r, nil
 		}

@@ -1,11 +1,13 @@
 package vinvl
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/internal/region"
+	"github.com/aladin-go/aladin/internal/shelve"
 )
 
 func TestMerge(t *testing.T) {
@@ -239,4 +242,32 @@ func FuzzFolder(f *testing.F) {
 			}
 		}
 	})
+}
+
+// detic.gnu is a shelve of Python's, whose numbers are NumPy's, lists and tuples.
+func TestWriteDetic(t *testing.T) {
+	shelf, err := shelve.Open(filepath.Join("testdata", "detic.gnu"))
+	require.NoError(t, err)
+	defer shelf.Close()
+	var b bytes.Buffer
+	require.NoError(t, WriteDetic(t.Context(), &b, shelf, nil))
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	require.Len(t, lines, 3)
+	slices.Sort(lines)
+	id, objects, features, err := parseDetic([]byte(lines[2]))
+	require.NoError(t, err)
+	require.Equal(t, "102", id)
+	require.Equal(t, []float32{642, 480}, []float32{float32(objects.Width), float32(objects.Height)})
+	var classes []string
+	for _, o := range objects.Objects {
+		classes = append(classes, o.Class)
+	}
+	require.Equal(t, []string{"dog", "traffic light", "grass"}, classes)
+	require.Equal(t, 3, features.rows)
+	require.Equal(t, []float32{2, 3, 4, 5, 0, 0.5, 1, 1.5, 1, 1, 1, 1}, features.data)
+
+	for _, bad := range []string{"", "N.", "}.", "\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.", "}X\x07\x00\x00\x00objects]s."} {
+		_, _, err := parseShelfRow([]byte(bad))
+		require.Error(t, err, "%q", bad)
+	}
 }
