@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+
+	"github.com/aladin-go/aladin/internal/eval"
 )
 
 // A Log writes DIR/metrics.jsonl, a JSON line a step and a validation.
@@ -63,7 +65,7 @@ func linesUpTo(data []byte, step, validated int) []byte {
 func (l *Log) Step(e Event) {
 	l.enc.Encode(map[string]any{"step": e.Step, "epoch": e.Epoch, "loss": e.Loss, "lr": e.LR, "grad_norm": e.GradNorm,
 		"data_ms": e.DataTime.Milliseconds(), "step_ms": e.StepTime.Milliseconds(), "rest_ms": e.Rest.Seconds() * 1e3})
-	scalars := map[string]float64{"epoch": float64(e.Epoch), "step": float64(e.Step), "lr": e.LR,
+	scalars := map[string]float64{"epoch": float64(e.Epoch), "step": float64(e.Step), "Eit": float64(e.Step), "lr": e.LR,
 		"batch_time": e.StepTime.Seconds(), "data_time": e.DataTime.Seconds()}
 	for n, v := range e.Loss {
 		if n == "total" {
@@ -80,20 +82,15 @@ func (l *Log) Validation(e Event) {
 	l.enc.Encode(map[string]any{"step": e.Step, "epoch": e.Epoch, "validation": e.Validation, "best": e.Best})
 	v := e.Validation
 	scalars := map[string]float64{"rsum": v.RSum}
-	for name, r := range map[string]retrievalTags{"matching": {v.Matching.I2T.R1, v.Matching.I2T.R5, v.Matching.I2T.R10, v.Matching.T2I.R1, v.Matching.T2I.R5, v.Matching.T2I.R10, v.Matching.I2T.MedR, v.Matching.I2T.MeanR, v.Matching.RSum},
-		"alignment": {v.Alignment.I2T.R1, v.Alignment.I2T.R5, v.Alignment.I2T.R10, v.Alignment.T2I.R1, v.Alignment.T2I.R5, v.Alignment.T2I.R10, v.Alignment.I2T.MedR, v.Alignment.I2T.MeanR, v.Alignment.RSum}} {
-		r.into(scalars, name+"/")
+	for head, r := range map[string]eval.Retrieval{"matching": v.Matching, "alignment": v.Alignment} {
+		for suffix, of := range map[string]eval.Recall{"": r.I2T, "i": r.T2I} { // as the released code calls them
+			for tag, x := range map[string]float64{"r1": of.R1, "r5": of.R5, "r10": of.R10, "medr": of.MedR, "meanr": of.MeanR} {
+				scalars[head+"/"+tag+suffix] = x
+			}
+		}
+		scalars[head+"/rsum"] = r.RSum
 	}
 	l.tb.scalars(e.Step, scalars)
-}
-
-// retrievalTags are figures in the order of the released code's tags.
-type retrievalTags [9]float64
-
-func (r retrievalTags) into(scalars map[string]float64, prefix string) {
-	for i, tag := range []string{"r1", "r5", "r10", "r1i", "r5i", "r10i", "medr", "meanr", "rsum"} {
-		scalars[prefix+tag] = r[i]
-	}
 }
 
 func (l *Log) Close() error {

@@ -115,7 +115,7 @@ func TestTensorBoard(t *testing.T) {
 	require.Equal(t, []uint64{1, 2, 3, 4, 5, 6, 6}, steps)
 	for _, tag := range []string{"epoch", "step", "batch_time", "data_time", "lr", "loss", "alignment_loss", "distillation_loss", "rsum",
 		"matching/r1", "matching/r5", "matching/r10", "matching/r1i", "matching/r5i", "matching/r10i", "matching/rsum",
-		"alignment/r1", "alignment/r5", "alignment/r10", "alignment/r1i", "alignment/r5i", "alignment/r10i", "alignment/medr", "alignment/meanr", "alignment/rsum"} {
+		"alignment/r1", "alignment/r5", "alignment/r10", "alignment/r1i", "alignment/r5i", "alignment/r10i", "alignment/medr", "alignment/medri", "alignment/meanr", "Eit", "alignment/rsum"} {
 		require.Contains(t, tags, tag)
 	}
 	require.InDelta(t, 2.5, tags["loss"], 1e-4)
