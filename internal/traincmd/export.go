@@ -3,6 +3,7 @@ package traincmd
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/cli"
@@ -15,19 +16,21 @@ import (
 
 var exportVerb = cli.Verb{
 	Name: "export", Summary: "write a bundle as a checkpoint for PyTorch",
-	Args: "BUNDLE --pth FILE [--vinvl DIR]",
+	Args: "BUNDLE --pth FILE [--vinvl DIR] [--optimizer]",
 	About: `
 Writes a model in the published layout: FILE as the released code saves its checkpoints (model, config,
 opt, epoch), DIR as VinVL's backbone folder (config.json, vocab.txt, training_args.bin, pytorch_model.bin).
 A model that was imported gets its names, types and unused tensors back. RUN/last in place of a bundle is
-the last state of a run, with Adam's moments and the learning rate's place, to go on from with --resume.
+the last state of a run, with Adam's moments and the learning rate's place, from which PyTorch goes on with
+--resume; --optimizer takes that state for RUN and RUN/model, too, and fails where there is none.
 
   aladin-train export aladin.model --pth checkpoint.pth.tar --vinvl backbone
-  aladin-train export run/last --pth checkpoint.pth.tar
+  aladin-train export run --optimizer --pth checkpoint.pth.tar
 `,
 	Setup: func(f *cli.Flags) cli.Body {
 		pth := f.String("pth", "", "checkpoint `file` to write")
 		vinvl := f.String("vinvl", "", "backbone `folder` to write")
+		optimizer := f.Bool("optimizer", false, "with Adam's state: of the last state of the run")
 		return func(_ context.Context, env cli.Env, args []string) error {
 			switch {
 			case len(args) != 1:
@@ -35,9 +38,27 @@ the last state of a run, with Adam's moments and the learning rate's place, to g
 			case *pth == "" && *vinvl == "":
 				return cli.Misuse("--pth or --vinvl is missing: what to write")
 			}
-			return exportBundle(env, modelflags.Find(args[0]), *pth, *vinvl)
+			dir := modelflags.Find(args[0])
+			if *optimizer {
+				last, err := lastState(dir)
+				if err != nil {
+					return err
+				}
+				dir = last
+			}
+			return exportBundle(env, dir, *pth, *vinvl)
 		}
 	},
+}
+
+// lastState finds the last state of the run that dir is, or is a part of.
+func lastState(dir string) (string, error) {
+	for _, d := range []string{dir, filepath.Join(dir, "last"), filepath.Join(filepath.Dir(filepath.Clean(dir)), "last")} {
+		if state.Is(d) {
+			return d, nil
+		}
+	}
+	return "", fmt.Errorf("%w: %s is no run's, so there is no state of Adam (a run keeps it in RUN/last)", state.ErrState, dir)
 }
 
 func exportBundle(env cli.Env, dir, pth, vinvl string) error {

@@ -1,6 +1,7 @@
 package traincmd
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -63,6 +64,18 @@ training: {loss-type: alignment-distillation-matching, distillation-mode: mse, l
 	require.NoError(t, err)
 	require.Equal(t, 82, adam.Len(), "the network's 81 and the loss's one")
 	require.Equal(t, []any{0.9, 0.99, 0.01, 0.001}, []any{adam.Beta1, adam.Beta2, adam.WeightDecay, adam.LR})
+
+	// --optimizer finds that state from the run and from its model.
+	want, err := os.ReadFile(pth)
+	require.NoError(t, err)
+	for _, of := range []string{half, filepath.Join(half, "model")} {
+		same := filepath.Join(tmp, "same.pth.tar")
+		do(t, "export", of, "--optimizer", "--pth", same)
+		got, err := os.ReadFile(same)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got), of)
+	}
+	require.Contains(t, refused(t, "export", tmp, "--optimizer", "--pth", pth), "no state of Adam")
 
 	require.NoError(t, os.RemoveAll(filepath.Join(half, "model")))
 	require.Contains(t, refused(t, "export", filepath.Join(half, "last"), "--pth", pth), "the first validation writes it")
