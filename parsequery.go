@@ -127,16 +127,20 @@ type queryWord struct {
 func scanWords(q string) []queryWord {
 	var ts []queryWord
 	clause := true
+	blank := 0 // the next one
 	for i := 0; i < len(q); {
 		r, n := utf8.DecodeRuneInString(q[i:])
 		if unicode.IsSpace(r) {
 			i += n
 			continue
 		}
-		start, end := i, len(q)
-		if n := strings.IndexFunc(q[i:], unicode.IsSpace); n >= 0 {
-			end = i + n
+		if i >= blank {
+			blank = len(q)
+			if n := strings.IndexFunc(q[i:], unicode.IsSpace); n >= 0 {
+				blank = i + n
+			}
 		}
+		start, end := i, blank
 		if dash := dashLen(q[i:]); dash > 0 && i+dash < len(q) {
 			at := i + dash
 			if q[at] == '"' {
