@@ -75,7 +75,7 @@ var entityPattern = regexp.MustCompile(`&#?[0-9A-Za-z]{1,24};`)
 
 // fixEntities resolves the entities that end in a semicolon, also those of letters written in capitals.
 func fixEntities(cs []char) []char {
-	return substitute(cs, entityPattern, func(m []char) ([]char, bool) {
+	return substitute(cs, matches(entityPattern), func(m []char) ([]char, bool) {
 		name := text(m)
 		value := name
 		switch lower := strings.ToLower(name); {
@@ -101,35 +101,6 @@ func fixEntities(cs []char) []char {
 func knownEntity(name string) bool {
 	s := html.UnescapeString(name)
 	return s != name && (!strings.HasSuffix(s, ";") || name == "&semi;")
-}
-
-// substitute replaces what a pattern matches by what f makes of it, if it wants to.
-func substitute(cs []char, re *regexp.Regexp, f func([]char) ([]char, bool)) []char {
-	str := text(cs)
-	found := re.FindAllStringIndex(str, -1)
-	if found == nil {
-		return cs
-	}
-	out := make([]char, 0, len(cs))
-	i, at := 0, 0
-	for _, m := range found {
-		for at < m[0] {
-			out = append(out, cs[i])
-			at += utf8.RuneLen(cs[i].r)
-			i++
-		}
-		from := i
-		for at < m[1] {
-			at += utf8.RuneLen(cs[i].r)
-			i++
-		}
-		if v, ok := f(cs[from:i]); ok {
-			out = append(out, v...)
-		} else {
-			out = append(out, cs[from:i]...)
-		}
-	}
-	return append(out, cs[i:]...)
 }
 
 var terminalEscape = regexp.MustCompile(`\x1b\[[\p{Nd};]*[a-zA-Z]`)
@@ -169,7 +140,7 @@ func plainCharacters(cs []char) []char {
 		}
 		out = append(out, char{straight(r), c.start, c.end})
 	}
-	out = substitute(out, terminalEscape, func([]char) ([]char, bool) { return nil, true })
+	out = substitute(out, matches(terminalEscape), func([]char) ([]char, bool) { return nil, true })
 	return slices.DeleteFunc(out, func(c char) bool { return dropped(c.r) })
 }
 

@@ -70,7 +70,7 @@ func (s normalStep) compileReplace() (func([]char) []char, error) {
 		if err != nil {
 			return nil, err
 		}
-		find = func(text string) [][]int { return re.FindAllStringIndex(text, -1) }
+		find = matches(re)
 	} else {
 		if s.Pattern == "" {
 			return nil, fmt.Errorf("%w: a Replace normalizer has no pattern", ErrVocabulary)
@@ -87,30 +87,40 @@ func (s normalStep) compileReplace() (func([]char) []char, error) {
 		}
 	}
 	return func(cs []char) []char {
-		str := text(cs)
-		found := find(str)
-		if len(found) == 0 {
-			return cs
-		}
-		out := make([]char, 0, len(cs))
-		i, at := 0, 0 // the character and its place in str
-		for _, f := range found {
-			for at < f[0] {
-				out = append(out, cs[i])
-				at += utf8.RuneLen(cs[i].r)
-				i++
-			}
-			from := i
-			for at < f[1] {
-				at += utf8.RuneLen(cs[i].r)
-				i++
-			}
-			if i > from {
-				out = append(out, replacement(s.Content, cs[from:i], false)...)
-			}
-		}
-		return append(out, cs[i:]...)
+		return substitute(cs, find, func(m []char) ([]char, bool) { return replacement(s.Content, m, false), len(m) > 0 })
 	}, nil
+}
+
+// matches finds what a regular expression matches.
+func matches(re *regexp.Regexp) func(string) [][]int {
+	return func(text string) [][]int { return re.FindAllStringIndex(text, -1) }
+}
+
+// substitute replaces what find finds by what f makes of it, if it wants to.
+func substitute(cs []char, find func(string) [][]int, f func([]char) ([]char, bool)) []char {
+	found := find(text(cs))
+	if len(found) == 0 {
+		return cs
+	}
+	out := make([]char, 0, len(cs))
+	i, at := 0, 0 // the character and its place
+	step := func(to int) (from int) {
+		for from = i; at < to; i++ {
+			at += utf8.RuneLen(cs[i].r)
+		}
+		return from
+	}
+	for _, m := range found {
+		from := step(m[0])
+		out = append(out, cs[from:i]...)
+		from = step(m[1])
+		if v, ok := f(cs[from:i]); ok {
+			out = append(out, v...)
+		} else {
+			out = append(out, cs[from:i]...)
+		}
+	}
+	return append(out, cs[i:]...)
 }
 
 // replacement is what stands for the characters from. Blanks cover no text: a word is its letters. What stands in
