@@ -12,6 +12,7 @@
 //	encode              vectors of the parameters at hand      ← model, dataset
 //	validate            recalls on a data set                  ← encode
 //	start               first values out of the data           ← dataset
+//	heads               heads on frozen towers, a run of its own ← validate, report, optim, grad
 //	state, report       what a run leaves on disk              ← validate, model, optim
 //	heads               heads on frozen towers, a run of its own ← report
 //
