@@ -3,7 +3,6 @@ package aladin
 import (
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 
 	"github.com/aladin-go/aladin/internal/align"
@@ -160,20 +159,17 @@ func (m *Model) openInt8(plain func() (*ort.Session, error)) func() (*ort.Sessio
 		if err != nil {
 			return nil, err
 		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		graph, err := onnx.Unmarshal(data)
+		graph, err := onnx.Open(path)
 		if err == nil {
-			_, err = graph.QuantizeWeights()
+			defer graph.Close()
+			_, err = graph.Model.QuantizeWeights()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
 		}
 		o := m.opts.runtime()
 		o.Device = "cpu"
-		return ort.Load(graph.Marshal(), o)
+		return ort.Load(graph.Model.Marshal(), o)
 	}
 }
 

@@ -117,6 +117,26 @@ func TestTowersTheWholeWay(t *testing.T) {
 	}
 }
 
+// A text tower that is made bytes of when it is opened, from weights beside its graph.
+func TestInt8TextOfTowers(t *testing.T) {
+	s, err := models.Open(shareddata.Dir(t, "clip-tiny", "openclip"))
+	require.NoError(t, err)
+	defer s.Close()
+	dir := filepath.Join(t.TempDir(), "model")
+	_, err = s.Save(t.Context(), dir, models.SaveOptions{})
+	require.NoError(t, err)
+	if !ort.Available() {
+		t.Skip("ONNX Runtime is not there: run make setup")
+	}
+	m, err := aladin.OpenModel(dir, &aladin.Options{Int8Text: true})
+	require.NoError(t, err)
+	defer m.Close()
+	e, err := m.Encode(t.Context(), aladin.Text("a photo of a dog"))
+	require.NoError(t, err)
+	cosine, _ := cosineAndGap(openTowerFixture(t, "openclip").rows("text_embeds_norm")[0], e.Matching)
+	require.GreaterOrEqual(t, cosine, 0.99)
+}
+
 // Weights of bytes and of 16 bits give nearly the same.
 func TestTowersOfBytes(t *testing.T) {
 	for _, kind := range []string{"hf-clip-new", "openclip-siglip", "siglip2"} {

@@ -36,9 +36,9 @@ var arrows = map[string][]string{
 
 	// Finer arrows inside internal.
 	"internal/ort":        {"internal/ortsetup"},
-	"internal/ortsetup":   {},                                    // setting a machine up must not need what it sets up
-	"internal/onnx":       {"internal/elem", "internal/nearest"}, // a graph's format knows nothing of networks
-	"internal/bundle":     {},                                    // a model's folder can be checked without ONNX Runtime
+	"internal/ortsetup":   {},                                                       // setting a machine up must not need what it sets up
+	"internal/onnx":       {"internal/elem", "internal/mapped", "internal/nearest"}, // a graph's format knows nothing of networks
+	"internal/bundle":     {},                                                       // a model's folder can be checked without ONNX Runtime
 	"internal/region":     {},
 	"internal/tokenizer":  {},                      // texts alone
 	"internal/preprocess": {},                      // and pictures alone

@@ -8,10 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/aladin-go/aladin/internal/mapped"
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/preprocess"
@@ -22,15 +20,15 @@ import (
 // A pair is two towers that somebody exported as ONNX graphs.
 type pair struct {
 	text, image string // files; the same where one graph has both towers
-	maps        []*mapped.File
+	files       []*onnx.File
 }
 
 func (p *pair) Close() error {
 	var errs []error
-	for _, m := range p.maps {
+	for _, m := range p.files {
 		errs = append(errs, m.Close())
 	}
-	p.maps = nil
+	p.files = nil
 	return errors.Join(errs...)
 }
 
@@ -184,64 +182,14 @@ func (p *pair) graph(path string, image bool) (*towers.Foreign, error) {
 	return f, nil
 }
 
+// read maps a graph.
 func (p *pair) read(path string) (*onnx.Model, error) {
-	file, err := p.open(path)
-	if err != nil {
-		return nil, err
-	}
-	m, err := onnx.Unmarshal(file)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrWeights, path, err)
-	}
-	opened := map[string][]byte{}
-	for _, t := range m.Graph.Initializers {
-		if len(t.External) == 0 {
-			continue
-		}
-		var location string
-		at, n := int64(0), int64(-1)
-		for _, e := range t.External {
-			var err error
-			switch e.Key {
-			case "location":
-				location = e.Value
-			case "offset":
-				at, err = strconv.ParseInt(e.Value, 10, 64)
-			case "length":
-				n, err = strconv.ParseInt(e.Value, 10, 64)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%w: %s: %s: %s %q", ErrWeights, path, t.Name, e.Key, e.Value)
-			}
-		}
-		if location == "" || location != filepath.Base(location) || location == ".." {
-			return nil, fmt.Errorf("%w: %s: the values of %s lie in %q, which is no file beside it", ErrWeights, path, t.Name, location)
-		}
-		data, ok := opened[location]
-		if !ok {
-			if data, err = p.open(filepath.Join(filepath.Dir(path), location)); err != nil {
-				return nil, err
-			}
-			opened[location] = data
-		}
-		if n < 0 {
-			n = int64(len(data)) - at
-		}
-		if at < 0 || n < 0 || at > int64(len(data)) || n > int64(len(data))-at {
-			return nil, fmt.Errorf("%w: %s: the values of %s lie at %d…%d of %d bytes of %s", ErrWeights, path, t.Name, at, at+n, len(data), location)
-		}
-		t.Raw, t.External = data[at:at+n:at+n], nil
-	}
-	return m, nil
-}
-
-func (p *pair) open(path string) ([]byte, error) {
-	file, err := mapped.Open(path)
+	f, err := onnx.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrWeights, err)
 	}
-	p.maps = append(p.maps, file)
-	return file.Bytes(), nil
+	p.files = append(p.files, f)
+	return f.Model, nil
 }
 
 // An adapted tower is one whose graph is that of a bundle, in a folder of its own.
