@@ -36,8 +36,6 @@ type ImportOptions struct {
 	HFName bool
 	// Clean is OpenCLIP's text_cfg.tokenizer_kwargs.clean, "" for the default.
 	Clean string
-	// Merges is a merges file to read where an OpenCLIP folder has none: that library brings CLIP's own along.
-	Merges string
 	// Size is the vocabulary size of the text tower; ids beyond it are an error. 0: not known.
 	Size int
 }
@@ -266,11 +264,7 @@ func (im *importer) openCLIP() (recipe, lexicon, error) {
 	path := filepath.Join(im.dir, "merges.txt")
 	im.files = append(im.files, "merges.txt")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if im.o.Merges == "" {
-			return recipe{}, lexicon{}, fmt.Errorf("%w: OpenCLIP brings CLIP's vocabulary along and %s has none: name its merges file (merges.txt of openai/clip-vit-base-patch32, or bpe_simple_vocab_16e6.txt.gz)", ErrVocabulary, im.dir)
-		}
-		path = im.o.Merges
-		im.files[len(im.files)-1] = path
+		return recipe{}, lexicon{}, fmt.Errorf("%s: %w: OpenCLIP brings CLIP's vocabulary along in its package, and this folder has none: put the file merges.txt of openai/clip-vit-base-patch32 there", im.dir, ErrVocabulary)
 	}
 	im.main = path
 	merges, err := loadMerges(path)
