@@ -11,7 +11,6 @@ import (
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/cli"
-	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/source"
 	"github.com/aladin-go/aladin/internal/training"
@@ -54,7 +53,8 @@ it went. Ctrl-C saves first.
 		f.StringVar(&o.teacher, "teacher", "", "`model` to start from: a bundle, or a checkpoint (.pth.tar, with --vinvl)")
 		f.StringVar(&o.vinvl, "vinvl", "", "VinVL's backbone `folder`, for a checkpoint given as --teacher")
 		f.BoolVar(&o.optimizer, "resume-optimizer", false, "go on where a checkpoint given as --teacher stopped: with its Adam state, in its epoch")
-		f.StringVar(&o.imitate, "imitate", "", "trained `bundles`, separated by commas, whose rankings the model learns too (adds the loss imitation)")
+		f.StringVar(&o.imitate, "imitate", "", "trained `bundles`, separated by commas, whose rankings the model learns too (adds the loss imitation); models of aladin-train import --clip among them")
+		f.StringVar(&o.sentences, "sentences", "", "for photos without captions: a `file` with a sentence a line, of which each photo gets those that an imitated model of --clip finds best")
 		o.clip.register(f)
 		f.Group(cli.Advanced)
 		f.IntVar(&o.saveEvery, "save-every", 0, "`steps` between two states to resume from, in place of the configuration's")
@@ -74,7 +74,7 @@ it went. Ctrl-C saves first.
 type runOptions struct {
 	data, val                                                 source.Flags
 	config, out, teacher, vinvl, regions, name, device, cache string
-	aggregation, imitate                                      string
+	aggregation, imitate, sentences                           string
 	clip                                                      clipFlags
 	lengths                                                   config.Lengths
 	epochs, batch, threads, saveEvery, valEvery               int
@@ -123,7 +123,7 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 		return err
 	}
 	defer ext.close()
-	imitate, err := o.examples()
+	imitate, towers, err := o.examples()
 	if err != nil {
 		return err
 	}
@@ -140,13 +140,21 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 		}
 		defer val.close()
 	}
-	if err := training.Check(cfg, len(data.src.Captions), imitate, start != nil); err != nil {
+	captions := len(data.src.Captions)
+	if o.sentences != "" {
+		captions = bestSentences * len(data.src.Items)
+	}
+	if err := training.Check(cfg, captions, len(imitate)+len(towers), start != nil); err != nil {
 		return err
 	}
 	if err := data.extract(ctx, w, ext.augmented()); err != nil {
 		return err
 	}
-	run := &training.Run{Config: cfg, Data: data.train(), Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Imitate: imitate, Observe: w.observe}
+	known, err := o.known(ctx, w, towers, data.set, cfg)
+	if err != nil {
+		return err
+	}
+	run := &training.Run{Config: cfg, Data: data.train(), Known: known, Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Imitate: imitate, Observe: w.observe}
 	if val != nil {
 		if err := val.extract(ctx, w, ext.plain()); err != nil {
 			return err
@@ -268,22 +276,6 @@ func (o *runOptions) learn(w *watcher, cfg *config.Config, start *teacher, run *
 	return err
 }
 
-// examples loads what --imitate names.
-func (o *runOptions) examples() ([]*model.Model, error) {
-	if o.imitate == "" {
-		return nil, nil
-	}
-	var out []*model.Model
-	for name := range strings.SplitSeq(o.imitate, ",") {
-		m, err := model.Load(modelflags.Find(name))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, m)
-	}
-	return out, nil
-}
-
 // model is what the run trains: the teacher with the heads that the configuration asks for, or a network
 // that starts from nothing with a vocabulary of the data's own.
 func (o *runOptions) model(cfg *config.Config, start *teacher, ext *extractor, data *dataset.Data) (*model.Model, error) {
@@ -349,7 +341,11 @@ func (o *runOptions) open(ctx context.Context, flags *source.Flags, cfg *config.
 	if err != nil {
 		return nil, err
 	}
-	if len(src.Captions) == 0 {
+	if split == "train" && o.sentences != "" {
+		if len(src.Captions) > 0 {
+			return nil, errors.Join(cli.Misuse("--sentences is for photos without captions; %s has %d", src.Name, len(src.Captions)), src.Close())
+		}
+	} else if len(src.Captions) == 0 {
 		prefix := map[string]string{"val": "val-"}[split]
 		return nil, errors.Join(cli.Misuse("%s has no captions: name them with --%scaptions, or --%scoco-ir for features", src.Name, prefix, prefix), src.Close())
 	}

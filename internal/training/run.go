@@ -46,6 +46,8 @@ type Run struct {
 	Epoch   int
 	// Imitate are models that know the data's regions, for the loss "imitation".
 	Imitate []*model.Model
+	// Known are what models of another kind, which read photos as they are, make of the data, for the same loss.
+	Known []*encode.Example
 	// Observe, when set, hears of everything worth showing; it is called from one goroutine.
 	Observe func(report.Event)
 }
@@ -83,7 +85,7 @@ func (r *Run) check() error {
 	if err := r.Data.Check(); err != nil {
 		return err
 	}
-	if err := Check(r.Config, len(r.Data.Captions), r.Imitate, !r.FromData); err != nil {
+	if err := Check(r.Config, len(r.Data.Captions), len(r.Imitate)+len(r.Known), !r.FromData); err != nil {
 		return err
 	}
 	if r.Val != nil {
@@ -222,6 +224,14 @@ func (w *worker) prepare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+	if len(w.Known) > 0 {
+		if w.examples == nil {
+			w.examples = &encode.Examples{}
+		}
+		w.examples.Models = append(w.examples.Models, w.Known...)
+	}
+	if w.examples != nil {
 		w.batches.Teacher = w.examples.Scores
 	}
 	if w.Val == nil && w.Config.Encoder.HubnessBank == 0 {
@@ -519,15 +529,15 @@ func (w *worker) clipDevice() {
 
 // Check reports, before anything is computed, what makes a run on that many captions impossible: too few for a batch, a
 // frozen backbone without a teacher, or models to imitate without the loss for it and the other way round.
-func Check(c *config.Config, captions int, imitate []*model.Model, teacher bool) error {
+func Check(c *config.Config, captions, imitate int, teacher bool) error {
 	switch asks := config.Known(c.Losses(), config.Imitation); {
 	case captions < c.Training.BatchSize:
 		return fmt.Errorf("%w: %d captions are fewer than one batch of %d (training.bs)", dataset.ErrData, captions, c.Training.BatchSize)
-	case asks && len(imitate) == 0:
+	case asks && imitate == 0:
 		return fmt.Errorf("%w: training.loss-type names %s, and no model to imitate is given", config.ErrConfig, config.Imitation)
 	case !teacher && c.Model.FreezeTeran:
 		return fmt.Errorf("%w: model.freeze-teran trains heads on a backbone that is trained already: name a model that has one as the teacher (--teacher)", config.ErrConfig)
-	case !asks && len(imitate) > 0:
+	case !asks && imitate > 0:
 		return fmt.Errorf("%w: models to imitate are given, and training.loss-type %q does not name %s", config.ErrConfig, c.Training.LossType, config.Imitation)
 	}
 	return nil
