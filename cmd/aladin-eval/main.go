@@ -4,6 +4,7 @@ package main
 import (
 	"os"
 
+	_ "github.com/aladin-go/aladin/heif" // photos of phones
 	"github.com/aladin-go/aladin/internal/evalcmd"
 )
 

@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"scorer":   {"format", "internal/vector"},                                                                          // kernels serve any store
 	"index":    {"format", "internal/container", "internal/vector", "internal/elem", "internal/align", "internal/lru"}, // an index searches without a model
 	".":        {"index", "internal"},                                                                                  // the façade
+	"heif":     {"internal"},                                                                                           // for its effect
 	"train":    {"internal"},                                                                                           // a trained model is a bundle, not an index
 	"internal": {"internal", "format", "index", "scorer", "."},
 	"cmd":      {"*"},

@@ -66,6 +66,8 @@ type File struct {
 type header struct {
 	w, h int // as stored
 	turn turn
+	// studio says that luma is 16…235 and chroma 16…240.
+	studio bool
 }
 
 // A codec reads one format. Its functions return errors of this package or those of reading.
@@ -150,7 +152,11 @@ func open(name string, r io.Reader, o *Options) (_ *File, err error) {
 	}
 	f.Kind = Sniff(head)
 	c := codecs[f.Kind]
-	if c == nil {
+	switch {
+	case c != nil:
+	case f.Kind == HEIC || f.Kind == AVIF:
+		return nil, fail(ErrFormat, "%s, which this program does not read; it would have to import github.com/aladin-go/aladin/heif", f.Kind)
+	default:
 		return nil, fail(ErrFormat, "none of the formats that are read (begins with %q)", head[:min(len(head), 12)])
 	}
 	if f.header, err = c.header(f); err != nil {
