@@ -22,10 +22,20 @@ const (
 
 // hubShare is exp(−h) of matching vectors [B, D], at most 1: [B, 1].
 func (n *Net) hubShare(v *onnx.Value, bank string) *onnx.Value {
-	b := n.B
-	table := n.param(Fixed, bank, InitZero, n.Hubs, n.Hidden)
-	mean := b.MulS(b.SumExp(b.MulS(b.Gemm(v, table, nil, false, true), n.HubScale), 1), 1/float32(n.Hubs))
-	return b.Min(b.Exp(b.MulS(b.Log(mean), -1/n.HubScale)), b.Scalar(1))
+	return hubShare(n.B, v, n.param(Fixed, bank, InitZero, n.Hubs, n.Hidden), n.Hubs, n.HubScale)
+}
+
+func hubShare(b *onnx.Builder, v, bank *onnx.Value, hubs int, scale float32) *onnx.Value {
+	mean := b.MulS(b.SumExp(b.MulS(b.Gemm(v, bank, nil, false, true), scale), 1), 1/float32(hubs))
+	return b.Min(b.Exp(b.MulS(b.Log(mean), -1/scale)), b.Scalar(1))
+}
+
+// HubModel computes for vectors [B, D] and a bank [hubs, D] the share [B, 1] that exported encoders shorten each vector to:
+// for a trainer, which validates what it will export.
+func HubModel(dim, hubs int, scale float32) (*onnx.Model, error) {
+	b := onnx.NewBuilder()
+	b.Output("share", hubShare(b, b.Input("vectors", onnx.Float, onnx.Of("B", dim)), b.Input("bank", onnx.Float, onnx.Of(hubs, dim)), hubs, scale))
+	return b.Model("aladin hubs")
 }
 
 // shortenText makes a caption's matching vector shorter and its words weigh less.

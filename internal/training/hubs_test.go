@@ -48,7 +48,7 @@ func TestHubs(t *testing.T) {
 			captions.Matching, images.Matching = append([]float32(nil), rawText...), append([]float32(nil), rawImage...)
 
 			h := &encode.Hubs{N: 9, Dim: m.Net.Hidden, Scale: m.Net.HubScale, Captions: m.Params.Lookup(nn.HubCaptions).Data, Images: m.Params.Lookup(nn.HubImages).Data}
-			h.Shorten(images, captions)
+			require.NoError(t, h.Shorten(t.Context(), images, captions))
 			shorter := 0
 			for _, side := range []struct {
 				raw, bank []float32

@@ -2,14 +2,15 @@ package encode
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
 
-	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 
 	"github.com/aladin-go/aladin/internal/nn"
+	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/progress"
 	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/training/config"
@@ -76,33 +77,39 @@ func (c chosen) Load(ctx context.Context, i, view int) (*region.Set, error) {
 }
 
 // Shorten does to encoded images and captions what the exported encoders will do.
-func (h *Hubs) Shorten(images, captions *Side) {
-	if h != nil {
-		images.shorten(h.Captions, h)
-		captions.shorten(h.Images, h)
+func (h *Hubs) Shorten(ctx context.Context, images, captions *Side) error {
+	if h == nil {
+		return nil
 	}
+	m, err := nn.HubModel(h.Dim, h.N, h.Scale)
+	if err != nil {
+		return err
+	}
+	s, err := ort.Load(m.Marshal(), nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return errors.Join(images.shorten(ctx, s, h.Captions, h.N), captions.shorten(ctx, s, h.Images, h.N))
 }
 
-func (e *Side) shorten(bank []float32, h *Hubs) {
+func (e *Side) shorten(ctx context.Context, hubs *ort.Session, bank []float32, n int) error {
 	const some = 256 // items at a time
-	n := len(e.Tokens)
-	e.Shares = make([]float32, n)
-	sims := make([]float32, some*h.N)
-	for from := 0; from < n; from += some {
-		k := min(some, n-from)
-		rows := blas32.General{Rows: k, Cols: h.Dim, Stride: h.Dim, Data: e.Matching[from*h.Dim:]}
-		blas32.Gemm(blas.NoTrans, blas.Trans, h.Scale, rows, blas32.General{Rows: h.N, Cols: h.Dim, Stride: h.Dim, Data: bank},
-			0, blas32.General{Rows: k, Cols: h.N, Stride: h.N, Data: sims})
-		for i := range k {
-			var sum float64
-			for _, x := range sims[i*h.N:][:h.N] {
-				sum += math.Exp(float64(x))
-			}
-			share := float32(min(1, math.Exp(-math.Log(sum/float64(h.N))/float64(h.Scale))))
-			e.Shares[from+i] = share
-			blas32.Scal(share, blas32.Vector{N: h.Dim, Inc: 1, Data: e.Matching[(from+i)*h.Dim:]})
+	dim := e.Dim
+	e.Shares = nil
+	for part := range slices.Chunk(e.Matching, some*dim) {
+		out, err := hubs.Run(ctx, map[string]*ort.Tensor{"vectors": ort.Float32([]int64{int64(len(part) / dim), int64(dim)}, part),
+			"bank": ort.Float32([]int64{int64(n), int64(dim)}, bank)})
+		if err != nil {
+			return err
 		}
+		shares := out["share"].Float32()
+		for i, share := range shares {
+			blas32.Scal(share, blas32.Vector{N: dim, Inc: 1, Data: part[i*dim:]})
+		}
+		e.Shares = append(e.Shares, shares...)
 	}
+	return nil
 }
 
 // Export gives a model that is about to be written its banks.

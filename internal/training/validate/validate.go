@@ -76,7 +76,9 @@ func (v *Validator) Run(ctx context.Context, params *param.Set, h *encode.Hubs, 
 	if err != nil {
 		return nil, err
 	}
-	h.Shorten(images, captions)
+	if err := h.Shorten(ctx, images, captions); err != nil {
+		return nil, err
+	}
 	side := func(what string, e *encode.Side) (eval.Vectors, error) {
 		return eval.NewVectors(what, len(e.Tokens), e.Dim, e.Matching, nil)
 	}
