@@ -2,16 +2,15 @@ package nn
 
 import "github.com/aladin-go/aladin/internal/onnx"
 
-// Some items are near everything: hubs, as they appear among nearest neighbours in many dimensions (Radovanović,
-// Nanopoulos and Ivanović, JMLR 2010). They fill the first places of searches that they do not answer. An item tells
-// how much of a hub it is by its similarity to a bank of the other kind's training items,
+// Some items are close to everything. Such hubs appear among nearest neighbours in high dimensions (Radovanović,
+// Nanopoulos and Ivanović, JMLR 2010) and take the first ranks of queries that they do not answer. How much of a hub an item
+// is can be estimated from its similarity to a bank of training items of the other modality,
 //
 //	h(v) = 1/β · log meanⱼ exp(β v·bankⱼ),
 //
-// the logarithm of the inverted softmax's divisor (Smith et al., ICLR 2017) and of querybank normalisation's (Bogolin et
-// al., CVPR 2022). Those divide a score; here vectors, tokens of images and weights of words are made shorter, by
-// exp(−h), so that every inner product and every alignment score has both sides' shares in it, and an index needs to
-// know nothing of it.
+// the logarithm of the divisor of the inverted softmax (Smith et al., ICLR 2017) and of querybank normalisation (Bogolin et
+// al., CVPR 2022). Those divide scores. Here matching vectors, region vectors and word weights are scaled by exp(−h), so
+// that the factors of both sides enter every inner product and every alignment score, and an index needs no change.
 
 // Names of the banks [Hubs, D] of Config.Hubs: training captions' matching vectors, which images are compared with, and
 // training images', which captions are.

@@ -52,8 +52,7 @@ func (n *Net) headKind() layerKind {
 	return layerKind{heads: n.MatchHeads, ff: n.MatchFF, eps: 1e-5, init: InitGlorot, attention: "head", hidden: "head", innerDrops: true}
 }
 
-// queries are the positions of a batch of sequences whose states a layer computes, where nothing reads the others: they
-// attend to all.
+// queries selects the positions whose states a layer computes, when no others are used. They attend to all positions.
 type queries struct {
 	take func(x *onnx.Value) *onnx.Value // from states [B, S, H] or packed [N, H], of as many dimensions
 	mask mask
@@ -100,8 +99,8 @@ func (k layerKind) scoreScale(hidden int) float32 {
 	return float32(1 / math.Sqrt(float64(hidden/k.heads)))
 }
 
-// layerWeights are what a layer multiplies by. They are made of the parameters once for all passes, whose gradients so
-// meet before they take the way back.
+// layerWeights are a layer's weights as the graph uses them. They are derived from the parameters once for all passes, so
+// that the passes' gradients are summed before they are propagated to the parameters.
 type layerWeights struct {
 	attentionWeights
 	attOut, ff1, ff2 weights
@@ -176,9 +175,8 @@ func (n *Net) feedForward(in *onnx.Value, w *layerWeights, kind layerKind) *onnx
 	return n.affine(f, w.ff2)
 }
 
-// attention is multi-head self-attention on the rows of a batch of sequences, before its output layer: of the rows
-// at, with mask mq, to all. The
-// padding among unpacked queries, keys and values is harmless: keys are masked, and no row that it makes is kept.
+// attention is multi-head self-attention without its output layer: the rows at, with mask mq, attend to all. Padding among
+// unpacked queries, keys and values does no harm: keys are masked, and the rows that padding yields are dropped.
 func (n *Net) attention(at *onnx.Value, mq mask, all *onnx.Value, m mask, w attentionWeights, kind layerKind) *onnx.Value {
 	b := n.B
 	head := n.Hidden / kind.heads
@@ -195,7 +193,7 @@ func (n *Net) attention(at *onnx.Value, mq mask, all *onnx.Value, m mask, w atte
 	return n.pack(b.Reshape(mixed, mq.shape.Elements(), onnx.D(n.Hidden)), mq.kept)
 }
 
-// queryKeyValue are the queries of the rows at, and the keys and values of all. They are the same rows but in training.
+// queryKeyValue returns queries of the rows at, and keys and values of all. Outside training the two are the same rows.
 func (n *Net) queryKeyValue(at, all *onnx.Value, w attentionWeights) (q, k, v *onnx.Value) {
 	if w.query.w != nil {
 		return n.affine(at, w.query), n.affine(all, w.key), n.affine(all, w.value)

@@ -45,21 +45,21 @@ type Net struct {
 	// Dropout, when set, is applied to hidden states and attention weights where BERT does; place is
 	// "hidden", "attention", "head" or "feature" (of the regions).
 	Dropout func(x *onnx.Value, place string) *onnx.Value
-	// Softness, when set, is a temperature τ > 0 (one element): maxima of the alignment head become
-	// τ·log Σ exp(x/τ), through which more than the winner learns. For training.
+	// Softness, when set, is a temperature τ > 0 (one element): the alignment head's maxima become τ·log Σ exp(x/τ), whose
+	// gradient reaches all arguments and not only the largest. For training.
 	Softness *onnx.Value
-	// LeastSoftness is the smallest value that Softness will have; 0 is unknown.
+	// LeastSoftness is a lower bound of Softness; 0 if unknown.
 	LeastSoftness float32
-	// Training arranges the graph for being differentiated: the same functions, with fewer passes over
-	// activations at the cost of some more over weights, which an exported graph would repeat for nothing.
+	// Training builds the graph for differentiation: it computes the same functions with fewer passes over activations
+	// and a few more over weights. An exported graph would repeat the latter in every run for no gain.
 	Training bool
-	// Pack leaves padding out of everything but attention, in training. States of [Net.EncodeText] and
-	// [Net.EncodeImage] are then [N, H].
+	// Pack removes padding from everything except attention, in training. [Net.EncodeText] and [Net.EncodeImage] then
+	// return states [N, H].
 	Pack bool
-	// Loose says that batches may be padded farther than to their longest sequence or the least, in training. What padding
-	// changes (scores of ReleasedAlignment, and norms of hidden states) then looks that far and no farther.
+	// Loose, when set, allows training batches to be padded beyond their longest sequence and beyond the minimum lengths
+	// that it gives. Results that depend on padding (ReleasedAlignment's scores, norms of hidden states) then ignore the excess.
 	Loose *Least
-	// Recompute lets gradients keep only the input of every layer, and compute its inside again.
+	// Recompute trades time for memory: the backward pass keeps only each layer's input and recomputes the rest.
 	Recompute bool
 
 	params Params

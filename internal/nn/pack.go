@@ -2,11 +2,11 @@ package nn
 
 import "github.com/aladin-go/aladin/internal/onnx"
 
-// Packed states are the rows of real tokens alone [N, H], in the order of their positions, where the usual
-// ones are [B, S, H]. Whatever works on single rows needs no other form; attention unpacks. Real batches are
-// half padding, so that a step takes little more than half the time; the results are the same.
+// Packed states hold only the rows of real tokens, [N, H] in the order of their positions, instead of [B, S, H]. Operations
+// on single rows need no more; attention unpacks them. Real batches are about half padding, so a training step takes little
+// more than half the time, with the same result.
 
-// packs tells whether states are packed. Depth aggregation reads them by position.
+// packs reports whether states are packed. Depth aggregation needs them by position.
 func (n *Net) packs() bool {
 	return n.Pack && n.Training && n.DepthAggregation == "" && n.AlignDepthAggregation == ""
 }
@@ -80,11 +80,11 @@ func (n *Net) weighed(m mask, weights *onnx.Value) *onnx.Value {
 	return b.Mul(n.owners(m, false), b.Reshape(w, onnx.D(1), m.kept.Shape[0]))
 }
 
-// Least is what a batch is padded to at least.
+// Least gives the minimum padded lengths of a batch.
 type Least struct{ Tokens, Regions int64 }
 
-// Tight cuts what lies beyond the longest caption (or the longest list of regions) of the batch off its states, where
-// Loose allows that there is any. States must not be packed.
+// Tight cuts the states after the batch's longest caption (or longest list of regions), where Loose allows more padding.
+// States must not be packed.
 func (n *Net) Tight(s States, captions bool) []*onnx.Value {
 	out := make([]*onnx.Value, len(s.Hidden))
 	for i, x := range s.Hidden {

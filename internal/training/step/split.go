@@ -14,25 +14,26 @@ import (
 // batchDim is the number of pairs in a step's graph.
 const batchDim = "B"
 
-// A split says in how many parts the network of a step takes a batch. The nodes of a part follow each other, so that
-// what passes between them stays in a processor's cache; parts share parameters alone, and meet before the losses.
+// A split says into how many parts a step's graph cuts a batch. The nodes of one part are consecutive, so that their
+// intermediate results stay in the processor's cache. Parts share nothing but parameters and are joined before the losses.
 type split struct{ captions, images stretches }
 
-// stretches are parts of a batch of about one size; the zero value is the whole batch.
+// stretches are parts of a batch, of nearly equal size; the zero value is the whole batch.
 type stretches struct {
 	n   int
-	dim string // of a stretch's size, before its number
+	dim string // prefix of the name of a part's size
 }
 
-// Of one part's states of a layer, a thread: with what a layer makes of them, the cache of a core. And the most parts
-// there are: every node of the graph is one of ONNX Runtime's, which takes long to load many.
 const (
+	// partBytes is how many bytes of a layer's input one thread works on, so that they and the layer's intermediate results
+	// fit into a core's cache.
 	partBytes = 1 << 20
+	// mostParts bounds the number of parts: each repeats the nodes of the graph, and ONNX Runtime loads large graphs slowly.
 	mostParts = 4
 )
 
-// parts is the split of batches as large as o.Like. A part has so many rows that adding up the gradients of parts costs
-// little beside computing them.
+// parts chooses the split for batches of the size of o.Like. Each part has enough rows that summing the parts' gradients
+// costs little compared with computing them.
 func (o Options) parts(hidden int) split {
 	if o.split != nil {
 		return *o.split
@@ -63,7 +64,7 @@ func newSplit(captions, images int) split {
 
 func (p stretches) count() int { return max(1, p.n) }
 
-// names are the prefix of the inputs of a part, and its size's dimension.
+// names returns the prefix of a part's inputs and the name of its batch dimension.
 func (p stretches) names(i int) (prefix, batch string) {
 	if p.n <= 1 {
 		return "", batchDim
@@ -71,13 +72,13 @@ func (p stretches) names(i int) (prefix, batch string) {
 	return fmt.Sprintf("%d/", i), fmt.Sprintf("%s%d", p.dim, i)
 }
 
-// bounds are those of a part of a batch of some size.
+// bounds returns the rows of a part in a batch of the given size.
 func (p stretches) bounds(i, size int) (from, to int) {
 	n := p.count()
 	return size * i / n, size * (i + 1) / n
 }
 
-// tensors are a step's inputs of the batch's own, by part.
+// tensors returns the step's inputs that come from the batch, cut into parts.
 func (s split) tensors(b *dataset.Batch) map[string]*ort.Tensor {
 	in := map[string]*ort.Tensor{}
 	for name, x := range b.Tensors() {
@@ -97,7 +98,7 @@ func (s split) tensors(b *dataset.Batch) map[string]*ort.Tensor {
 	return in
 }
 
-// stretch is x from one row to another, in the same memory.
+// stretch returns rows from…to of x without copying.
 func stretch(x *ort.Tensor, from, to int) *ort.Tensor {
 	shape := slices.Clone(x.Shape())
 	shape[0] = int64(to - from)
@@ -111,7 +112,7 @@ func stretch(x *ort.Tensor, from, to int) *ort.Tensor {
 	return ort.Float32(shape, x.Float32()[from*width:to*width])
 }
 
-// sizes are those of a batch's dimensions by name.
+// sizes returns the values of a batch's symbolic dimensions.
 func (s split) sizes(b *dataset.Batch) map[string]int {
 	c, m := &b.Captions, &b.Images
 	sizes := map[string]int{batchDim: c.B, "T": c.T, "L": m.L, "R": m.R}
