@@ -186,13 +186,13 @@ func TestSentences(t *testing.T) {
 
 func TestBadWeights(t *testing.T) {
 	for name, change := range map[string]func(map[string]clip.Weight){
-		"token_embedding.weight is missing":            func(w map[string]clip.Weight) { delete(w, "token_embedding.weight") },
-		"there is no transformer.resblocks.0.":         func(w map[string]clip.Weight) { delete(w, "transformer.resblocks.0.ln_1.weight") },
-		"transformer.resblocks.1.attn.in_proj_bias is": func(w map[string]clip.Weight) { delete(w, "transformer.resblocks.1.attn.in_proj_bias") },
+		"token_embedding.weight is missing":              func(w map[string]clip.Weight) { delete(w, "token_embedding.weight") },
+		"transformer.resblocks.0.ln_1.weight is missing": func(w map[string]clip.Weight) { delete(w, "transformer.resblocks.0.ln_1.weight") },
+		"transformer.resblocks.1.attn.in_proj_bias is":   func(w map[string]clip.Weight) { delete(w, "transformer.resblocks.1.attn.in_proj_bias") },
 		"ln_final.bias has the shape [17]": func(w map[string]clip.Weight) {
 			w["ln_final.bias"] = clip.Weight{Shape: []int{17}, Data: make([]float32, 17)}
 		},
-		"positional_embedding has the shape [77 16] and 3 v": func(w map[string]clip.Weight) {
+		"positional_embedding has 3 values for the shape [77 16]": func(w map[string]clip.Weight) {
 			w["positional_embedding"] = clip.Weight{Shape: []int{77, 16}, Data: make([]float32, 3)}
 		},
 		"token_embedding.weight has the shape []": func(w map[string]clip.Weight) { w["token_embedding.weight"] = clip.Weight{} },

@@ -146,7 +146,7 @@ func (s *Source) hfCLIP(c *hfConfig) (err error) {
 		return err
 	}
 	s.text, s.image = t, i
-	s.textWeights, s.imageWeights = hfText.weights(s.store), hfImage.weights(s.store)
+	s.textWeights, s.imageWeights = towers.HuggingFaceText.Weights(s.store.lookup), towers.HuggingFaceImage.Weights(s.store.lookup)
 	return s.agree(c)
 }
 
@@ -165,7 +165,7 @@ func (s *Source) hfSigLIP(c *hfConfig) (err error) {
 		return err
 	}
 	s.text, s.image = t, i
-	s.textWeights, s.imageWeights = siglipText.weights(s.store), siglipImage.weights(s.store)
+	s.textWeights, s.imageWeights = towers.SigLIPText.Weights(s.store.lookup), towers.SigLIPImage.Weights(s.store.lookup)
 	return s.agree(c)
 }
 
@@ -194,7 +194,7 @@ func (s *Source) agree(c *hfConfig) error {
 // depth is the number of blocks that there are weights for.
 func depth(w towers.Weights) int {
 	n := 0
-	for n < 1000 && w(fmt.Sprintf("blocks.%d.norm1.w", n)) != nil {
+	for n < 1000 && w.Find(fmt.Sprintf("blocks.%d.norm1.w", n)) != nil {
 		n++
 	}
 	return n

@@ -143,9 +143,9 @@ func (s *Source) openTowers(c *openConfig) (err error) {
 		s.Layout += " with a text tower of its own (custom_text)"
 	}
 	linear := s.store.has(prefix + "text_projection.weight")
-	s.textWeights, s.imageWeights = openText(prefix, linear).weights(s.store), openImage.weights(s.store)
+	s.textWeights, s.imageWeights = towers.OpenAIText(prefix, linear).Weights(s.store.lookup), towers.OpenAIImage.Weights(s.store.lookup)
 	if c.Model.Vision.Timm != "" {
-		s.Family, s.imageWeights = SigLIP, timmImage.weights(s.store)
+		s.Family, s.imageWeights = SigLIP, towers.TimmImage.Weights(s.store.lookup)
 		s.Layout = "OpenCLIP's SigLIP"
 		if err := s.timm(&c.Model); err != nil {
 			return err
@@ -299,7 +299,7 @@ func (s *Source) timm(m *openModel) error {
 			continue
 		}
 		heads := t.heads
-		if w := s.imageWeights("norm.w"); w != nil && len(w.Shape) == 1 && w.Shape[0] != t.width {
+		if w := s.imageWeights.Find("norm.w"); w != nil && len(w.Shape) == 1 && w.Shape[0] != t.width {
 			if w.Shape[0] != m.Text.Width || m.Text.Heads < 1 {
 				return fmt.Errorf("%w: the trunk %s is %d wide; those of that name that are known are %d, so that its heads are not known", ErrUnsupported, name, w.Shape[0], t.width)
 			}

@@ -42,6 +42,16 @@ func (s *store) Close() error {
 
 func (s *store) has(name string) bool { return s.tensors[name] != nil }
 
+// lookup finds a tensor, nil if there is none.
+func (s *store) lookup(name string) *towers.Tensor {
+	e := s.tensors[name]
+	if e == nil {
+		return nil
+	}
+	e.used = true
+	return &e.Tensor
+}
+
 // unused are the names that nothing asked for, sorted.
 func (s *store) unused() []string {
 	var out []string

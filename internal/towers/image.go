@@ -162,7 +162,7 @@ func (t Image) tokens(g *graph, pixels *onnx.Value, s ImageSizes) *onnx.Value {
 	}
 	x := b.Transpose(b.Reshape(pixels, n, d(3), d(s.Rows), d(p), d(s.Cols), d(p)), 0, 2, 4, 1, 3, 5)
 	x = b.Reshape(x, n.Mul(d(s.Rows*s.Cols)), d(3*p*p))
-	flat := *g.w("patches.w")
+	flat := *g.w.Find("patches.w")
 	flat.Shape = []int{s.Width, 3 * p * p}
 	var bias *onnx.Value
 	if g.has("patches.b") {

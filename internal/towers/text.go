@@ -113,7 +113,11 @@ func (g *graph) project(x *onnx.Value, width, embed int) *onnx.Value {
 	if !g.has("proj.w") {
 		return x
 	}
-	return g.linear(x, "proj", width, embed)
+	var bias *onnx.Value
+	if g.has("proj.b") {
+		bias = g.get("proj.b", embed)
+	}
+	return g.b.Gemm(x, g.get("proj.w", embed, width), bias, false, true)
 }
 
 // model finishes the graph.

@@ -61,7 +61,7 @@ func (t *Transformer) blocks(g *graph, x *onnx.Value, b, s onnx.Dim, width int, 
 		x = t.block(g, x, fmt.Sprintf("blocks.%d.", n), b, s, width, mask)
 	}
 	if n == 0 {
-		g.fail(ErrWeights, "blocks.0.norm1.w is missing")
+		g.fail(ErrWeights, "%s is missing", g.w.called("blocks.0.norm1.w"))
 	}
 	return x
 }

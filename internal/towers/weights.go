@@ -23,8 +23,8 @@ func (t *Tensor) Len() int {
 	return n
 }
 
-// Weights looks a tensor up; nil if there is none. The names, with those of a block i of a transformer behind
-// "blocks.i.":
+// Weights are a tower's. Find looks a tensor up, nil if there is none; Called, if not nil, says how a checkpoint
+// calls it, for messages. The names, with those of a block i of a transformer behind "blocks.i.":
 //
 //	tokens.w [V,W], positions.w [S,W], norm.{w,b}, proj.w [D,W], proj.b              the text tower
 //	patches.w [W,3,p,p], patches.b, class.w [W], positions.w [N,W], pre.{w,b}        the image tower
@@ -34,7 +34,17 @@ func (t *Tensor) Len() int {
 //	scale1.w, scale2.w [W]                                                           what its two halves are multiplied by, if they are
 //
 // Matrices are [out, in].
-type Weights func(name string) *Tensor
+type Weights struct {
+	Find   func(name string) *Tensor
+	Called func(name string) string
+}
+
+func (w Weights) called(name string) string {
+	if w.Called == nil {
+		return name
+	}
+	return w.Called(name)
+}
 
 // Precision is how weights are stored. Everything is computed in float32 but for the products of Int8.
 type Precision string
@@ -69,17 +79,17 @@ func (g *graph) fail(err error, format string, args ...any) {
 	}
 }
 
-func (g *graph) has(name string) bool { return g.w(name) != nil }
+func (g *graph) has(name string) bool { return g.w.Find(name) != nil }
 
 // shape is that of a tensor which must be there, with as many dimensions as are given, in which 0 stands for
 // any size. After a mistake it is one that can be gone on with.
 func (g *graph) shape(name string, want ...int) []int {
-	t := g.w(name)
+	t := g.w.Find(name)
 	switch {
 	case t == nil:
-		g.fail(ErrWeights, "%s is missing", name)
+		g.fail(ErrWeights, "%s is missing", g.w.called(name))
 	case !slices.EqualFunc(t.Shape, want, func(have, want int) bool { return have > 0 && have < 1<<24 && (want == 0 || have == want) }):
-		g.fail(ErrWeights, "%s has the shape %v, want %v (0: any)", name, t.Shape, want)
+		g.fail(ErrWeights, "%s has the shape %v, want %v (0: any)", g.w.called(name), t.Shape, want)
 	default:
 		return t.Shape
 	}
@@ -96,7 +106,7 @@ func (g *graph) get(name string, want ...int) *onnx.Value {
 		return v
 	}
 	shape := g.shape(name, want...)
-	t := g.w(name)
+	t := g.w.Find(name)
 	if g.err != nil || t == nil {
 		n, ok := elem.Product(shape, 4, 1<<20)
 		if !ok { // only the shape counts any more
@@ -125,11 +135,11 @@ func (g *graph) constant(name string, t *Tensor) *onnx.Value {
 			return nil, err
 		}
 		if len(v) != n {
-			return nil, fmt.Errorf("%w: %s has %d values for the shape %v", ErrWeights, name, len(v), t.Shape)
+			return nil, fmt.Errorf("%w: %s has %d values for the shape %v", ErrWeights, g.w.called(name), len(v), t.Shape)
 		}
 		for _, x := range v {
 			if x-x != 0 {
-				return nil, fmt.Errorf("%w: %s has values that are not finite", ErrWeights, name)
+				return nil, fmt.Errorf("%w: %s has values that are not finite", ErrWeights, g.w.called(name))
 			}
 		}
 		return v, nil
@@ -151,19 +161,17 @@ func (g *graph) constant(name string, t *Tensor) *onnx.Value {
 	}
 	v, err := values()
 	if err != nil {
-		g.fail(err, "reading it failed")
+		if g.err == nil {
+			g.err = err
+		}
 		v = make([]float32, n)
 	}
 	return g.b.Weights(name, v, t.Shape...)
 }
 
-// linear is a layer on x [N, in] → [N, out]; its bias may be absent.
+// linear is a layer on x [N, in] → [N, out].
 func (g *graph) linear(x *onnx.Value, name string, in, out int) *onnx.Value {
-	var bias *onnx.Value
-	if g.has(name + ".b") {
-		bias = g.get(name+".b", out)
-	}
-	return g.b.Gemm(x, g.get(name+".w", out, in), bias, false, true)
+	return g.b.Gemm(x, g.get(name+".w", out, in), g.get(name+".b", out), false, true)
 }
 
 func (g *graph) norm(x *onnx.Value, name string, width int, eps float32) *onnx.Value {

@@ -1,15 +1,14 @@
-package models
+package towers
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
-
-	"github.com/aladin-go/aladin/internal/towers"
 )
 
-// A naming tells how a tower's weights are called in a checkpoint: by the names of package towers, without
-// the ending w or b. Those of the layers of a block are behind block, in which %d is its number.
-type naming struct {
+// A Naming tells how a tower's weights are called in a checkpoint: by the names of [Weights], without the
+// ending w or b. Those of the layers of a block are behind block, in which %d is its number.
+type Naming struct {
 	prefix string
 	names  map[string]recipe
 	block  string
@@ -30,30 +29,33 @@ type recipe struct {
 func named(parts ...string) recipe { return recipe{parts: parts} }
 func plain(name string) recipe     { return recipe{parts: []string{name}, bare: true} }
 
-// Hugging Face's CLIPModel and SiglipModel.
 var hfLayers = map[string]recipe{
 	"norm1": named("layer_norm1"), "norm2": named("layer_norm2"),
 	"qkv": named("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), "out": named("self_attn.out_proj"),
 	"up": named("mlp.fc1"), "down": named("mlp.fc2"),
 }
 
-var hfText = naming{"", map[string]recipe{
+// HuggingFaceText are those of transformers' CLIPModel.
+var HuggingFaceText = Naming{"", map[string]recipe{
 	"tokens": named("text_model.embeddings.token_embedding"), "positions": named("text_model.embeddings.position_embedding"),
 	"norm": named("text_model.final_layer_norm"), "proj": named("text_projection"),
 }, "text_model.encoder.layers.%d.", hfLayers}
 
-var hfImage = naming{"", map[string]recipe{
+// HuggingFaceImage likewise.
+var HuggingFaceImage = Naming{"", map[string]recipe{
 	"class":   {parts: []string{"vision_model.embeddings.class_embedding"}, bare: true, flat: true},
 	"patches": named("vision_model.embeddings.patch_embedding"), "positions": named("vision_model.embeddings.position_embedding"),
 	"pre": named("vision_model.pre_layrnorm"), "norm": named("vision_model.post_layernorm"), "proj": named("visual_projection"),
 }, "vision_model.encoder.layers.%d.", hfLayers}
 
-var siglipText = naming{"", map[string]recipe{
+// SigLIPText are those of transformers' SiglipModel.
+var SigLIPText = Naming{"", map[string]recipe{
 	"tokens": named("text_model.embeddings.token_embedding"), "positions": named("text_model.embeddings.position_embedding"),
 	"norm": named("text_model.final_layer_norm"), "proj": named("text_model.head"),
 }, "text_model.encoder.layers.%d.", hfLayers}
 
-var siglipImage = naming{"", map[string]recipe{
+// SigLIPImage likewise.
+var SigLIPImage = Naming{"", map[string]recipe{
 	"patches": named("vision_model.embeddings.patch_embedding"), "positions": named("vision_model.embeddings.position_embedding"),
 	"norm":       named("vision_model.post_layernorm"),
 	"pool.probe": {parts: []string{"vision_model.head.probe"}, bare: true, flat: true},
@@ -71,24 +73,26 @@ var openLayers = map[string]recipe{
 	"scale1": plain("ls_1.gamma"), "scale2": plain("ls_2.gamma"),
 }
 
-func openText(prefix string, linear bool) naming {
+// OpenAIText are the names of OpenAI and OpenCLIP; linear says that the projection is a layer, [out, in] and with a bias.
+func OpenAIText(prefix string, linear bool) Naming {
 	proj := recipe{parts: []string{"text_projection"}, bare: true, turned: true}
 	if linear {
 		proj = named("text_projection")
 	}
-	return naming{prefix, map[string]recipe{
+	return Naming{prefix, map[string]recipe{
 		"tokens": named("token_embedding"), "positions": plain("positional_embedding"), "norm": named("ln_final"), "proj": proj,
 	}, "transformer.resblocks.%d.", openLayers}
 }
 
-var openImage = naming{"visual.", map[string]recipe{
+// OpenAIImage are the names of OpenAI and OpenCLIP.
+var OpenAIImage = Naming{"visual.", map[string]recipe{
 	"class":   {parts: []string{"class_embedding"}, bare: true, flat: true},
 	"patches": named("conv1"), "positions": plain("positional_embedding"),
 	"pre": named("ln_pre"), "norm": named("ln_post"), "proj": {parts: []string{"proj"}, bare: true, turned: true},
 }, "transformer.resblocks.%d.", openLayers}
 
-// timm's vision transformers in OpenCLIP.
-var timmImage = naming{"visual.trunk.", map[string]recipe{
+// TimmImage are those of timm's vision transformers in OpenCLIP.
+var TimmImage = Naming{"visual.trunk.", map[string]recipe{
 	"patches":   named("patch_embed.proj"),
 	"positions": plain("pos_embed"),
 	"norm":      named("norm"), "pool.probe": {parts: []string{"attn_pool.latent"}, bare: true, flat: true},
@@ -99,47 +103,80 @@ var timmImage = naming{"visual.trunk.", map[string]recipe{
 	"up": named("mlp.fc1"), "down": named("mlp.fc2"), "scale1": plain("ls1.gamma"), "scale2": plain("ls2.gamma"),
 }}
 
-// weights looks a tower's weights up in a store.
-func (n naming) weights(s *store) towers.Weights {
-	return func(name string) *towers.Tensor {
-		base, end := name[:max(0, len(name)-2)], name[max(0, len(name)-2):]
-		r, ok := n.names[base]
-		prefix := n.prefix
-		if rest, block := strings.CutPrefix(base, "blocks."); block {
-			var i int
-			var layer string
-			if _, err := fmt.Sscanf(strings.Replace(rest, ".", " ", 1), "%d %s", &i, &layer); err != nil {
+// Weights looks a tower's weights up in a checkpoint; lookup gives nil for a tensor that is not there.
+func (n Naming) Weights(lookup func(name string) *Tensor) Weights {
+	return Weights{
+		Find: func(name string) *Tensor {
+			r, prefix, bias, ok := n.recipe(name)
+			if !ok {
 				return nil
 			}
-			r, ok = n.layers[layer]
-			prefix += fmt.Sprintf(n.block, i)
-		}
-		if !ok {
-			return nil
-		}
-		return r.make(s, prefix, end == ".b")
+			return r.make(lookup, prefix, bias)
+		},
+		Called: func(name string) string {
+			r, prefix, bias, ok := n.recipe(name)
+			if !ok {
+				return name
+			}
+			var names []string
+			for _, part := range r.parts {
+				names = append(names, prefix+r.name(part, bias))
+			}
+			return strings.Join(names, ", ")
+		},
 	}
 }
 
+// recipe is what makes the weight of a name, or its bias.
+func (n Naming) recipe(name string) (r recipe, prefix string, bias, ok bool) {
+	base, weight := strings.CutSuffix(name, ".w")
+	if !weight {
+		if base, bias = strings.CutSuffix(name, ".b"); !bias {
+			return r, "", false, false
+		}
+	}
+	rest, block := strings.CutPrefix(base, "blocks.")
+	if !block {
+		r, ok = n.names[base]
+		return r, n.prefix, bias, ok
+	}
+	number, layer, _ := strings.Cut(rest, ".")
+	i, err := strconv.Atoi(number)
+	if err != nil {
+		return r, "", false, false
+	}
+	r, ok = n.layers[layer]
+	return r, n.prefix + fmt.Sprintf(n.block, i), bias, ok
+}
+
+// name is what a part of the weight, or of its bias, is called; "" if there is none.
+func (r recipe) name(part string, bias bool) string {
+	switch {
+	case bias && r.bias != "":
+		return r.bias
+	case bias && r.bare:
+		return ""
+	case bias:
+		return part + ".bias"
+	case !r.bare:
+		return part + ".weight"
+	}
+	return part
+}
+
 // make is the weight, or bias, that the recipe makes; nil if a part of it is missing.
-func (r recipe) make(s *store, prefix string, bias bool) *towers.Tensor {
-	var parts []*entry
+func (r recipe) make(lookup func(name string) *Tensor, prefix string, bias bool) *Tensor {
+	var parts []*Tensor
 	for _, part := range r.parts {
-		switch {
-		case bias && r.bias != "":
-			part = r.bias
-		case bias && r.bare:
-			return nil
-		case bias:
-			part += ".bias"
-		case !r.bare:
-			part += ".weight"
-		}
-		e := s.tensors[prefix+part]
-		if e == nil {
+		name := r.name(part, bias)
+		if name == "" {
 			return nil
 		}
-		parts = append(parts, e)
+		t := lookup(prefix + name)
+		if t == nil {
+			return nil
+		}
+		parts = append(parts, t)
 	}
 	t := stacked(parts)
 	if t == nil {
@@ -150,21 +187,18 @@ func (r recipe) make(s *store, prefix string, bias bool) *towers.Tensor {
 	}
 	switch {
 	case r.flat:
-		t = &towers.Tensor{Shape: []int{t.Len()}, Values: t.Values}
+		t = &Tensor{Shape: []int{t.Len()}, Values: t.Values}
 	case !bias && r.turned:
 		t = transposed(t)
 	case len(t.Shape) == 3 && t.Shape[0] == 1: // timm's positions
-		t = &towers.Tensor{Shape: t.Shape[1:], Values: t.Values}
+		t = &Tensor{Shape: t.Shape[1:], Values: t.Values}
 	}
 	return t
 }
 
 // stacked puts tensors of one shape one below the other; nil if they differ.
-func stacked(parts []*entry) *towers.Tensor {
-	for _, p := range parts {
-		p.used = true
-	}
-	first := &parts[0].Tensor
+func stacked(parts []*Tensor) *Tensor {
+	first := parts[0]
 	if len(parts) == 1 {
 		return first
 	}
@@ -175,7 +209,7 @@ func stacked(parts []*entry) *towers.Tensor {
 		}
 		shape[0] += p.Shape[0]
 	}
-	return &towers.Tensor{Shape: shape, Values: func() ([]float32, error) {
+	return &Tensor{Shape: shape, Values: func() ([]float32, error) {
 		var out []float32
 		for _, p := range parts {
 			v, err := p.Values()
@@ -192,13 +226,13 @@ func stacked(parts []*entry) *towers.Tensor {
 }
 
 // rows are the parts from…to of a tensor whose rows are n equal parts.
-func rows(t *towers.Tensor, from, to, n int) *towers.Tensor {
+func rows(t *Tensor, from, to, n int) *Tensor {
 	if len(t.Shape) == 0 || t.Shape[0]%n != 0 {
 		return t // of a wrong shape, which shows
 	}
 	shape := append([]int(nil), t.Shape...)
 	shape[0] = shape[0] / n * (to - from)
-	return &towers.Tensor{Shape: shape, Values: func() ([]float32, error) {
+	return &Tensor{Shape: shape, Values: func() ([]float32, error) {
 		v, err := t.Values()
 		if err != nil {
 			return nil, err
@@ -207,12 +241,12 @@ func rows(t *towers.Tensor, from, to, n int) *towers.Tensor {
 	}}
 }
 
-func transposed(t *towers.Tensor) *towers.Tensor {
+func transposed(t *Tensor) *Tensor {
 	if len(t.Shape) != 2 {
 		return t
 	}
 	h, w := t.Shape[0], t.Shape[1]
-	return &towers.Tensor{Shape: []int{w, h}, Values: func() ([]float32, error) {
+	return &Tensor{Shape: []int{w, h}, Values: func() ([]float32, error) {
 		v, err := t.Values()
 		if err != nil {
 			return nil, err
