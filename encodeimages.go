@@ -40,12 +40,20 @@ func (m *Model) prepareImages(ctx context.Context, all []*prepared) error {
 		return err
 	}
 	for k, r := range made {
+		m.damaged(all[k], r.Note)
 		if all[k].err = r.Err; r.Err == nil {
 			all[k].set = r.Sets[0]
 			all[k].err = m.checkSet(all[k].set)
 		}
 	}
 	return nil
+}
+
+// damaged tells of a photo that is good enough.
+func (m *Model) damaged(p *prepared, note string) {
+	if note != "" && m.opts.Damaged != nil {
+		m.opts.Damaged(p.in.name(), note)
+	}
 }
 
 // A sharedExtractor extracts one call's pictures with those of others.

@@ -35,6 +35,9 @@ type Options struct {
 	// MaxPixels bounds the pictures that are decoded; 0 is 268 million, so that phones with 200
 	// megapixels fit. Memory for a picture is bounded whatever its size: see docs/troubleshooting.md.
 	MaxPixels int64
+	// Damaged, if not nil, is told of photos that were encoded although a part of them is missing or damaged,
+	// and what it is; perhaps on several goroutines at a time.
+	Damaged func(input, what string)
 	// Images is the folder of the photos, for [Open]: hits then name their files.
 	Images string
 }

@@ -71,6 +71,7 @@ func (m *Model) see(ctx context.Context, all []*prepared) error {
 		for k, pic := range pics {
 			s := &sight{pixels: make([]float32, t.values()), shown: t.pixels.Shown(pic.W, pic.H)}
 			p := of[at[k]]
+			m.damaged(p, pic.Note)
 			p.sight, p.err = s, t.pixels.Tensor(s.pixels, pic.Image())
 		}
 		return nil

@@ -58,6 +58,8 @@ func Pictures() []Case {
 		{"JPEG of refinements", refinements},
 		{"JPEG 1×65500", func() []byte { return baseline(1, 65500, 0x42, 0x11, 0x11) }},
 		{"JPEG 65500×1", func() []byte { return baseline(65500, 1, 0x42, 0x11, 0x11) }},
+		{"JPEG of 200 megapixels", func() []byte { return baseline(16320, 12240, 0x22, 0x11, 0x11) }},
+		{"JPEG of 2000×65500", func() []byte { return baseline(2000, 65500, 0x11) }},
 		{"JPEG of odd samplings", func() []byte { return baseline(5000, 5000, 0x11, 0x42, 0x11) }},
 		{"JPEG of 15000², CMYK", func() []byte { return baseline(15000, 15000, 0x11, 0x11, 0x11, 0x11) }},
 		{"JPEG of 15000², progressive", progressive},

@@ -42,6 +42,9 @@ func readPicture(file string) {
 			}
 			out := make([]float32, 3*224*224)
 			p.Sample(out, 224, 224, p.Bounds(), false, picture.Bicubic)
+			if detail > 0 {
+				p.Image()
+			}
 		}
 		f, err := picture.OpenFile(file, nil)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
@@ -101,6 +102,19 @@ type job struct {
 	tables  *tables
 	entries []entry
 	skipped source.Skips
+	damaged damaged
+}
+
+// damaged collects photos that were used although a part of them is missing.
+type damaged struct {
+	mu  sync.Mutex
+	all []skipped
+}
+
+func (d *damaged) add(input, what string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all = append(d.all, skipped{"photo", input, what})
 }
 
 func (b *building) open(ctx context.Context, env cli.Env) (_ *job, err error) {
@@ -116,7 +130,7 @@ func (b *building) open(ctx context.Context, env cli.Env) (_ *job, err error) {
 			err = errors.Join(err, j.close())
 		}
 	}()
-	if j.m, err = b.model.Open(nil); err != nil {
+	if j.m, err = b.model.Open(&aladin.Options{Damaged: j.damaged.add}); err != nil {
 		return nil, err
 	}
 	opts := &source.Options{Split: "test", MaxRegions: j.m.Info().MaxRegions}
@@ -340,11 +354,18 @@ func (j *job) report(ctx context.Context, file string, stats index.Stats) (err e
 			Present  int    `json:"present"` // left alone, because they are in the index
 			*index.Info
 			Skipped []skipped      `json:"skipped"`
-			Passed  *source.Passed `json:"passed,omitempty"` // what the folder holds besides photos
-		}{file, stats.Added, stats.Replaced, stats.Skipped, info, skips(j.skipped), j.src.Passed})
+			Damaged []skipped      `json:"damaged,omitempty"` // and used
+			Passed  *source.Passed `json:"passed,omitempty"`  // what the folder holds besides photos
+		}{file, stats.Added, stats.Replaced, stats.Skipped, info, skips(j.skipped), j.damaged.all, j.src.Passed})
 	}
 	if err := j.skipped.Report(j.env.Stderr, shownSkips); err != nil {
 		return err
+	}
+	if n := len(j.damaged.all); n > 0 {
+		fmt.Fprintf(j.env.Stderr, "damaged, and used as far as they go: %d\n", n)
+		for _, d := range j.damaged.all[:min(n, shownSkips)] {
+			fmt.Fprintf(j.env.Stderr, "  %s: %s\n", d.Name, d.Reason)
+		}
 	}
 	if p := j.src.Passed.String(); p != "" {
 		fmt.Fprintln(j.env.Stderr, p)

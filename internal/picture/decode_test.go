@@ -90,6 +90,10 @@ func TestDecodeKinds(t *testing.T) {
 		"PNG palette, alpha":       {encodePNG(t, solid(image.NewPaletted(r, palette), half)), [3]int{244, 224, 214}, 1},
 		"PNG quite transparent":    {encodePNG(t, image.NewNRGBA(r)), [3]int{255, 255, 255}, 0},
 		"GIF, first frame":         {animated.Bytes(), [3]int{200, 100, 50}, 0},
+		"TIFF":                     {encodeTIFF(t, solid(image.NewRGBA(r), orange)), [3]int{200, 100, 50}, 0},
+		"TIFF of 16 bits, alpha":   {encodeTIFF(t, solid(image.NewNRGBA64(r), half)), [3]int{244, 224, 214}, 1},
+		"BMP":                      {encodeBMP(t, solid(image.NewRGBA(r), orange)), [3]int{200, 100, 50}, 0},
+		"camera raw, its preview":  {rawFile(encodeJPEG(t, solid(image.NewRGBA(r), orange)), 1), [3]int{200, 100, 50}, 3},
 		"WebP lossless":            {picturetest.FlatWebP(9, 5, orange), [3]int{200, 100, 50}, 0},
 		"WebP lossless, alpha":     {picturetest.FlatWebP(9, 5, half), [3]int{244, 224, 214}, 1},
 		"WebP animated":            {picturetest.AnimatedWebP(9, 5, 2, 0, 4, 4, orange), [3]int{200, 100, 50}, 0},
@@ -190,6 +194,20 @@ func TestOrientSubsampling(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRawPreview: the largest preview counts, and lies as the raw file says.
+func TestRawPreview(t *testing.T) {
+	f, err := Open(bytes.NewReader(rawFile(encodeJPEG(t, quarters(40, 20)), 6)), nil)
+	require.NoError(t, err)
+	require.Equal(t, Raw, f.Kind)
+	require.Equal(t, []int{20, 40}, []int{f.W, f.H})
+	p, err := f.Decode(t.Context())
+	require.NoError(t, err)
+	requireColour(t, [3]int{0, 0, 255}, shown(p), 2, 2, 12)
+	_, err = Open(bytes.NewReader(rawFile(nil, 1)), nil)
+	require.ErrorIs(t, err, ErrFormat)
+	require.ErrorContains(t, err, "preview")
 }
 
 func TestDecodeDefects(t *testing.T) {
@@ -297,6 +315,7 @@ func FuzzDecode(f *testing.F) {
 	for _, data := range [][]byte{
 		encodeJPEG(f, quarters(8, 8)), encodePNG(f, quarters(8, 8)), flatJPEG(0xc2, 8, 8, -1, 90, 84, 187), flatJPEG(0xc0, 8, 8, 2, 90, 84, 187, 3),
 		withExif(encodeJPEG(f, quarters(8, 8)), exifBlock(binary.BigEndian, 7)), withExif(encodePNG(f, quarters(8, 8)), exifBlock(binary.LittleEndian, 5)),
+		encodeTIFF(f, quarters(8, 8)), encodeBMP(f, quarters(8, 8)), rawFile(encodeJPEG(f, quarters(8, 8)), 3),
 		picturetest.FlatWebP(8, 8, color.NRGBA{1, 2, 3, 4}), picturetest.AnimatedWebP(9, 5, 2, 0, 4, 4, color.NRGBA{1, 2, 3, 4}), hugePNG(), []byte("GIF89a"),
 	} {
 		f.Add(data)

@@ -236,7 +236,7 @@ func (f *File) Cost() int64 {
 
 // maxKept bounds the bytes that decoding one picture takes, for its pixels and what they are made of. A
 // picture that would take more is kept at a lower resolution, where its format allows, and refused where not.
-const maxKept = 128 << 20
+const maxKept = 96 << 20
 
 // reduction is by how much the picture may be reduced for the detail that is wanted: the filter that makes it
 // as small as that still gets three pixels for each of its own.

@@ -6,6 +6,7 @@ import "image"
 // JPEG stores at half the resolution is interpolated by a triangle filter. It is opaque but for what Options.Alpha has
 // kept.
 func (p *Picture) Image() *image.NRGBA {
+	p = p.bounded()
 	w, h := p.planes[0].w, p.planes[0].h
 	uw, uh := p.turn.size(w, h)
 	out := image.NewNRGBA(image.Rect(0, 0, uw, uh))
@@ -31,6 +32,34 @@ func (p *Picture) Image() *image.NRGBA {
 		}
 	}
 	return out
+}
+
+// maxImage bounds the pixels of an Image, which has four bytes for each.
+const maxImage = 16 << 20
+
+// bounded is the picture with so few pixels. Of what Options.Detail asks for, only pictures of extreme shapes
+// have more.
+func (p *Picture) bounded() *Picture {
+	fx, fy := 1, 1
+	for w, h := p.planes[0].w, p.planes[0].h; (w/fx)*(h/fy) > maxImage; {
+		if w/fx > 1 {
+			fx *= 2
+		}
+		if h/fy > 1 {
+			fy *= 2
+		}
+	}
+	if fx == 1 && fy == 1 {
+		return p
+	}
+	small := &Picture{W: p.W, H: p.H, Note: p.Note, colour: p.colour, turn: p.turn}
+	for _, q := range p.planes {
+		small.planes = append(small.planes, q.shrink(fx, fy))
+	}
+	if p.alpha.pix != nil {
+		small.alpha = p.alpha.shrink(fx, fy)
+	}
+	return small
 }
 
 // steps says where the pixels of a stored picture of w×h belong in the upright one, whose pixels are size and

@@ -64,11 +64,7 @@ var tiffCodec = &codec{
 			return tiffImage.decode(ctx, f)
 		}
 		f.raw.opts = f.opts
-		p, err := jpegCodec.decode(ctx, f.raw)
-		if err == nil && p.Note == "" {
-			p.Note = "the preview in a camera raw file"
-		}
-		return p, err
+		return jpegCodec.decode(ctx, f.raw)
 	},
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
 
 	"github.com/aladin-go/aladin/internal/picture/picturetest"
 )
@@ -139,6 +141,42 @@ func encodePNG(t testing.TB, img image.Image) []byte {
 	var b bytes.Buffer
 	require.NoError(t, png.Encode(&b, img))
 	return b.Bytes()
+}
+
+func encodeTIFF(t testing.TB, img image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, tiff.Encode(&b, img, &tiff.Options{Compression: tiff.Deflate, Predictor: true}))
+	return b.Bytes()
+}
+
+func encodeBMP(t testing.TB, img image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, bmp.Encode(&b, img))
+	return b.Bytes()
+}
+
+// rawFile is a raw file of a camera with a JPEG in it, as the second of two previews.
+func rawFile(jpeg []byte, orientation uint32) []byte {
+	b := append([]byte("II*\x00"), 8, 0, 0, 0, 4, 0)
+	put := func(tag uint16, value uint32) {
+		b = binary.LittleEndian.AppendUint16(b, tag)
+		b = append(b, 4, 0, 1, 0, 0, 0)
+		b = binary.LittleEndian.AppendUint32(b, value)
+	}
+	const main, next = 8 + 2 + 4*12 + 4, 2 + 3*12 + 4
+	put(tagPhotometric, 32803)
+	put(tagOrientation, orientation)
+	put(tagJPEGOffset, 9) // of nothing
+	put(tagJPEGLength, 100)
+	b = binary.LittleEndian.AppendUint32(b, main)
+	b = append(b, 3, 0)
+	put(tagCompression, 6)
+	put(tagStripOffsets, main+next)
+	put(tagStripCounts, uint32(len(jpeg)))
+	b = append(b, 0, 0, 0, 0)
+	return append(b, jpeg...)
 }
 
 func quarters(w, h int) *image.RGBA { return picturetest.Quarters(w, h) }
