@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/aladin-go/aladin/index"
@@ -28,7 +27,7 @@ type Encoder interface {
 	Fingerprint() string
 	Encode(ctx context.Context, in Input) (*Encoding, error)
 	// Unknown are the words of a text that mean nothing to the encoder, and whether all of them do.
-	Unknown(text string) (words []string, all bool)
+	Unknown(text string) (words []UnknownWord, all bool)
 	Close() error
 }
 
@@ -71,6 +70,8 @@ type Result struct {
 	Sources [][2]int
 	// Warnings are sentences for people, about words that the model does not know.
 	Warnings []string
+	// Unknown are those words; Start and End are places in the typed query where the term has a place there.
+	Unknown []UnknownWord
 
 	Encode time.Duration     // spent on encoding the query
 	Stats  index.SearchStats // about the rest
@@ -165,22 +166,13 @@ func (c *Collection) encode(ctx context.Context, t *Term, r *Result) (err error)
 			if w := warning(text, unknown, all); w != "" {
 				r.Warnings = append(r.Warnings, w)
 			}
+			for _, u := range unknown {
+				u.Start, u.End = u.Start+t.At, u.End+t.At
+				r.Unknown = append(r.Unknown, u)
+			}
 		}
 	}
 	return nil
-}
-
-// warning says what is to be known of a text with unknown words; "" is nothing.
-func warning(text string, unknown []string, all bool) string {
-	switch {
-	case all:
-		return fmt.Sprintf("The model knows no word of %q: what is found means nothing.", strings.TrimSpace(text))
-	case len(unknown) == 1:
-		return fmt.Sprintf("The model does not know the word %q.", unknown[0])
-	case len(unknown) > 1:
-		return fmt.Sprintf("The model does not know the words %q.", unknown)
-	}
-	return ""
 }
 
 // file is the photo of an item, if it is there. That of a caption, IMAGE#NUMBER, is its image's.

@@ -31,6 +31,7 @@ type Model struct {
 	extractQueue           *batch.Queue[*extraction]
 	alignQueue             *batch.Queue[*alignRun]
 	extractor              lazy[regions.Extractor]
+	learned                func() []string // the words that it was trained with; nil where it does not say
 
 	mu     sync.Mutex
 	closed bool
@@ -72,6 +73,12 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 	if o.Int8Text {
 		m.texts.open = m.openInt8(m.texts.open)
 	}
+	m.learned = sync.OnceValue(func() []string {
+		if m.text.Tokenizer == nil {
+			return nil
+		}
+		return m.text.Tokenizer.Learned()
+	})
 	m.extractor.open = m.openExtractor
 	m.textQueue, m.imageQueue = batch.NewQueue(m.runTexts), batch.NewQueue(m.runImages)
 	m.extractQueue, m.alignQueue = batch.NewQueue(m.runExtract), batch.NewQueue(m.runAligns)
@@ -108,7 +115,11 @@ func openText(b *bundle.Bundle) (t input.Text, err error) {
 		return t, err
 	}
 	t = input.Text{MaxCaption: man.Lengths.Caption, MaxLabels: man.Lengths.Labels}
-	if t.Tokenizer, err = tokenizer.LoadWordPiece(path, &tokenizer.Options{Cased: !man.Tokenizer.Lowercase}); err != nil {
+	words, err := tokenizer.BundleOptions(man.Tokenizer.Lowercase, man.Tokenizer.Options)
+	if err != nil {
+		return t, fmt.Errorf("%s: model.json: %w", b.Dir(), err)
+	}
+	if t.Tokenizer, err = tokenizer.LoadWordPiece(path, words); err != nil {
 		return t, err
 	}
 	for _, id := range []int{t.Tokenizer.PAD(), t.Tokenizer.CLS(), t.Tokenizer.SEP()} {

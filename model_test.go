@@ -226,19 +226,54 @@ func TestTextCache(t *testing.T) {
 
 func TestUnknown(t *testing.T) {
 	m := tiny(t, testmodel.Options{})
+	learned := tiny(t, testmodel.Options{Learned: true})
 	for text, want := range map[string]struct {
-		words []string
-		all   bool
+		words   []string // of any model
+		all     bool
+		learned []string // of one that knows what it was trained with
+		none    bool
 	}{
-		"a red zyzzyva": {nil, false}, // in pieces
-		"a red 犬, 猫!":   {[]string{"犬", "猫"}, false},
-		"犬と":            {[]string{"犬", "と"}, true},
-		"":              {nil, false},
-		"🐶":             {[]string{"🐶"}, true},
+		"a red zyzzyva":       {nil, false, []string{"zyzzyva"}, false}, // in pieces
+		"Yelow, yellows, red": {nil, false, []string{"Yelow: yellow?", "yellows: yellow?"}, false},
+		"zyzzyva":             {nil, false, []string{"zyzzyva"}, true},
+		"a red 犬, 猫!":         {[]string{"犬", "猫"}, false, []string{"犬", "猫"}, false},
+		"犬と":                  {[]string{"犬", "と"}, true, []string{"犬", "と"}, true},
+		"":                    {nil, false, nil, false},
+		"🐶":                   {[]string{"🐶"}, true, []string{"🐶"}, true},
 	} {
-		words, all := m.Unknown(text)
+		names := func(m *Model) (out []string, all bool) {
+			words, all := m.Unknown(text)
+			for _, w := range words {
+				out = append(out, w.String())
+				assert.Equal(t, w.Text, text[w.Start:w.End])
+			}
+			return out, all
+		}
+		words, all := names(m)
 		assert.Equal(t, want.words, words, text)
 		assert.Equal(t, want.all, all, text)
+		words, all = names(learned)
+		assert.Equal(t, want.learned, words, text)
+		assert.Equal(t, want.none, all, text)
+	}
+	many, _ := learned.Unknown(strings.Repeat("zyzzy yelow ", 200))
+	require.Len(t, many, 400, "all are named, though the nearest is looked for a few only")
+	assert.Equal(t, "yellow", many[1].Nearest)
+	assert.Empty(t, many[399].Nearest)
+}
+
+func TestUnknownWarns(t *testing.T) {
+	m := tiny(t, testmodel.Options{Learned: true})
+	for text, want := range map[string]string{
+		"a red mug":     "",
+		"a red zyzzyva": `The model does not know the word "zyzzyva".`,
+		"a yelow mug":   `The model never learned the word "yelow". Is "yellow" meant?`,
+		"yellows":       `The model never learned the word "yellows". Is "yellow" meant?`,
+		"zyzzyva":       `The model knows no word of "zyzzyva": what is found means nothing.`,
+		"yelow zyzzyva": `The model does not know the words "yelow" ("yellow"?), "zyzzyva".`,
+	} {
+		words, all := m.Unknown(text)
+		assert.Equal(t, want, warning(text, words, all), text)
 	}
 }
 

@@ -89,7 +89,10 @@ func (p *paging) writePage(ctx context.Context, env cli.Env, args []string) (err
 		if err != nil {
 			return err
 		}
-		s := searchpage.Search{Query: sentence}
+		s := searchpage.Search{Query: sentence, Warnings: r.Warnings}
+		for _, w := range r.Warnings {
+			fmt.Fprintln(env.Stderr, w)
+		}
 		for _, h := range r.Hits {
 			shown := searchpage.Hit{Hit: h.Hit}
 			if h.Kind == index.Caption {

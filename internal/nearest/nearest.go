@@ -1,7 +1,10 @@
 // Package nearest finds the names that somebody who mistyped one may have meant.
 package nearest
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Names are the n names with the fewest edits from name, nearest first; equally near ones keep their order.
 func Names(name string, among []string, n int) []string {
@@ -22,6 +25,53 @@ func Typo(name string, among []string) string {
 		return ""
 	}
 	return best[0]
+}
+
+// longestWord bounds the time that Word takes, in bytes.
+const longestWord = 40
+
+// endings are those that words of English take, the longest first.
+var endings = []string{"ing", "ies", "es", "ed", "er", "s", "y", "e"}
+
+// Word is the word of a language that another, not among them, may have been meant for: an inflection of it ("mugs":
+// mug; "running": run), or a typing error; "" where none is near. Of equally near ones the first wins, those that
+// begin with the same letter before others.
+func Word(word string, among []string) string {
+	if len(word) < 3 || len(word) > longestWord {
+		return ""
+	}
+	best, least := "", max(1, len(word)/3)*4+4
+	for _, w := range among {
+		if len(w) < 2 || len(w) > longestWord || max(len(w)-len(word), len(word)-len(w)) > longestWord/8 {
+			continue
+		}
+		cost := 4 * Distance(word, w)
+		switch {
+		case stem(word) == stem(w):
+			cost = 1
+		case w[0] != word[0]:
+			cost += 2
+		}
+		if cost < least {
+			best, least = w, cost
+		}
+	}
+	return best
+}
+
+// stem is a word without its ending.
+func stem(w string) string {
+	for _, e := range endings {
+		s, ok := strings.CutSuffix(w, e)
+		if !ok || len(s) < 3 {
+			continue
+		}
+		if n := len(s); n > 3 && s[n-1] == s[n-2] {
+			s = s[:n-1]
+		}
+		return s
+	}
+	return w
 }
 
 // Distance counts the bytes to insert, delete, replace or swap with the next that make b of a (optimal string

@@ -1,6 +1,7 @@
 package nearest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,4 +34,17 @@ func TestTypo(t *testing.T) {
 	assert.Empty(t, Typo("frobnicate", verbs))
 	assert.Empty(t, Typo("xyz", verbs))
 	assert.Empty(t, Typo("x", nil))
+}
+
+func TestWord(t *testing.T) {
+	words := []string{"a", "the", "dog", "cat", "car", "mug", "run", "berry", "chase", "yellow", "elephants", "bottle", "box", "on"}
+	for word, want := range map[string]string{
+		"dgo": "dog", "dogs": "dog", "mugs": "mug", "running": "run", "berries": "berry", "chasing": "chase", "boxes": "box",
+		"yelow": "yellow", "elephant": "elephants", "botle": "bottle", "cta": "cat", "castle": "", "giraffe": "", "zz": "", "": "",
+	} {
+		assert.Equal(t, want, Word(word, words), word)
+	}
+	assert.Empty(t, Word(strings.Repeat("x", 1000), words))
+	assert.Equal(t, "cat", Word("caz", words), "the first of equally near ones")
+	assert.Equal(t, "mat", Word("maz", []string{"cat", "taz", "mat"}), "those that begin alike come first")
 }

@@ -32,8 +32,9 @@ type Page struct {
 
 // A Search is a sentence and what it found, best first.
 type Search struct {
-	Query string
-	Hits  []Hit
+	Query    string
+	Warnings []string // sentences about words that the model does not know
+	Hits     []Hit
 }
 
 // A Hit is an item that was found.
@@ -47,7 +48,7 @@ type Hit struct {
 func (p *Page) Write(w io.Writer) error {
 	v := view{Title: p.Title, Notes: p.Notes}
 	for _, s := range p.Searches {
-		vs := viewSearch{Query: s.Query}
+		vs := viewSearch{Query: s.Query, Warnings: s.Warnings}
 		for k, h := range s.Hits {
 			vh, err := show(s.Query, k+1, h)
 			if err != nil {
@@ -73,8 +74,9 @@ type view struct {
 }
 
 type viewSearch struct {
-	Query string
-	Hits  []viewHit
+	Query    string
+	Warnings []string
+	Hits     []viewHit
 }
 
 type viewHit struct {

@@ -19,6 +19,7 @@ type searchResponse struct {
 	Query      string             `json:"query"`
 	Parts      []partAnswer       `json:"parts"`
 	Warnings   []string           `json:"warnings,omitempty"` // sentences for people
+	Unknown    []unknownAnswer    `json:"unknown,omitempty"`
 	Hits       []hitAnswer        `json:"hits"`
 	Aligned    bool               `json:"aligned"` // false for an index without regions, or where they rank nothing
 	Untrained  bool               `json:"untrained,omitempty"`
@@ -44,6 +45,14 @@ type wordAnswer struct {
 	Start  int     `json:"start"`
 	End    int     `json:"end"`
 	Weight float32 `json:"weight"`
+}
+
+// unknownAnswer is a word that the model does not know.
+type unknownAnswer struct {
+	Word    string `json:"word"`
+	Start   int    `json:"start"` // in bytes of the query, or of the part's text
+	End     int    `json:"end"`
+	Nearest string `json:"nearest,omitempty"` // a known word that may have been meant
 }
 
 type hitAnswer struct {
@@ -120,6 +129,9 @@ func (s *Server) search(ctx context.Context, req *search) (*searchResponse, erro
 	}
 	for i := range r.Terms {
 		out.Parts[i] = req.part(r, i)
+	}
+	for _, u := range r.Unknown {
+		out.Unknown = append(out.Unknown, unknownAnswer{u.Text, u.Start, u.End, u.Nearest})
 	}
 	searched := time.Now()
 	for i := range r.Hits {

@@ -63,8 +63,10 @@ func TestSearchWarns(t *testing.T) {
 	for q, want := range map[string][]string{
 		"a ball":           nil,
 		"a 犬":              {`The model does not know the word "犬".`},
-		"a 犬 or a 猫":       {`The model does not know the words ["犬" "猫"].`},
+		"a 犬 or a 猫":       {`The model does not know the words "犬", "猫".`},
 		"犬 猫":              {`The model knows no word of "犬 猫": what is found means nothing.`},
+		"a dgo":            {`The model never learned the word "dgo". Is "dog" meant?`},
+		"dgo":              {`The model never learned the word "dgo". Is "dog" meant?`},
 		"a ball without 犬": {`The model knows no word of "犬": what is found means nothing.`},
 	} {
 		rec := get(s, "/api/search?"+url.Values{"q": {q}}.Encode())
@@ -72,5 +74,10 @@ func TestSearchWarns(t *testing.T) {
 		out := decode[searchResponse](t, rec.Body.Bytes())
 		assert.Equal(t, want, out.Warnings, q)
 		assert.NotEmpty(t, out.Hits, q)
+		assert.Equal(t, want != nil, out.Unknown != nil, q)
+		for _, u := range out.Unknown {
+			assert.Equal(t, u.Word, q[u.Start:u.End], "in the typed query")
+			assert.Equal(t, u.Word == "dgo", u.Nearest == "dog")
+		}
 	}
 }

@@ -145,13 +145,15 @@ type learned struct {
 
 func (o *oracle) Fingerprint() string { return "oracle" + o.print }
 
-// Unknown are the words in Chinese.
-func (o *oracle) Unknown(text string) (words []string, all bool) {
+// Unknown are the words in Chinese, and a dog that was misspelt.
+func (o *oracle) Unknown(text string) (words []aladin.UnknownWord, all bool) {
 	n := 0
 	for start, end := range wordsIn(text) {
 		n++
 		if w := text[start:end]; strings.ContainsFunc(w, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
-			words = append(words, w)
+			words = append(words, aladin.UnknownWord{Text: w, Start: start, End: end, Unreadable: true})
+		} else if w == "dgo" {
+			words = append(words, aladin.UnknownWord{Text: w, Start: start, End: end, Nearest: "dog"})
 		}
 	}
 	return words, n > 0 && n == len(words)

@@ -26,6 +26,7 @@ type Options struct {
 	Precomputed bool   // regions come from elsewhere, with RegionDim features
 	RegionDim   int    // of a precomputed model; default 12
 	Released    bool   // with the habits of published models: no last word piece, a null region
+	Learned     bool   // it says that its words are what it was trained with
 	Layers      int    // of the encoder; default 1
 	Hidden      int    // a multiple of 4; default 32
 }
@@ -95,9 +96,13 @@ func Write(dir string, o Options) error {
 		}
 		files[name] = func(w io.Writer) error { _, err := m.WriteTo(w); return err }
 	}
-	_, err := bundle.Create(dir, bundle.Manifest{
+	wp, err := tokenizer.NewWordPiece(vocab, &tokenizer.Options{Learned: o.Learned})
+	if err != nil {
+		return err
+	}
+	_, err = bundle.Create(dir, bundle.Manifest{
 		Name: o.Name, Dims: bundle.Dims{Embed: net.Hidden, Region: dim}, Lengths: bundle.Lengths{Caption: 24, Labels: 12, Regions: 20},
-		Tokenizer: bundle.Tokenizer{Kind: bundle.WordPiece, File: bundle.VocabFile, Lowercase: true},
+		Tokenizer: bundle.Tokenizer{Kind: bundle.WordPiece, File: bundle.VocabFile, Lowercase: true, Options: wp.BundleOptions()},
 		Regions:   regions, Alignment: net.Alignment,
 		Quirks: bundle.Quirks{DropLastPiece: o.Released, NullRegion: o.Released},
 	}, files)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/internal/shareddata"
@@ -116,4 +117,30 @@ func BenchmarkBuildVocab(b *testing.B) {
 	for b.Loop() {
 		BuildVocab(slices.Values(texts), 8000, 3)
 	}
+}
+
+func TestLearned(t *testing.T) {
+	captions := slices.Values([]string{"a red mug", "a red ball", "red walls, tall walls", "a mug", "the balls, the walls 3"})
+	vocab := BuildVocab(captions, 200, 2)
+	wp, err := NewWordPiece(vocab, &Options{Learned: true})
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{"red", "walls", "mug", "the"}, wp.Learned())
+	for piece, want := range map[string]bool{"red": true, "a": true, "3": true, "##all": false} {
+		id, ok := wp.ID(piece)
+		require.True(t, ok, "%s %q", piece, vocab)
+		assert.Equal(t, want, wp.IsLearned(id), piece)
+	}
+	o, err := BundleOptions(true, wp.BundleOptions())
+	require.NoError(t, err)
+	assert.Equal(t, &Options{Learned: true}, o)
+
+	wp, err = NewWordPiece(vocab, nil)
+	require.NoError(t, err)
+	assert.Nil(t, wp.Learned(), "nobody says where it is from")
+	assert.Nil(t, wp.BundleOptions())
+	o, err = BundleOptions(false, nil)
+	require.NoError(t, err)
+	assert.Equal(t, &Options{Cased: true}, o)
+	_, err = BundleOptions(false, []byte(`[]`))
+	require.ErrorIs(t, err, ErrVocabulary)
 }

@@ -2,11 +2,13 @@ package tokenizer
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -22,6 +24,37 @@ const maxVocabBytes = 64 << 20
 // Options of a WordPiece tokenizer; nil and zero mean BERT "uncased".
 type Options struct {
 	Cased bool // keep case and accents
+	// Learned says that [BuildVocab] made the vocabulary of what the model was trained with: a word that is cut into
+	// pieces is one that the model met rarely or never.
+	Learned bool
+}
+
+// options are the tokenizer's in a bundle's model.json.
+type options struct {
+	Learned bool `json:"learned_words,omitempty"`
+}
+
+// BundleOptions reads the options of a WordPiece tokenizer in a bundle.
+func BundleOptions(lowercase bool, raw json.RawMessage) (*Options, error) {
+	var o options
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &o); err != nil {
+			return nil, fmt.Errorf("%w: tokenizer options: %w", ErrVocabulary, err)
+		}
+	}
+	return &Options{Cased: !lowercase, Learned: o.Learned}, nil
+}
+
+// BundleOptions are what [BundleOptions] reads; nil where there is nothing to say.
+func (wp *WordPiece) BundleOptions() json.RawMessage {
+	if !wp.learned {
+		return nil
+	}
+	raw, err := json.Marshal(options{Learned: true})
+	if err != nil {
+		panic(err) // a struct of one bool
+	}
+	return raw
 }
 
 // A WordPiece is BERT's tokenizer: basic tokenization, then the longest known piece first.
@@ -31,7 +64,9 @@ type WordPiece struct {
 	cont  map[string]int // pieces that continue a word, without their ##
 	// The longest keys of both maps in bytes, so that no hopeless lookups are made.
 	maxID, maxCont int
-	cased          bool
+	cased, learned bool
+	// The first piece that is a part of words only; where the vocabulary was learned, whole words come before.
+	parts int
 
 	pad, unk, cls, sep, mask int
 }
@@ -86,15 +121,21 @@ func NewWordPiece(vocab []string, o *Options) (*WordPiece, error) {
 		vocab: append([]string(nil), vocab...),
 		id:    make(map[string]int, len(vocab)),
 		cont:  make(map[string]int, len(vocab)/4),
-		cased: o.Cased,
+		cased: o.Cased, learned: o.Learned,
 	}
 	for i, p := range wp.vocab {
 		wp.id[p] = i
 		wp.maxID = max(wp.maxID, len(p))
 		if c, ok := strings.CutPrefix(p, "##"); ok {
+			if wp.parts == 0 && utf8.RuneCountInString(c) > 1 {
+				wp.parts = i
+			}
 			wp.cont[c] = i
 			wp.maxCont = max(wp.maxCont, len(c))
 		}
+	}
+	if wp.parts == 0 {
+		wp.parts = len(vocab)
 	}
 	for name, id := range map[string]*int{"[PAD]": &wp.pad, "[UNK]": &wp.unk, "[CLS]": &wp.cls, "[SEP]": &wp.sep, "[MASK]": &wp.mask} {
 		i, ok := wp.id[name]
@@ -218,4 +259,24 @@ func WriteVocab(w io.Writer, vocab []string) error {
 		bw.WriteByte('\n')
 	}
 	return bw.Flush()
+}
+
+// Learned are the words that the model was trained with, the most frequent first; nil where the vocabulary does
+// not say.
+func (wp *WordPiece) Learned() []string {
+	if !wp.learned {
+		return nil
+	}
+	var words []string
+	for _, p := range wp.vocab[:wp.parts] {
+		if letters := strings.TrimFunc(p, unicode.IsLetter); letters == "" && utf8.RuneCountInString(p) > 1 {
+			words = append(words, p)
+		}
+	}
+	return words
+}
+
+// IsLearned says whether a piece is a word that the model was trained with, or a character.
+func (wp *WordPiece) IsLearned(id int) bool {
+	return id < wp.parts || id < len(wp.vocab) && utf8.RuneCountInString(wp.vocab[id]) == 1
 }

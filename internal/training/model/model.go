@@ -78,10 +78,11 @@ func (m *Model) manifest() (bundle.Manifest, error) {
 	}
 	man := bundle.Manifest{
 		Name: m.Name, Description: m.Description,
-		Dims:      bundle.Dims{Embed: m.Net.Hidden, Region: m.Net.RegionDim},
-		Lengths:   bundle.Lengths{Caption: m.Text.MaxCaption, Labels: m.Text.MaxLabels, Regions: m.MaxRegions},
-		Tokenizer: bundle.Tokenizer{Kind: bundle.WordPiece, File: bundle.VocabFile, Lowercase: !m.Text.Tokenizer.Cased()},
-		Regions:   m.Regions, Alignment: m.Net.Alignment, Network: net,
+		Dims:    bundle.Dims{Embed: m.Net.Hidden, Region: m.Net.RegionDim},
+		Lengths: bundle.Lengths{Caption: m.Text.MaxCaption, Labels: m.Text.MaxLabels, Regions: m.MaxRegions},
+		Tokenizer: bundle.Tokenizer{Kind: bundle.WordPiece, File: bundle.VocabFile, Lowercase: !m.Text.Tokenizer.Cased(),
+			Options: m.Text.Tokenizer.BundleOptions()},
+		Regions: m.Regions, Alignment: m.Net.Alignment, Network: net,
 		Quirks: bundle.Quirks{DropLastPiece: m.Net.ReleasedAlignment, NullRegion: m.Net.ReleasedAlignment},
 	}
 	if m.Text.FirstLabel != m.Text.Tokenizer.CLS() {
@@ -120,7 +121,11 @@ func Load(dir string) (*Model, error) {
 		return nil, err
 	}
 	m.Text = input.Text{MaxCaption: man.Lengths.Caption, MaxLabels: man.Lengths.Labels}
-	if m.Text.Tokenizer, err = tokenizer.LoadWordPiece(path, &tokenizer.Options{Cased: !man.Tokenizer.Lowercase}); err != nil {
+	words, err := tokenizer.BundleOptions(man.Tokenizer.Lowercase, man.Tokenizer.Options)
+	if err != nil {
+		return nil, fmt.Errorf("%s: model.json: %w", dir, err)
+	}
+	if m.Text.Tokenizer, err = tokenizer.LoadWordPiece(path, words); err != nil {
 		return nil, err
 	}
 	id, ok := m.Text.Tokenizer.ID(man.Quirks.FirstToken())

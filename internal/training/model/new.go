@@ -19,9 +19,9 @@ func Vocabulary(cfg *config.Config, captions iter.Seq[string]) []string {
 }
 
 // New is a network that starts from nothing, in the shape that a configuration gives, with a
-// WordPiece vocabulary and regions of a number of features.
+// vocabulary that [Vocabulary] made and regions of a number of features.
 func New(name string, cfg *config.Config, vocab []string, regionDim int) (*Model, error) {
-	wp, err := tokenizer.NewWordPiece(vocab, nil)
+	wp, err := tokenizer.NewWordPiece(vocab, &tokenizer.Options{Learned: true})
 	if err != nil {
 		return nil, err
 	}
