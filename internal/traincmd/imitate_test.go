@@ -35,6 +35,8 @@ func TestImitateTowers(t *testing.T) {
 		require.Contains(t, s.Loss, "imitation")
 	}
 
+	_, err = model.Load(clip)
+	require.ErrorIs(t, err, model.ErrTowers)
 	var stderr bytes.Buffer
 	require.Equal(t, 2, Program.Run(t.Context(), run[:len(run):len(run)], &bytes.Buffer{}, &stderr))
 	require.Contains(t, stderr.String(), "--sentences wants a model of aladin-train import --clip")

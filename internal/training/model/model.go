@@ -3,6 +3,7 @@ package model
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,6 +17,9 @@ import (
 	"github.com/aladin-go/aladin/internal/tokenizer"
 	"github.com/aladin-go/aladin/internal/training/param"
 )
+
+// ErrTowers is returned for a bundle whose network is not one of ours.
+var ErrTowers = errors.New("train: not a network that can be trained further or exported")
 
 // A Model is all that a bundle is written from: a network with its parameters, its tokenizer, and where
 // its regions come from.
@@ -106,6 +110,9 @@ func Load(dir string) (*Model, error) {
 		return nil, err
 	}
 	man := b.Manifest
+	if man.Towers != nil {
+		return nil, fmt.Errorf("%s: %w: it is a model of two towers, on which heads are trained (--config clip-aladin)", dir, ErrTowers)
+	}
 	m := &Model{Dir: dir, Name: man.Name, Description: man.Description, Params: param.NewSet(), MaxRegions: man.Lengths.Regions,
 		Regions: man.Regions, RegionFiles: map[string]func(io.Writer) error{}}
 	if err := json.Unmarshal(man.Network, &m.Net); err != nil {
