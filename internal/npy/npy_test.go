@@ -249,6 +249,15 @@ func TestArchiveErrors(t *testing.T) {
 	require.Equal(t, []string{"a"}, z.Names())
 	_, err = z.Read("a")
 	require.ErrorIs(t, err, ErrFormat, "bytes after the data")
+
+	bomb := filepath.Join(t.TempDir(), "bomb.npz") // a thousandth of what it unpacks to
+	require.NoError(t, WriteZ(bomb, map[string]*Array{"a": {Shape: []int{128 << 20}, Data: make([]uint8, 128<<20)}}, true))
+	packed, err := OpenZ(bomb)
+	require.NoError(t, err)
+	defer packed.Close()
+	_, err = packed.Read("a")
+	require.ErrorIs(t, err, ErrFormat)
+	require.ErrorContains(t, err, "unpack to")
 }
 
 // TestShared reads an archive that NumPy wrote.

@@ -62,13 +62,23 @@ func (a *Archive) Read(name string) (*Array, error) {
 	return arr, nil
 }
 
+// What an array unpacks to may have inflateBase bytes, and inflateFactor for each byte that it has in the file:
+// features hardly shrink, and what is all zeros is small.
+const (
+	inflateBase   = 64 << 20
+	inflateFactor = 64
+)
+
 func readEntry(f *zip.File) (*Array, error) {
+	if f.UncompressedSize64 > inflateBase && (f.UncompressedSize64-inflateBase)/inflateFactor > f.CompressedSize64 {
+		return nil, fmt.Errorf("%w: %d bytes unpack to %d", ErrFormat, f.CompressedSize64, f.UncompressedSize64)
+	}
 	r, err := f.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	arr, err := Read(r)
+	arr, err := Read(io.LimitReader(r, int64(f.UncompressedSize64))) // whatever follows in the file
 	if err != nil {
 		return nil, err
 	}

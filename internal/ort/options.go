@@ -40,6 +40,9 @@ type Options struct {
 	Lean bool
 	// Outputs keeps only these outputs of the model; the others are not copied to Go. Nil keeps all.
 	Outputs []string
+	// ControlFlow lets a model have graphs within its graph (Loop, If, Scan, SequenceMap) and functions: ErrRefused
+	// otherwise. It is for graphs that were made here, and those whose user says so: a Loop ends when it likes.
+	ControlFlow bool
 	// Config holds further session configuration entries, under ONNX Runtime's own keys.
 	Config map[string]string
 	// DeviceMemory bounds what the session takes of a GPU's memory, in bytes; 0 does not.

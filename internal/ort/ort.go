@@ -39,6 +39,9 @@ var (
 	ErrCUDA = errors.New("CUDA is not usable")
 	// ErrModel is returned when a file is no model that this package can run.
 	ErrModel = errors.New("unusable ONNX model")
+	// ErrRefused is returned when a model might run for ever, or asks for more memory than networks need: see
+	// Options.ControlFlow. It comes with ErrModel.
+	ErrRefused = errors.New("refused")
 	// ErrInput is returned when the tensors of a run do not fit the model; the message names the input.
 	ErrInput = errors.New("tensor does not fit the model")
 	// ErrClosed is returned when a closed session or binding is used.

@@ -9,8 +9,8 @@ import (
 )
 
 // The binding can only tell a model's inputs by opening it a second time, and never the names of their
-// dimensions. So they are read from the file: of a ModelProto only the graph's inputs, outputs and the
-// names of its weights are looked at, the weights themselves are skipped, whatever their size.
+// dimensions. So they are read from the file: of a ModelProto only the graph's inputs, outputs, the names of
+// its weights and what nodes are (see refuse.go) are looked at, the weights themselves are skipped, whatever their size.
 
 // Field numbers of onnx.proto3.
 const (
@@ -36,20 +36,34 @@ var elemTypes = map[uint64]Type{
 	1: TypeFloat32, 2: TypeUint8, 3: TypeInt8, 6: TypeInt32, 7: TypeInt64, 9: TypeBool, 10: TypeFloat16, 11: TypeFloat64,
 }
 
-// scanModel lists the inputs that a run must give (those with a default value excluded) and the outputs.
-func scanModel(r io.ReaderAt, size int64) (inputs, outputs []Info, err error) {
+// scanModel lists the inputs that a run must give (those with a default value excluded) and the outputs. A model that
+// could run for ever, or asks for more than any network needs, is refused; controlFlow lets graphs within graphs pass.
+func scanModel(r io.ReaderAt, size int64, controlFlow bool) (inputs, outputs []Info, err error) {
 	w := &window{r: r, size: size}
+	c := &check{w: w, allowed: controlFlow, sizes: map[string][]int64{}}
 	graph := false
 	weights := map[string]bool{}
+	var nodes [][2]int64
 	onGraph := func(num protowire.Number, from, to int64) error {
 		switch num {
+		case graphNode:
+			nodes = append(nodes, [2]int64{from, to}) // looked at when all constants are known
+		case graphSparse:
+			return c.sparse()
 		case graphInitializer:
+			values, err := c.tensor(from, to)
+			if err != nil {
+				return err
+			}
 			return w.fields(from, to, func(num protowire.Number, from, to int64) error {
 				if num != tensorName {
 					return nil
 				}
 				name, err := w.bytes(from, to)
 				weights[string(name)] = true
+				if values != nil {
+					c.sizes[string(name)] = values
+				}
 				return err
 			})
 		case graphInput, graphOutput:
@@ -70,6 +84,9 @@ func scanModel(r io.ReaderAt, size int64) (inputs, outputs []Info, err error) {
 		return nil
 	}
 	err = w.fields(0, size, func(num protowire.Number, from, to int64) error {
+		if num == modelFunctions {
+			return c.function()
+		}
 		if num != modelGraph {
 			return nil
 		}
@@ -81,6 +98,11 @@ func scanModel(r io.ReaderAt, size int64) (inputs, outputs []Info, err error) {
 	}
 	if !graph || len(outputs) == 0 {
 		return nil, nil, fmt.Errorf("%w: no ONNX graph with outputs in it", ErrModel)
+	}
+	for _, n := range nodes {
+		if err := c.node(n[0], n[1]); err != nil {
+			return nil, nil, err
+		}
 	}
 	needed := inputs[:0]
 	for _, in := range inputs {

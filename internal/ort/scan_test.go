@@ -27,7 +27,7 @@ func TestScan(t *testing.T) {
 		[]value{{"x", elemFloat32, []any{"n", -5, ""}}, {"w", elemFloat32, []any{262144}}},
 		[]value{{"y", elemFloat32, nil}, {"s", elemString, []any{}}},
 		weight("w", "", []byte(big), 262144))
-	in, out, err := scanModel(bytes.NewReader(model), int64(len(model)))
+	in, out, err := scanModel(bytes.NewReader(model), int64(len(model)), false)
 	require.NoError(t, err)
 	assert.Equal(t, []Info{{Name: "x", Type: TypeFloat32, Shape: []int64{-1, -1, -1}, Dims: []string{"n", "", ""}}}, in,
 		"a weight is no input")
@@ -43,7 +43,7 @@ func TestScanPublicModel(t *testing.T) {
 	defer f.Close()
 	info, err := f.Stat()
 	require.NoError(t, err)
-	in, out, err := scanModel(f, info.Size())
+	in, out, err := scanModel(f, info.Size(), false)
 	require.NoError(t, err)
 	require.Len(t, in, 1)
 	require.Len(t, out, 1)
@@ -57,7 +57,7 @@ func FuzzScan(f *testing.F) {
 	f.Add(model[:len(model)-3])
 	f.Add(buildModel(nil, []value{{"x", elemInt8, nil}}, []value{{"y", 99, []any{1, "n"}}}, weight("w", "f", nil, 1)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in, out, err := scanModel(bytes.NewReader(b), int64(len(b)))
+		in, out, err := scanModel(bytes.NewReader(b), int64(len(b)), false)
 		if err != nil {
 			assert.ErrorIs(t, err, ErrModel)
 			return

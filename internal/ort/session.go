@@ -59,7 +59,7 @@ func open(model string, r io.ReaderAt, size int64, opts *Options, start opener) 
 		return nil, err
 	}
 	s := &Session{model: model}
-	if err := s.describe(r, size, o.Outputs); err != nil {
+	if err := s.describe(r, size, &o); err != nil {
 		return nil, fmt.Errorf("ort: %s: %w", model, err)
 	}
 	err = s.start(&o, dev, start)
@@ -73,12 +73,12 @@ func open(model string, r io.ReaderAt, size int64, opts *Options, start opener) 
 }
 
 // describe reads the inputs and outputs from the model and keeps those that are wanted.
-func (s *Session) describe(r io.ReaderAt, size int64, wanted []string) error {
-	inputs, outputs, err := scanModel(r, size)
+func (s *Session) describe(r io.ReaderAt, size int64, o *Options) error {
+	inputs, outputs, err := scanModel(r, size, o.ControlFlow)
 	if err != nil {
 		return err
 	}
-	if wanted != nil {
+	if wanted := o.Outputs; wanted != nil {
 		kept := make([]Info, 0, len(wanted))
 		for _, name := range wanted {
 			i := slices.IndexFunc(outputs, func(o Info) bool { return o.Name == name })

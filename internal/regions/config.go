@@ -92,6 +92,9 @@ type ModelConfig struct {
 	// Batch is how many pictures the model gets at once, if its input leaves that open.
 	// Default: 1 on a CPU (pictures then run side by side, which is faster), 16 on a GPU.
 	Batch int `json:"batch,omitempty"`
+	// ControlFlow runs a model that has graphs within its graph (Loop, If, Scan), which some detectors with NMS have.
+	// Such a model may run for ever; without this it is refused.
+	ControlFlow bool `json:"control_flow,omitempty"`
 	// At least one of these says what the model is for.
 	FeatureMaps FeatureMaps `json:"feature_map,omitempty"`
 	Boxes       *BoxConfig  `json:"boxes,omitempty"`

@@ -48,6 +48,7 @@ func openModel(cfg *ModelConfig, dir string, opts *ort.Options) (*model, error) 
 	}
 	o.Threads = 1 // pictures run side by side instead
 	o.Outputs = m.outputs
+	o.ControlFlow = cfg.ControlFlow
 	before := len(file.Graph.Outputs)
 	if err := file.Expose(m.outputs...); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrModel, path, err)

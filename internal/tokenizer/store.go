@@ -85,7 +85,12 @@ func (s *Subword) Write(w io.Writer) error {
 
 // Load reads a tokenizer that [Subword.Write] stored.
 func Load(path string) (*Subword, error) {
-	b, err := os.ReadFile(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxStored+1))
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}

@@ -112,7 +112,7 @@ func ReadWordPiece(r io.Reader, o *Options) (*WordPiece, error) {
 }
 
 // NewWordPiece makes a tokenizer of a vocabulary whose indices are the ids. It must hold [UNK]. A
-// piece that occurs twice has its later id. The slice is copied.
+// piece that occurs twice is an error: which of its ids a model knows cannot be told. The slice is copied.
 func NewWordPiece(vocab []string, o *Options) (*WordPiece, error) {
 	if o == nil {
 		o = &Options{}
@@ -124,6 +124,9 @@ func NewWordPiece(vocab []string, o *Options) (*WordPiece, error) {
 		cased: o.Cased, learned: o.Learned,
 	}
 	for i, p := range wp.vocab {
+		if first, ok := wp.id[p]; ok {
+			return nil, fmt.Errorf("%w: lines %d and %d are both %q", ErrVocabulary, first+1, i+1, clip(p, 40))
+		}
 		wp.id[p] = i
 		wp.maxID = max(wp.maxID, len(p))
 		if c, ok := strings.CutPrefix(p, "##"); ok {

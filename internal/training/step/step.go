@@ -111,7 +111,7 @@ func New(net nn.Config, cfg *config.Config, params *param.Set, opts Options) (*S
 			return nil, err
 		}
 	}
-	if s.session, err = ort.Load(model.Marshal(), &ort.Options{Threads: opts.Threads, Device: opts.Device, Spin: true, Lean: true}); err != nil {
+	if s.session, err = ort.Load(model.Marshal(), &ort.Options{Threads: opts.Threads, Device: opts.Device, Spin: true, Lean: true, ControlFlow: opts.Together}); err != nil {
 		return nil, err
 	}
 	if s.binding, err = s.session.Bind(); err == nil {
