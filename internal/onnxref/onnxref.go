@@ -1,7 +1,7 @@
 // Package onnxref evaluates graphs under construction in float64, in plain Go: the reference against
 // which gradients are checked by finite differences and a runtime's float32 results are compared.
 //
-// It knows the ops that [onnx.Builder] and the gradients of package graph emit, with the attributes that
+// It knows the ops that [onnx.Builder] and the gradients of package grad emit, with the attributes that
 // they use; any other op is ErrOp. Values flow as float64 or int64 whatever the width of the declared
 // type: a Cast between float types changes nothing. It is made for small sizes and for being obviously
 // right, not for speed.

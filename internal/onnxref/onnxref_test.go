@@ -13,7 +13,7 @@ import (
 )
 
 // Ops through which no gradient flows, against the runtime. (Those with gradients are compared in the tests
-// of package graph.)
+// of package grad.)
 func TestAgainstRuntime(t *testing.T) {
 	if !ort.Available() {
 		t.Skip("ONNX Runtime is not there: run make setup")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/aladin-go/aladin/internal/nn"
@@ -180,8 +181,8 @@ func (w *worker) prepare(ctx context.Context) error {
 	if err := w.compile(ctx, epoch); err != nil {
 		return err
 	}
-	// Those that this step does not know start now, too: what a later one learns, and what the inference graphs use
-	// and no loss reaches.
+	// Initialise also the parameters that this step does not use: those of later epochs' losses, and those that only the
+	// inference graphs have.
 	all, err := step.Parameters(w.Model.Net, w.Config)
 	if err != nil {
 		return err
@@ -289,8 +290,8 @@ func (w *worker) compile(ctx context.Context, epoch int) error {
 	return err
 }
 
-// train runs the epochs. The state moves to the next epoch only once all that belongs to the last is done,
-// so that whatever an interruption cut off is made up for.
+// train runs the epochs. The state advances to the next epoch only after everything that belongs to the last is done, so
+// that a resumed run catches up on whatever an interruption cut off.
 func (w *worker) train(ctx context.Context) error {
 	t := &w.Config.Training
 	for w.state.Epoch < t.Epochs {
@@ -357,8 +358,8 @@ func (w *worker) prepareBatches(ctx context.Context) (queue <-chan prepared, sto
 	}
 }
 
-// epoch runs the rest of an epoch. What is saved is always the state after a step of the optimiser: the
-// batches that an interruption finds accumulated are run again.
+// epoch runs the rest of an epoch. Only states after an optimiser step are saved; batches whose gradients are still being
+// accumulated when the run is interrupted are repeated.
 func (w *worker) epoch(ctx context.Context) error {
 	t := &w.Config.Training
 	validate := func() error { // where it is due, or was when the run was interrupted
@@ -530,7 +531,7 @@ func (w *worker) clipDevice() {
 // Check reports, before anything is computed, what makes a run on that many captions impossible: too few for a batch, a
 // frozen backbone without a teacher, or models to imitate without the loss for it and the other way round.
 func Check(c *config.Config, captions, imitate int, teacher bool) error {
-	switch asks := config.Known(c.Losses(), config.Imitation); {
+	switch asks := slices.Contains(c.Losses(), config.Imitation); {
 	case captions < c.Training.BatchSize:
 		return fmt.Errorf("%w: %d captions are fewer than one batch of %d (training.bs)", dataset.ErrData, captions, c.Training.BatchSize)
 	case asks && imitate == 0:

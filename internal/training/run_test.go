@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -135,7 +136,7 @@ func TestResume(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := func(dir string) *Run {
 				r := toyRun(t, dir, c.change)
-				if config.Known(r.Config.Losses(), config.Imitation) {
+				if slices.Contains(r.Config.Losses(), config.Imitation) {
 					r.Imitate = []*model.Model{example()}
 				}
 				return r

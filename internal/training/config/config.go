@@ -22,7 +22,7 @@ var ErrConfig = errors.New("train: invalid configuration")
 
 // A Config is a training configuration: the YAML files of the released code, plus what it takes on its
 // command line and what a network that starts from nothing needs. Keys that are absent keep the values of
-// DefaultConfig.
+// Default.
 type Config struct {
 	Dataset  DatasetConfig  `yaml:"dataset"`
 	Model    ModelConfig    `yaml:"model"`
@@ -99,8 +99,8 @@ type EncoderConfig struct {
 	GatedMean       bool `yaml:"gated-mean"`        // word gates in matching's mean, too
 	RegionFF        int  `yaml:"region-ff"`         // width of a hidden layer that regions alone have
 	SkipImageLayers int  `yaml:"skip-image-layers"` // how many of the last layers images go without
-	// HubnessBank is how many training captions and images the exported model tells hubs by, items that are near
-	// everything, to rank them lower; 0 leaves them. HubnessScale is how sharply at most (β of package nn's hubs.go).
+	// HubnessBank is the number of training captions and images by which the exported model recognises hubs, items that are
+	// close to everything, and ranks them lower; 0 turns this off. HubnessScale bounds β of package nn's hubs.go.
 	HubnessBank     int     `yaml:"hubness-bank"`
 	HubnessScale    float32 `yaml:"hubness-scale"`
 	GlobalPair      float32 `yaml:"global-pair"` // > 0: the matching vectors are one more word and region; what the word weighs at first, relative to all others
@@ -166,23 +166,23 @@ type TrainingConfig struct {
 	Beta2               float64 `yaml:"beta2"`
 	EMA                 float64 `yaml:"ema"` // decay of the averaged weights that are validated and kept; 0 = none
 	Accumulate          int     `yaml:"accumulate"`
-	// AccumulateInGraph makes the batches that accumulate one run, so that parameters and gradients cross to a GPU
-	// and back once for all of them.
+	// AccumulateInGraph runs the accumulated batches in one run of the graph, so that parameters and gradients are
+	// transferred to a GPU and back once for all of them.
 	AccumulateInGraph bool `yaml:"accumulate-in-graph"`
-	// GradientCheckpointing keeps only the input of every layer for its gradients, and computes the rest of the layer
-	// again: less memory, more time, the same result.
+	// GradientCheckpointing stores only each layer's input for the backward pass and recomputes the rest: less memory, more
+	// time, the same result.
 	GradientCheckpointing bool `yaml:"gradient-checkpointing"`
 	ValEvery              int  `yaml:"val-every"`  // steps; 0 = each epoch
 	SaveEvery             int  `yaml:"save-every"` // steps
-	// ImitationHead is whose scores the loss "imitation" (see Run.Imitate) takes of the models: "alignment" or
-	// "matching", which costs less. ImitationScale multiplies both sides' scores in it.
+	// ImitationHead is the head whose scores the loss "imitation" takes from the models (see Run.Imitate): "alignment" or
+	// "matching", which is cheaper. ImitationScale multiplies the scores of both sides.
 	ImitationHead  string  `yaml:"imitation-head"`
 	ImitationScale float64 `yaml:"imitation-scale"`
 	// Augment are further views of a picture that training draws from: flip (mirrored; never with captions
 	// that speak of left and right) and crop (85 % of the sides at opposite corners; the second mirrored, with flip).
 	Augment []string `yaml:"augment"`
-	// Bucket > 0 puts captions of like length into a batch: they are sorted by length within so many batches at a
-	// time. Padding costs little without.
+	// Bucket > 0 makes batches of captions of similar length, by sorting within that many batches at a time. Padding costs
+	// little even without it.
 	Bucket int `yaml:"bucket"`
 	// StartLR multiplies the learning rate of embeddings that start from CCA.
 	StartLR float64 `yaml:"start-lr"`
@@ -436,7 +436,7 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
 	}
 	for i, l := range c.Losses() {
-		if !Known(KnownLosses, l) {
+		if !slices.Contains(KnownLosses, l) {
 			return bad("training.loss-type names %q; known are %q, joined by -", l, KnownLosses)
 		}
 		if slices.Contains(c.Losses()[:i], l) {
@@ -465,7 +465,7 @@ func (c *Config) Validate() error {
 		{"detection_type", c.DetectionType, []string{"", "fast", "det", "det_padded", "det+fast", "det+fast_labels", "det+fast_padded", "fast+det_labels"}},
 	}
 	for _, ch := range choices {
-		if !Known(ch.Known, ch.value) {
+		if !slices.Contains(ch.Known, ch.value) {
 			return bad("%s is %q; known are %q", ch.key, ch.value, ch.Known)
 		}
 	}
@@ -525,7 +525,7 @@ func (c *Config) checkCLIP() error {
 // AddImitation adds the loss "imitation" to the others, with weight 1, if it is not among them.
 func (c *Config) AddImitation() {
 	t := &c.Training
-	if Known(c.Losses(), Imitation) {
+	if slices.Contains(c.Losses(), Imitation) {
 		return
 	}
 	if n := len(t.LossWeights.Values); n > 0 {
@@ -534,9 +534,9 @@ func (c *Config) AddImitation() {
 	t.LossType += "-" + Imitation
 }
 
-// Imitation is a loss: both heads imitate how models trained before, its examples, rank a batch (knowledge
-// distillation, Hinton, Vinyals and Dean, 2015; of several examples it is their mean score). How near a caption
-// is to the pictures that it was not written for, a pair of a picture and a caption cannot tell.
+// Imitation is a loss that teaches both heads to rank a batch like models trained earlier (knowledge distillation, Hinton,
+// Vinyals and Dean, 2015), by the mean of their scores. They know what pairs of a picture and a caption cannot tell: how
+// close a caption is to the other pictures.
 const Imitation = "imitation"
 
 // ImitationHeads are the values of training.imitation-head.
@@ -547,5 +547,3 @@ var DistillationModes = []string{"listnet", "mse", "ordinal", "contrastive"}
 
 // Measures are the values of training.measure.
 var Measures = []string{"dot", "cosine", "order"}
-
-func Known(values []string, v string) bool { return slices.Contains(values, v) }

@@ -29,6 +29,7 @@ func (l Lengths) Or(others Lengths) Lengths {
 	return l
 }
 
+// String is a sentence without its stop.
 func (l Lengths) String() string {
 	return fmt.Sprintf("captions of at most %d tokens and labels of at most %d, with [CLS] and [SEP]; at most %d regions", l.Caption, l.Labels, l.Regions)
 }

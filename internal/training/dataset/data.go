@@ -89,6 +89,7 @@ type Batcher struct {
 	Teacher func(ctx context.Context, images, views, captions []int) ([]float32, error)
 }
 
+// NewBatcher tokenises the captions. Of an image with more than maxRegions regions the first count.
 func NewBatcher(data *Data, text input.Text, maxRegions int, cfg *config.Config) *Batcher {
 	b := &Batcher{data: data, text: text, maxRegions: maxRegions, cfg: cfg, views: data.Images.Views()}
 	b.tokens = make([][]int64, len(data.Captions))
@@ -103,10 +104,10 @@ func NewBatcher(data *Data, text input.Text, maxRegions int, cfg *config.Config)
 // Steps is the number of batches an epoch has.
 func (b *Batcher) Steps() int { return max(1, len(b.data.Captions)/b.cfg.Training.BatchSize) }
 
-// Order is the epoch's permutation of the captions, in which no batch has an image twice as far as that
-// can be had: another caption of the same image is no negative. A repeated image changes places with a
-// caption of another batch, or of the rest that makes no batch, so that neither side has one twice. There
-// is such a place wherever some batch lacks the image.
+// Order is the epoch's permutation of the captions. As far as possible no batch contains an image twice, since another
+// caption of the same image is not a negative: a caption whose image is repeated is swapped with one of another batch, or
+// of the remainder that makes no batch, such that neither batch has a repetition. A partner exists whenever some batch
+// lacks the image.
 func (b *Batcher) Order(epoch int) []int {
 	rng := rand.New(rand.NewPCG(b.cfg.Training.Seed, uint64(epoch)))
 	perm := rng.Perm(len(b.data.Captions))
@@ -179,8 +180,7 @@ func (b *Batcher) shuffleBatches(rng *rand.Rand, perm []int) {
 	}
 }
 
-// exchangeTries bounds the search for a place: where images have more captions than there are batches,
-// there is none.
+// exchangeTries bounds the search for a partner: there is none if an image has more captions than there are batches.
 const exchangeTries = 1 << 13
 
 // rng draws what is random about a batch.

@@ -26,6 +26,7 @@ type Encoder struct {
 	imgParams   []nn.Param
 }
 
+// New compiles the inference graphs of a network.
 func New(net nn.Config, text input.Text, maxRegions, threads int, device string) (*Encoder, error) {
 	e := &Encoder{Net: net, text: text, maxRegions: maxRegions}
 	var err error
@@ -65,6 +66,7 @@ func compile(net nn.Config, threads int, device string, build func(*onnx.Builder
 	return s, source.Params, err
 }
 
+// Close frees the sessions.
 func (e *Encoder) Close() {
 	for _, s := range []*ort.Session{e.texts, e.imgs} {
 		if s != nil {

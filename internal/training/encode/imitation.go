@@ -20,6 +20,7 @@ type Examples struct {
 	Models []*Example
 }
 
+// An Example is one model's encodings of the data.
 type Example struct {
 	Captions *Side
 	Views    []*Side      // of the images
@@ -91,6 +92,7 @@ func (e *Side) keep(aligns bool) {
 	e.Tokens, e.Weights = nil, nil
 }
 
+// Close frees the sessions.
 func (e *Examples) Close() {
 	for _, m := range e.Models {
 		if m.align != nil {

@@ -42,8 +42,8 @@ func New(params *param.Set, cfg config.Config) *Optimizer {
 	return o
 }
 
-// Average makes every step move avg towards the parameters. The decay grows to its full size with the steps,
-// so that the start does not linger.
+// Average makes every step update avg, an exponential moving average of the parameters. The decay grows to its full value
+// over the first steps, so that the initial values are forgotten quickly.
 func (o *Optimizer) Average(avg *param.Set, decay float64) { o.average, o.decay = avg, decay }
 
 // Apply makes one step at a learning rate and returns the gradients' norm before clipping. If that is not
@@ -101,4 +101,5 @@ func (o *Optimizer) Restore(step int64, moments func(name string) (m, v []float3
 	return nil
 }
 
+// Finite reports whether x is neither infinite nor NaN.
 func Finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -62,6 +62,7 @@ func linesUpTo(data []byte, step, validated int) []byte {
 	return data[:end]
 }
 
+// Step writes a training step. Errors of the disk surface at Close: a log must not end a training.
 func (l *Log) Step(e Event) {
 	l.enc.Encode(map[string]any{"step": e.Step, "epoch": e.Epoch, "loss": e.Loss, "lr": e.LR, "grad_norm": e.GradNorm,
 		"data_ms": e.DataTime.Milliseconds(), "step_ms": e.StepTime.Milliseconds(), "rest_ms": e.Rest.Seconds() * 1e3})
@@ -78,6 +79,7 @@ func (l *Log) Step(e Event) {
 	l.tb.scalars(e.Step, scalars)
 }
 
+// Validation writes a validation.
 func (l *Log) Validation(e Event) {
 	l.enc.Encode(map[string]any{"step": e.Step, "epoch": e.Epoch, "validation": e.Validation, "best": e.Best})
 	v := e.Validation
@@ -93,6 +95,7 @@ func (l *Log) Validation(e Event) {
 	l.tb.scalars(e.Step, scalars)
 }
 
+// Close closes both files.
 func (l *Log) Close() error {
 	err := l.tb.close()
 	if cerr := l.f.Close(); err == nil {

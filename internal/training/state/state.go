@@ -45,6 +45,7 @@ type State struct {
 // They are written first, so that the state never names tensors that are not whole.
 const File = "state.json"
 
+// TensorsFile is the name of the tensors beside the state of a step.
 func TensorsFile(step int) string { return fmt.Sprintf("tensors-%d.npz", step) }
 
 // Save writes parameters, moments and averages.

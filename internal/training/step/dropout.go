@@ -10,17 +10,16 @@ import (
 	"github.com/aladin-go/aladin/internal/training/config"
 )
 
-// dropouts makes dropout masks (Srivastava et al., JMLR 2014) without random numbers in the graph: there is
-// a pool of mask values (0 or 1/(1−p)) for every rate, and every place that drops has an input of its own, to
-// which the step binds a stretch of the pool from an offset that it draws. Masks so depend on the seed alone
-// and cost no copy.
+// dropouts makes dropout masks (Srivastava et al., JMLR 2014) without random numbers in the graph. There is a pool of mask
+// values (0 or 1/(1−p)) for every rate. Each place that applies dropout has a graph input, to which a step binds a slice of
+// the pool at a random offset. So masks depend on the seed alone and are never copied.
 type dropouts struct {
 	b     *onnx.Builder
 	rates map[string]float32 // by place
 	sites []site             // in order
 	seed  uint64
 	data  map[string][]float32
-	// together makes masks for several batches in one run, which come as stretches that are cut to their size.
+	// together makes masks for several batches in one run; the graph cuts each to the size of its batch.
 	together bool
 }
 

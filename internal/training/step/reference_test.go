@@ -107,7 +107,7 @@ func random(rng *rand.Rand, scale float64, shape ...int) *onnxref.Tensor {
 	return onnxref.Floats(data, shape...)
 }
 
-// trainingGraph is what NewStep compiles, for the reference.
+// trainingGraph is what New compiles, for the reference.
 func trainingGraph(t *testing.T, net nn.Config, cfg *config.Config, opts Options) (*refGraph, []nn.Param) {
 	opts.Distil, opts.NoDropout = true, true
 	b, source, total, err := (&Step{}).build(net, cfg, opts)

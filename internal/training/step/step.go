@@ -58,14 +58,14 @@ type Options struct {
 	Device  string
 	// Distil leaves the distillation loss out when false (before activate-distillation-after).
 	Distil bool
-	// Full says that sequences have no padding worth leaving out.
+	// Full says that batches contain too little padding for packing to pay off.
 	Full bool
 	// NoDropout compiles without dropout: for tests and gradients' checks.
 	NoDropout bool
 	// Together makes a step whose runs take several batches at once.
 	Together bool
-	// Like, when set, is a batch of about the size of those to come. On a CPU the step takes large ones in parts that
-	// fit a core's cache, as many for all its batches: none may have fewer pairs.
+	// Like, when set, is a batch of typical size. On a CPU the step cuts large batches into parts that fit a core's cache,
+	// always into the same number: no batch may have fewer pairs than that.
 	Like *dataset.Batch
 
 	split *split // in place of what Like makes it
@@ -136,7 +136,7 @@ func (s *Step) build(net nn.Config, cfg *config.Config, opts Options) (b *onnx.B
 		n.Loose = &nn.Least{Tokens: input.MinTokens, Regions: input.MinRegions}
 	}
 	n.Recompute = cfg.Training.GradientCheckpointing
-	// The regulariser of hidden states averages over those of all pairs and of padding, too.
+	// The regulariser of hidden states averages over padding as well.
 	hidden := slices.Contains(cfg.Losses(), "regularizehidden")
 	n.Pack = !opts.Full && !hidden
 	if !opts.Together && !hidden {
@@ -429,7 +429,7 @@ func (o *gradOut) sparse(in map[string]*ort.Tensor, width int) ([]int, []float32
 	for i, id := range index {
 		place[id] = i
 	}
-	// The memory of the step before: of new memory every page would have to be mapped first.
+	// Reuse the previous step's memory: the pages of a new allocation would have to be mapped first.
 	o.sum = slices.Grow(o.sum[:0], len(index)*width)[:len(index)*width]
 	clear(o.sum)
 	visit(func(id int, row []float32) {

@@ -17,8 +17,8 @@ const (
 	scaleInput = "scale"
 )
 
-// together makes a step's graph run over several batches and add up their gradients, so that parameters and
-// sums cross to the device and back once. Gradients of rows come out batch by batch.
+// together wraps a step's graph into a loop over several batches that sums their gradients, so that parameters and sums
+// are transferred to the device and back once. Gradients of embedding rows are returned for each batch.
 func together(model *onnx.Model, params []nn.Param) (*onnx.Model, error) {
 	shared := map[string]bool{"softness": true}
 	dense := map[string]bool{}

@@ -123,7 +123,7 @@ func raggedBatch(t *testing.T, rng *rand.Rand, net nn.Config, cfg *config.Config
 	if cfg.Training.Softness > 0 {
 		b.Softness = 0.2
 	}
-	if config.Known(cfg.Losses(), config.Imitation) {
+	if slices.Contains(cfg.Losses(), config.Imitation) {
 		b.Examples = toy.Normals(rng, 9)
 	}
 	readCLIP(b, rng, net)

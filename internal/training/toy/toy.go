@@ -28,6 +28,7 @@ func Batch(caps, tags [][]int64, counts []int, dim int, rng *rand.Rand) (*datase
 	return b, err
 }
 
+// Regions are n regions of random features.
 func Regions(rng *rand.Rand, n, dim int) *region.Set {
 	s := &region.Set{Dim: dim, Boxes: make([][4]float32, n)}
 	for range n * dim {
@@ -91,6 +92,7 @@ func Data(n, perImage int) *dataset.Data {
 	return d
 }
 
+// Text prepares captions with a vocabulary that knows the toy data.
 func Text(t *testing.T) input.Text {
 	vocab := append([]string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "and", "."}, Nouns...)
 	wp, err := tokenizer.NewWordPiece(vocab, nil)
@@ -98,6 +100,7 @@ func Text(t *testing.T) input.Text {
 	return input.Text{Tokenizer: wp, MaxCaption: 12, MaxLabels: 8, FirstLabel: wp.CLS()}
 }
 
+// Normals are n numbers of the standard normal distribution.
 func Normals(rng *rand.Rand, n int) []float32 {
 	out := make([]float32, n)
 	for i := range out {
@@ -106,6 +109,7 @@ func Normals(rng *rand.Rand, n int) []float32 {
 	return out
 }
 
+// NeedRuntime skips a test where ONNX Runtime is absent.
 func NeedRuntime(t *testing.T) {
 	t.Helper()
 	if !ort.Available() {

@@ -38,6 +38,7 @@ type Validator struct {
 	Opts   *eval.Options
 }
 
+// New prepares validation of networks of one shape on a data set.
 func New(net nn.Config, enc *encode.Encoder, data *dataset.Data, threads int, device string) (*Validator, error) {
 	owner := make([]int, len(data.Captions))
 	for i, c := range data.Captions {
@@ -52,6 +53,7 @@ func New(net nn.Config, enc *encode.Encoder, data *dataset.Data, threads int, de
 	return v, err
 }
 
+// Close frees the session.
 func (v *Validator) Close() {
 	if v.Scores != nil {
 		v.Scores.Close()
@@ -117,6 +119,7 @@ func (v *Validator) Run(ctx context.Context, params *param.Set, h *encode.Hubs, 
 	return out, nil
 }
 
+// Recall ranks by scores, both ways.
 func (v *Validator) Recall(ctx context.Context, s eval.Scores) (eval.Retrieval, error) {
 	ranks, err := eval.Rank(ctx, s, v.rel, v.Opts)
 	if err != nil {
@@ -125,6 +128,7 @@ func (v *Validator) Recall(ctx context.Context, s eval.Scores) (eval.Retrieval, 
 	return Retrieval(ranks), nil
 }
 
+// Retrieval sums up ranks.
 func Retrieval(ranks *eval.Ranks) eval.Retrieval {
 	r := eval.Retrieval{I2T: eval.RecallOf(ranks.I2T), T2I: eval.RecallOf(ranks.T2I)}
 	r.RSum = r.I2T.R1 + r.I2T.R5 + r.I2T.R10 + r.T2I.R1 + r.T2I.R5 + r.T2I.R10
