@@ -68,6 +68,10 @@ func (k Kind) MIME() string {
 		return "image/gif"
 	case WebP:
 		return "image/webp"
+	case AVIF:
+		return "image/avif"
+	case BMP:
+		return "image/bmp"
 	}
 	return ""
 }

@@ -275,6 +275,10 @@ func (s *Server) getThumb(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer ph.Close()
+	return s.sendThumb(w, r, id, ph, side)
+}
+
+func (s *Server) sendThumb(w http.ResponseWriter, r *http.Request, id string, ph *photo, side int) error {
 	key := s.thumbs.key(id, ph, side)
 	h := w.Header()
 	h.Set("ETag", `"`+key+`"`)
@@ -298,6 +302,9 @@ func (s *Server) getPhoto(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer ph.Close()
+	if ph.mime == "" { // of a kind that browsers do not show
+		return s.sendThumb(w, r, id, ph, slices.Max(thumbWidths))
+	}
 	h := w.Header()
 	h.Set("Content-Type", ph.mime)
 	h.Set("ETag", `"`+ph.version+`"`)

@@ -109,8 +109,8 @@ func newPhoto(f fs.File) (*photo, error) {
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return nil, err
 	}
-	kind := picture.Sniff(head[:n]).MIME()
-	if kind == "" {
+	kind := picture.Sniff(head[:n])
+	if !picture.Reads(kind) {
 		return nil, fs.ErrNotExist // a text beside the photos is none of them
 	}
 	if _, err := seek.Seek(0, io.SeekStart); err != nil {
@@ -118,7 +118,7 @@ func newPhoto(f fs.File) (*photo, error) {
 	}
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.LittleEndian, [2]int64{info.ModTime().UnixNano(), info.Size()})
-	return &photo{File: f, seek: seek, info: info, mime: kind, version: strconv.FormatUint(h.Sum64(), 36)}, nil
+	return &photo{File: f, seek: seek, info: info, mime: kind.MIME(), version: strconv.FormatUint(h.Sum64(), 36)}, nil
 }
 
 // size is the width and height of an item's picture as it is shown, 0 where there

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/image/tiff"
 
 	"github.com/aladin-go/aladin/index"
 )
@@ -111,6 +112,24 @@ func TestOnlyPhotosInsideTheFolder(t *testing.T) {
 	}
 }
 
+// TestOtherKinds: photos that browsers do not show are shown as JPEGs.
+func TestOtherKinds(t *testing.T) {
+	w := newWorld(t, 1, 64, 0)
+	var b bytes.Buffer
+	require.NoError(t, tiff.Encode(&b, image.NewGray(image.Rect(0, 0, 2000, 1000)), nil))
+	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "scan.tif"), b.Bytes(), 0o644))
+	addItems(t, w, "scan.tif")
+	s := w.server(t, Options{})
+	for path, side := range map[string]int{"/photo/scan.tif": 1280, "/thumb/scan.tif": defaultThumb} {
+		rec := get(s, path)
+		require.Equal(t, http.StatusOK, rec.Code, path)
+		assert.Equal(t, "image/jpeg", rec.Header().Get("Content-Type"))
+		c, err := jpeg.DecodeConfig(rec.Body)
+		require.NoError(t, err)
+		assert.Equal(t, []int{side, side / 2}, []int{c.Width, c.Height})
+	}
+}
+
 func TestPixelLimit(t *testing.T) {
 	w := newWorld(t, 1, 64, 0)
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "large.png"), greyPNG(t, 200, 200), 0o644))
@@ -127,9 +146,9 @@ func lyingJPEG(t testing.TB, w, h int, orientation uint16) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	require.NoError(t, jpeg.Encode(&buf, image.NewGray(image.Rect(0, 0, w, h)), nil))
-	tiff := []byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00")
-	tiff = append(binary.LittleEndian.AppendUint16(tiff, orientation), make([]byte, 6)...)
-	app1 := append([]byte("Exif\x00\x00"), tiff...)
+	block := []byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00")
+	block = append(binary.LittleEndian.AppendUint16(block, orientation), make([]byte, 6)...)
+	app1 := append([]byte("Exif\x00\x00"), block...)
 	head := append([]byte{0xff, 0xd8, 0xff, 0xe1}, binary.BigEndian.AppendUint16(nil, uint16(len(app1)+2))...)
 	return append(append(head, app1...), buf.Bytes()[2:]...)
 }
