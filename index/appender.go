@@ -323,6 +323,9 @@ func (a *appender) commit(ctx context.Context) error {
 		return a.fail(err)
 	}
 	for _, i := range slices.Sorted(maps.Keys(a.edits)) {
+		if d := a.dead[i]; d != nil && int(d.GetCardinality()) == a.man.Segments[i].Items {
+			continue // the whole segment goes
+		}
 		if err := a.edits[i].write(a.fw, a.base.segments[i], &a.man.Segments[i]); err != nil {
 			return a.fail(err)
 		}

@@ -22,8 +22,8 @@ type edits struct {
 }
 
 // Update changes what is stored with an item besides its encoding: change gets the item's fields and writes to
-// Tags, Meta and State what they shall be. It costs about what it changes, and the tags of the item's segment if
-// those change. As everything else, it is visible and durable once Commit returns.
+// Tags, Meta and State what they shall be, and to Text of an image. It costs about what it changes, and the tags of
+// the item's segment if those change. As everything else, it is visible and durable once Commit returns.
 //
 // An item that was added since the last commit cannot be updated.
 func (w *Writer) Update(ctx context.Context, id string, change func(*Fields)) error {
@@ -136,7 +136,10 @@ func (a *appender) update(at location, change func(*Fields)) error {
 		return err
 	}
 	tags := slices.Compact(slices.Sorted(slices.Values(f.Tags)))
-	other := !bytes.Equal(f.Meta, old.Meta) || !bytes.Equal(f.State, old.State)
+	if old.Kind != Image {
+		f.Text = old.Text // its words are places in it
+	}
+	other := f.Text != old.Text || !bytes.Equal(f.Meta, old.Meta) || !bytes.Equal(f.State, old.State)
 	if !other && slices.Equal(tags, old.Tags) {
 		return nil
 	}
@@ -146,7 +149,7 @@ func (a *appender) update(at location, change func(*Fields)) error {
 		a.edits[at.seg] = e
 	}
 	if other {
-		rec.meta = f.Meta
+		rec.text, rec.meta = f.Text, f.Meta
 		e.items[uint32(at.row)] = appendEdit(rec.encode(), f.State)
 	}
 	a.stats.Updated++

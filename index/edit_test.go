@@ -193,3 +193,36 @@ func TestUpdateCompat(t *testing.T) {
 	require.Equal(t, []string{"new"}, f.Tags)
 	require.Equal(t, "state", string(f.State))
 }
+
+// An item may be updated and then renamed or deleted, of which nothing of its segment may be left.
+func TestUpdateOfWhatGoes(t *testing.T) {
+	ctx := t.Context()
+	path := build(t, nil, images(newSynth(31, 64, 64), 2))
+	w := openWriter(t, path, nil)
+	ids := idsOf(t, path)
+	for i, id := range ids {
+		require.NoError(t, w.Update(ctx, id, func(f *index.Fields) { f.State, f.Tags = []byte{byte(i)}, []string{"moved"} }))
+	}
+	require.NoError(t, w.Rename(ctx, ids[0], "first"))
+	require.NoError(t, w.Delete(ctx, ids[1]))
+	require.NoError(t, w.Commit(ctx))
+	ix := open(t, path, nil)
+	require.NoError(t, ix.Verify(ctx, nil))
+	f, err := ix.Fields(ctx, "first")
+	require.NoError(t, err)
+	require.Equal(t, []string{"moved"}, f.Tags)
+	require.Equal(t, []byte{0}, f.State)
+	for it, err := range ix.States(ctx) {
+		require.NoError(t, err)
+		require.Equal(t, index.ItemState{ID: "first", Kind: index.Image, State: []byte{0}}, it)
+	}
+}
+
+func idsOf(t *testing.T, path string) (ids []string) {
+	t.Helper()
+	for id, err := range open(t, path, nil).IDs(t.Context()) {
+		require.NoError(t, err)
+		ids = append(ids, id)
+	}
+	return ids
+}

@@ -201,15 +201,42 @@ func (sn *snapshot) fields(at location) (*Fields, error) {
 // holds the snapshot that it began with until it ends.
 func (ix *Index) IDs(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		for r, err := range ix.each(ctx, func(*segment, *ItemState, int) error { return nil }) {
+			if !yield(r.ID, err) {
+				return
+			}
+		}
+	}
+}
+
+// An ItemState is what a program remembers of an item; see Item.State.
+type ItemState struct {
+	ID    string
+	Kind  Kind
+	State []byte
+}
+
+// States yields the states of all items, in the order of IDs, without a look at anything else of them.
+func (ix *Index) States(ctx context.Context) iter.Seq2[ItemState, error] {
+	return ix.each(ctx, func(s *segment, it *ItemState, row int) error {
+		state, err := s.state(row)
+		it.Kind, it.State = s.kind(row), slices.Clone(state)
+		return err
+	})
+}
+
+// each yields all live items with their ids and what fill adds.
+func (ix *Index) each(ctx context.Context, fill func(s *segment, it *ItemState, row int) error) iter.Seq2[ItemState, error] {
+	return func(yield func(ItemState, error) bool) {
 		sn, err := ix.acquire()
 		if err != nil {
-			yield("", err)
+			yield(ItemState{}, err)
 			return
 		}
 		defer sn.release()
 		for _, s := range sn.segments {
 			for i := range s.n {
-				var id string
+				var it ItemState
 				live := false
 				err := guard(ix.path, func() error {
 					row, err := s.byID(i)
@@ -221,10 +248,13 @@ func (ix *Index) IDs(ctx context.Context) iter.Seq2[string, error] {
 					}
 					live = true
 					b, err := s.id(row)
-					id = string(b)
-					return err
+					if err != nil {
+						return err
+					}
+					it.ID = string(b)
+					return fill(s, &it, row)
 				})
-				if (live || err != nil) && (!yield(id, err) || err != nil) {
+				if (live || err != nil) && (!yield(it, err) || err != nil) {
 					return
 				}
 			}

@@ -133,12 +133,23 @@ func grouped(n int) string {
 	return s
 }
 
-// add counts one more under a name.
-func add(counts *map[string]int, name string) {
+// Add adds the counts of another walk.
+func (p *Passed) Add(o *Passed) {
+	for name, n := range o.Kinds {
+		count(&p.Kinds, name, n)
+	}
+	for name, n := range o.Folders {
+		count(&p.Folders, name, n)
+	}
+	p.Links, p.Excluded, p.Other = p.Links+o.Links, p.Excluded+o.Excluded, p.Other+o.Other
+}
+
+// count counts n more under a name.
+func count(counts *map[string]int, name string, n int) {
 	if *counts == nil {
 		*counts = map[string]int{}
 	}
-	(*counts)[name]++
+	(*counts)[name] += n
 }
 
 // Walk lists the photos below dir, sorted by id. Hidden files and folders, and those of programs, are
@@ -235,9 +246,9 @@ func (w *walker) walk(root, prefix string) error {
 func (w *walker) leavesOut(id, name string) bool {
 	switch {
 	case strings.HasPrefix(name, "."):
-		add(&w.passed.Folders, "hidden")
+		count(&w.passed.Folders, "hidden", 1)
 	case slices.ContainsFunc(programFolders, func(p string) bool { return strings.EqualFold(p, name) }):
-		add(&w.passed.Folders, name)
+		count(&w.passed.Folders, name, 1)
 	case w.excluded(id, name):
 		w.passed.Excluded++
 	default:
@@ -288,7 +299,7 @@ func (w *walker) file(p, id string, d fs.DirEntry) {
 	case taken:
 		w.found = append(w.found, Found{ID: id, Path: p, Link: link})
 	case kind != "":
-		add(&w.passed.Kinds, kind)
+		count(&w.passed.Kinds, kind, 1)
 	default:
 		w.passed.Other++
 	}
