@@ -90,8 +90,11 @@ func (w *Writer) Delete(ctx context.Context, id string) error {
 }
 
 // Commit makes all changes so far visible and durable, at once. It costs what was
-// changed, whatever the file's size. The Writer can go on afterwards.
+// changed, whatever the file's size; where nothing was, nothing is written. The Writer can go on afterwards.
 func (w *Writer) Commit(ctx context.Context) error {
+	if w.a != nil && !w.a.dirty() {
+		return cmp.Or(w.a.err, ctx.Err())
+	}
 	err := w.run(func(a *appender) error { return a.commit(ctx) })
 	if err != nil {
 		return err

@@ -90,6 +90,23 @@ type Summary struct {
 	Passed source.Passed `json:"-"` // what the folders hold besides photos
 }
 
+// String is "3 added, 1 moved", or "nothing changed".
+func (s *Summary) String() string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{s.Added, "added"}, {s.Changed, "changed"}, {s.Moved, "moved"}, {s.Removed, "removed"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing changed"
+	}
+	return strings.Join(parts, ", ")
+}
+
 // An Unreadable is a file or folder that could not be read.
 type Unreadable struct {
 	Path string `json:"path"` // the id that it has, or would have

@@ -85,6 +85,13 @@ func State(path string) ([]byte, error) {
 	return s.append(nil), nil
 }
 
+// Differs says by its size whether the photo at a path is another one than that of which a state tells.
+func Differs(state []byte, path string) bool {
+	s, ok := parseStamp(state)
+	info, err := os.Stat(path)
+	return ok && err == nil && info.Size() != s.size
+}
+
 var errNotFile = errors.New("not a regular file")
 
 // stampOf reads a file. A write that comes later than the reading gives the file another time: where the

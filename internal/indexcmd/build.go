@@ -11,6 +11,7 @@ import (
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/follow"
 	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/source"
 )
@@ -38,10 +39,7 @@ cells, which make searches faster, as compact does; interrupted there, it stays 
 		b := &building{}
 		b.register(f)
 		f.StringVar(&b.out, "out", "", "index `file` to make")
-		f.StringVar(&b.match, "match", "int8", "`codec` of the vectors that are scanned: int8, f16, f32, bits")
-		f.StringVar(&b.regions, "regions", "int8", "`codec` of the regions (or words) for alignment: int8, f16, 4bit, 2bit, none")
-		f.Group(cli.Advanced)
-		f.BoolVar(&b.noRescore, "no-rescore", false, "with --match bits: keep the bits alone, which find candidates for alignment, and no int8 codes to score them again")
+		b.codecs.register(f)
 		return b.build
 	},
 }
@@ -76,9 +74,9 @@ type building struct {
 	cells  int
 	noLock bool
 
-	out, match, regions string // build
-	noRescore           bool
-	replace             bool // add
+	out     string // build
+	codecs  codecs
+	replace bool // add
 }
 
 func (b *building) register(f *cli.Flags) {
@@ -191,17 +189,9 @@ func (b *building) build(ctx context.Context, env cli.Env, args []string) (err e
 	if b.out == "" {
 		return cli.Misuse("--out which FILE?")
 	}
-	opts := &index.BuildOptions{Duplicates: index.SkipDuplicate, NoRescore: b.noRescore, NoLock: b.noLock}
-	for _, c := range []struct {
-		flag, value string
-		codec       *index.Codec
-	}{{"--match", b.match, &opts.Match}, {"--regions", b.regions, &opts.Regions}} {
-		if err = c.codec.UnmarshalText([]byte(c.value)); err != nil {
-			return cli.Misuse("%s: %v", c.flag, err)
-		}
-	}
-	if b.noRescore && opts.Match != index.Bits {
-		return cli.Misuse("--no-rescore is for --match bits")
+	opts := &index.BuildOptions{Duplicates: index.SkipDuplicate, NoLock: b.noLock}
+	if err := b.codecs.set(opts); err != nil {
+		return err
 	}
 	if info, err := os.Stat(filepath.Dir(b.out)); err != nil || !info.IsDir() {
 		return fmt.Errorf("--out %s: there is no folder %s", b.out, filepath.Dir(b.out))
@@ -246,16 +236,16 @@ func (b *building) arrangeFile(ctx context.Context, env cli.Env) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	return b.arrange(ctx, env, b.out, w)
+	return arrange(ctx, env, &b.tell, b.out, w, b.cells)
 }
 
 // arrange gives a committed index the cells that it should have. Whatever happens, the index stays complete.
-func (b *building) arrange(ctx context.Context, env cli.Env, file string, w *index.Writer) error {
-	if b.cells < 0 || b.cells == 0 && !w.Outgrown() {
+func arrange(ctx context.Context, env cli.Env, tell *cli.Output, file string, w *index.Writer, cells int) error {
+	if cells < 0 || cells == 0 && !w.Outgrown() {
 		return nil
 	}
-	task := b.tell.Task(env, "arranging cells", 0)
-	err := w.Compact(ctx, &index.CompactOptions{Cells: b.cells, Progress: task.Set})
+	task := tell.Task(env, "arranging cells", 0)
+	err := w.Compact(ctx, &index.CompactOptions{Cells: cells, Progress: task.Set})
 	task.Done()
 	if err != nil {
 		fmt.Fprintf(env.Stderr, "%s is complete, but not arranged in cells: compact does that later, --cells -1 does without\n", file)
@@ -288,12 +278,21 @@ func (b *building) add(ctx context.Context, env cli.Env, args []string) (err err
 		opts.Duplicates = index.ReplaceDuplicate
 	} else {
 		kept := j.entries[:0]
+		others := 0
 		for _, e := range j.entries {
-			if !there[e.id] {
+			state, ok := there[e.id]
+			switch {
+			case !ok:
 				kept = append(kept, e)
+			case e.file != "" && follow.Differs(state, e.file):
+				others++
 			}
 		}
 		j.entries = kept
+		if others > 0 {
+			fmt.Fprintf(env.Stderr, "%d photos are there that are not these; if they changed, sync or --replace takes these; photos of another folder need a name: aladin-index sync %s --images NAME=%s\n",
+				others, file, b.source.Images)
+		}
 	}
 	w, err := index.OpenWriter(file, opts)
 	if err != nil {
@@ -314,23 +313,23 @@ func (b *building) add(ctx context.Context, env cli.Env, args []string) (err err
 		fmt.Fprintf(env.Stderr, "added %d of %d; run the command again for the rest\n", stats.Added, len(j.entries))
 		return encodeErr
 	}
-	arranged := b.arrange(ctx, env, file, w)
+	arranged := arrange(ctx, env, &b.tell, file, w, b.cells)
 	return errors.Join(j.report(ctx, file, stats), arranged)
 }
 
-// known are the ids in an index.
-func known(ctx context.Context, file, model string) (_ map[string]bool, err error) {
+// known are the ids in an index, and the states of their items.
+func known(ctx context.Context, file, model string) (_ map[string][]byte, err error) {
 	ix, err := index.Open(file, &index.Options{Model: model})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ix.Close()) }()
-	ids := make(map[string]bool, ix.Len())
-	for id, err := range ix.IDs(ctx) {
+	ids := make(map[string][]byte, ix.Len())
+	for it, err := range ix.States(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		ids[id] = true
+		ids[it.ID] = it.State
 	}
 	return ids, nil
 }

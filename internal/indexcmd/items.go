@@ -10,12 +10,14 @@ import (
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/follow"
 	"github.com/aladin-go/aladin/internal/source"
 )
 
 // An entry is an item to be, before it is encoded.
 type entry struct {
 	id, image string // image: the id of the picture, also of a caption
+	file      string // of a photo
 	input     aladin.Input
 }
 
@@ -27,12 +29,12 @@ func entries(s *source.Source, captions bool) ([]entry, error) {
 			return nil, cli.Misuse("--items captions wants captions (--captions, --coco-ir or --scenes)")
 		}
 		for _, c := range s.Captions {
-			out = append(out, entry{c.ID, s.Items[c.Image].ID, aladin.Text(c.Text)})
+			out = append(out, entry{id: c.ID, image: s.Items[c.Image].ID, input: aladin.Text(c.Text)})
 		}
 		return out, nil
 	}
 	for i, item := range s.Items {
-		out = append(out, entry{item.ID, item.ID, s.Input(i)})
+		out = append(out, entry{item.ID, item.ID, item.Path, s.Input(i)})
 	}
 	return out, nil
 }
@@ -67,6 +69,9 @@ func items(ctx context.Context, m *aladin.Model, all []entry, t *tables, skip fu
 			item.Tags, item.Meta = t.of(all[k].id, all[k].image)
 			if item.Meta == nil && all[k].id != all[k].image {
 				item.Meta, _ = json.Marshal(map[string]string{"image": all[k].image}) // strings always can
+			}
+			if all[k].file != "" {
+				item.State, _ = follow.State(all[k].file) // without it, sync takes the file for what was encoded
 			}
 			if !yield(item, nil) {
 				return

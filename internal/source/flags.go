@@ -11,8 +11,7 @@ import (
 // Flags are the flags that name a source, as all commands have them.
 type Flags struct {
 	Images   string // --images DIR
-	Follow   bool   // --follow
-	Exclude  []string
+	Walk     WalkOptions
 	Captions string // --captions FILE.tsv
 
 	Features  string // --features DIR
@@ -51,11 +50,7 @@ func (f *Flags) Register(fs *cli.Flags, prefix string) {
 	}
 	heading("Photos and captions")
 	fs.StringVar(&f.Images, prefix+"images", f.Images, "`folder` of photos, searched with all its subfolders")
-	fs.BoolVar(&f.Follow, prefix+"follow", f.Follow, "take photos and folders, too, that links in the folder lead to outside of it")
-	fs.Func(prefix+"exclude", "leave out files and folders whose name, or path where it has a slash, fits the `pattern` (*.png, drafts, 2019/raw); may be repeated", func(p string) error {
-		f.Exclude = append(f.Exclude, p)
-		return (&WalkOptions{Exclude: f.Exclude}).Check()
-	})
+	f.Walk.Register(fs, prefix)
 	fs.StringVar(&f.Captions, prefix+"captions", f.Captions, "`file` of lines: photo <tab> number <tab> caption; only the photos it names are used")
 	heading("Features in VinVL's layout, in place of photos")
 	fs.StringVar(&f.Features, prefix+"features", f.Features, "`folder` of the features")
@@ -139,7 +134,7 @@ func (f *Flags) Open(ctx context.Context, o *Options) (*Source, error) {
 	}
 	switch {
 	case f.Images != "":
-		return openFolder(ctx, f.Images, f.Captions, &WalkOptions{Follow: f.Follow, Exclude: f.Exclude})
+		return openFolder(ctx, f.Images, f.Captions, &f.Walk)
 	case f.Features != "":
 		return f.openFeatures(ctx, &opts)
 	default:

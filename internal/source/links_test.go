@@ -46,7 +46,7 @@ func TestLinks(t *testing.T) {
 	got, skipped := ids(Flags{Images: dir})
 	assert.Equal(t, []string{"a.png", "in.png"}, got)
 	assert.ElementsMatch(t, []string{"none.png: " + errNoPhoto.Error(), "out.png: " + errLeads.Error()}, skipped)
-	got, _ = ids(Flags{Images: dir, Follow: true})
+	got, _ = ids(Flags{Images: dir, Walk: WalkOptions{Follow: true}})
 	assert.Equal(t, []string{"a.png", "in.png", "out.png"}, got)
 	got, _ = ids(Flags{Images: dir, Captions: captions})
 	assert.Equal(t, []string{"a.png"}, got)

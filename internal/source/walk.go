@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/picture"
 )
 
@@ -21,6 +22,15 @@ type WalkOptions struct {
 	Exclude []string
 	// Follow walks folders, too, that links lead to, each once.
 	Follow bool
+}
+
+// Register defines the flags --follow and --exclude, with a prefix before their names.
+func (o *WalkOptions) Register(fs *cli.Flags, prefix string) {
+	fs.BoolVar(&o.Follow, prefix+"follow", o.Follow, "take photos and folders, too, that links in the folder lead to outside of it")
+	fs.Func(prefix+"exclude", "leave out files and folders whose name, or path where it has a slash, fits the `pattern` (*.png, drafts, 2019/raw); may be repeated", func(p string) error {
+		o.Exclude = append(o.Exclude, p)
+		return o.Check()
+	})
 }
 
 // Check finds patterns that mean nothing.
