@@ -112,6 +112,10 @@ func (c command) run(t *testing.T, root string) {
 		_, err := os.Stat(filepath.Join(root, args[len(args)-1]))
 		assert.NoError(t, err, c.line)
 		return
+	case "mkdir", "mv", "cp", "rm": // of files in the page's folder
+		out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput()
+		require.NoError(t, err, "%s: %s\n%s", c.line, c.text, out)
+		return
 	}
 	file := ""
 	if i := slices.Index(args, ">"); i >= 0 {
