@@ -437,11 +437,11 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("token", func(t *testing.T) {
-		s := w.server(t, Options{Token: "open sesame"})
+		s := w.server(t, Options{Token: "open sesame, open sesame"})
 		b := openPage(t, chrome, s, "/?q="+noun, 1280, 860)
 		b.wait(`document.getElementById("login").open`)
 		b.shot("token")
-		b.run(chromedp.SendKeys(chromedp.CSS("#token"), "open sesame"), chromedp.KeyEvent("\r"))
+		b.run(chromedp.SendKeys(chromedp.CSS("#token"), "open sesame, open sesame"), chromedp.KeyEvent("\r"))
 		b.wait(`document.querySelectorAll("#hits .hit img").length > 5`)
 	})
 }

@@ -34,6 +34,7 @@ type searchRequest struct {
 	Kinds []string `json:"kinds,omitempty"`
 
 	K          int   `json:"k,omitempty"`
+	Offset     int   `json:"offset,omitempty"` // hits to leave out, the best
 	Candidates int   `json:"candidates,omitempty"`
 	Exact      bool  `json:"exact,omitempty"`
 	Explain    *bool `json:"explain,omitempty"` // true when absent
@@ -71,6 +72,7 @@ type search struct {
 	photos  map[int]string    // the names of the photos among its terms
 	uploads map[string][]byte // photos by the names that the request gives them
 	options aladin.SearchOptions
+	offset  int // hits that are left out of the answer
 }
 
 func badRequest(code, format string, args ...any) *problem {
@@ -202,6 +204,10 @@ func (req *searchRequest) fromURL(v url.Values) error {
 			req.Kinds = vals
 		case "k":
 			req.K, err = positive(val)
+		case "offset":
+			if req.Offset, err = strconv.Atoi(val); err == nil && req.Offset < 0 {
+				err = strconv.ErrRange
+			}
 		case "candidates":
 			req.Candidates, err = positive(val)
 		case "exact":
@@ -298,6 +304,11 @@ func (s *search) readOptions(req *searchRequest, l *Limits) error {
 	if o.K < 0 || o.K > l.K {
 		return badRequest("k", "k is %d; it must be 1 to %d", o.K, l.K)
 	}
+	if req.Offset < 0 || req.Offset > l.K-o.K {
+		return badRequest("offset", "offset is %d; with k it must be at most %d", req.Offset, l.K)
+	}
+	s.offset = req.Offset
+	o.K += s.offset
 	orDefault(&o.Candidates, min(max(index.DefaultCandidates, o.K), l.Candidates))
 	if o.Candidates < 0 || o.Candidates > l.Candidates {
 		return badRequest("candidates", "candidates is %d; it must be 1 to %d", o.Candidates, l.Candidates)

@@ -125,7 +125,7 @@ func (s *Server) search(ctx context.Context, req *search) (*searchResponse, erro
 	out := &searchResponse{
 		Query: req.typed, Warnings: r.Warnings, Aligned: r.Stats.Aligned, Untrained: r.Query.Untrained, Candidates: r.Stats.Candidates,
 		Items: info.Items, Generation: info.Generation,
-		Parts: make([]partAnswer, len(r.Terms)), Hits: make([]hitAnswer, len(r.Hits)),
+		Parts: make([]partAnswer, len(r.Terms)), Hits: make([]hitAnswer, max(0, len(r.Hits)-req.offset)),
 	}
 	for i := range r.Terms {
 		out.Parts[i] = req.part(r, i)
@@ -134,10 +134,10 @@ func (s *Server) search(ctx context.Context, req *search) (*searchResponse, erro
 		out.Unknown = append(out.Unknown, unknownAnswer{u.Text, u.Start, u.End, u.Nearest})
 	}
 	searched := time.Now()
-	for i := range r.Hits {
-		h := &r.Hits[i]
+	for i := range out.Hits {
+		h := &r.Hits[req.offset+i]
 		a := &out.Hits[i]
-		*a = hitAnswer{Rank: i + 1, ID: h.ID, Kind: h.Kind.String(), Match: h.Match, MatchRank: h.MatchRank, Align: h.Align, Coverage: h.Coverage,
+		*a = hitAnswer{Rank: req.offset + i + 1, ID: h.ID, Kind: h.Kind.String(), Match: h.Match, MatchRank: h.MatchRank, Align: h.Align, Coverage: h.Coverage,
 			Photo: s.photoOf(h.ID), Words: req.words(r, h)}
 		if f := h.Fields; f != nil {
 			a.Text, a.Tags, a.Meta = f.Text, f.Tags, f.Meta

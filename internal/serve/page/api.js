@@ -47,6 +47,7 @@ function searchOnce(body, photos, signal) {
   if (photos.size === 0 && !body.parts && !body.word_weights) {
     const q = new URLSearchParams({ q: body.query, k: body.k, candidates: body.candidates });
     if (body.tags) q.set("tags", body.tags);
+    if (body.offset) q.set("offset", body.offset);
     for (const kind of body.kinds ?? []) q.append("kind", kind);
     return request(`api/search?${q}`, { signal });
   }

@@ -141,7 +141,7 @@ export function showWords(parts) {
       if (!/[\p{L}\p{N}]/u.test(w.word)) continue;
       const key = w.word.toLowerCase();
       const silent = w.weight === 0 && (state.weights.get(key) ?? 1) !== 0;
-      if (silent) nodes.push(el("li.still", { title: "This word says nothing to the alignment" }, w.word));
+      if (silent) nodes.push(el("li.still", { title: "This word does not change the order" }, w.word));
       else if (!seen.has(key)) nodes.push(weigher(w.word, key, part.weight < 0));
       seen.add(key);
     }

@@ -11,8 +11,8 @@ let view = null; // {answer, on}
 export function open(i, answer, on) {
   at = i;
   view = { answer, on };
+  if (!dialog.open) dialog.showModal(); // first: names of regions are placed by their size
   render();
-  if (!dialog.open) dialog.showModal();
   dialog.querySelector(".close").focus();
 }
 
@@ -50,6 +50,7 @@ function render() {
     el("header", {}, el("h2", { id: "detail-title" }, hit.kind === "caption" ? `“${hit.text}”` : hit.id),
       el("button.icon-button.close", { type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"))),
     matches(hit, light),
+    scores(hit),
     facts(hit),
     tags(hit),
     el("div.actions", {},
@@ -74,14 +75,14 @@ function matches(hit, light) {
   const rows = shownWords.map((w) => {
     const row = el("button.match", {
       type: "button", "aria-pressed": "false", "--s": Math.min(Math.max(w.similarity, 0), 1).toFixed(3),
-      "aria-label": `${w.against ? "without " : ""}${w.name}: similarity ${w.similarity.toFixed(2)}${w.region >= 0 ? `, ${placeOf(w.box)}` : ""}`,
+      "aria-label": `${w.against ? "without " : ""}${w.name}: ${w.weak && !w.against ? "not found" : placeOf(w.box)}`,
       onmouseenter: () => light.one(w), onmouseleave: () => rest(), onfocus: () => light.one(w), onblur: () => rest(),
       onclick: () => {
         const on = row.getAttribute("aria-pressed") !== "true";
         for (const r of rows) r.setAttribute("aria-pressed", String(on && r === row));
         rest();
       },
-    }, el("span.name", {}, w.against ? `− ${w.name}` : w.name), el("span.meter", {}, el("i")), el("span.number", {}, w.similarity.toFixed(2)));
+    }, el("span.name", {}, w.against ? `− ${w.name}` : w.name), el("span.meter", {}, el("i")), el("span.number.technical", {}, w.similarity.toFixed(2)));
     row.word = w;
     row.classList.toggle("weak", w.weak && !w.against);
     row.classList.toggle("against", w.against);
@@ -92,24 +93,31 @@ function matches(hit, light) {
     if (held) light.one(held.word);
     else light.all();
   };
-  return el("section", {}, el("h3", {}, hit.kind === "caption" || view.answer?.parts.some((p) => p.kind === "text") ? "Word and region" : "Region and region"),
+  return el("section", {}, el("h3", {}, hit.kind === "caption" || view.answer?.parts.some((p) => p.kind === "text") ? "What was found" : "What is alike"),
     view.answer?.untrained ? el("p.note", {}, "Untrained: this model was not taught where things are, so the places are guesses.") : "", ...rows);
+}
+
+const list = (title, rows) => (rows.length
+  ? el("section", {}, el("h3", {}, title), el("dl.facts", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]))) : "");
+
+function scores(hit) {
+  if (!view.answer) return "";
+  const rows = [["Matching", `${hit.match.toFixed(4)}, rank ${hit.match_rank}`]];
+  if (view.answer.aligned) rows.unshift(["Alignment", `${hit.align.toFixed(3)}, rank ${hit.rank}`], ["Coverage", `${Math.round(hit.coverage * 100)} %`]);
+  const section = list("Scores", rows);
+  section.classList.add("technical");
+  return section;
 }
 
 function facts(hit) {
   const rows = [];
-  const row = (name, value) => rows.push(el("dt", {}, name), el("dd", {}, value));
-  if (view.answer) {
-    if (view.answer.aligned) row("Alignment", `${hit.align.toFixed(3)}, rank ${hit.rank}`);
-    row("Matching", `${hit.match.toFixed(4)}, rank ${hit.match_rank}`);
-    if (view.answer.aligned) row("Coverage", `${Math.round(hit.coverage * 100)} %`);
-  }
+  const row = (name, value) => rows.push([name, value]);
   if (hit.photo) row("Size", `${hit.photo.width} × ${hit.photo.height}`);
   if (hit.kind === "caption") row("Item", hit.id);
   if (hit.meta && typeof hit.meta === "object" && !Array.isArray(hit.meta)) {
     for (const [key, value] of Object.entries(hit.meta).slice(0, 12)) row(key, typeof value === "string" ? value : JSON.stringify(value));
   }
-  return rows.length ? el("section", {}, el("h3", {}, "Scores and facts"), el("dl.facts", {}, ...rows)) : "";
+  return list("About it", rows);
 }
 
 function tags(hit) {

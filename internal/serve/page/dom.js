@@ -19,6 +19,9 @@ export function el(what, props = {}, ...children) {
   return node;
 }
 
+/** fill puts children into a node in place of what it holds; those that are nothing are left out, as in el. */
+export const fill = (node, ...children) => node.replaceChildren(...children.filter((c) => c !== undefined && c !== null && c !== false));
+
 /** icon shows a symbol of the page. */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");

@@ -1,6 +1,6 @@
 // The list of hits: cards in rows, words that light up regions, and a way through by keyboard.
 import { $, el, icon, plural } from "./dom.js";
-import { best, clear, draw, nameOf, placeOf, strengths } from "./regions.js";
+import { clear, draw, nameOf, placeOf, strengths, strongest } from "./regions.js";
 
 const list = $("hits");
 let shown = [];
@@ -8,11 +8,28 @@ let shown = [];
 /** show lists hits. on: {open(i), like(hit), from(part, words)}. */
 export function show(answer, on) {
   shown = answer.hits;
-  for (const h of shown) for (const [i, w] of (h.words ?? []).entries()) w.name = nameOf(w, i);
+  name(shown);
   strengths(shown);
   list.replaceChildren(...shown.map((h, i) => card(h, i, answer, on)));
   delete list.dataset.stale;
 }
+
+/** append lists further hits of the same search, but for those that are listed. It says how many are new. */
+export function append(answer, on) {
+  const known = new Set(shown.map((h) => h.id));
+  const fresh = answer.hits.filter((h) => !known.has(h.id));
+  name(fresh);
+  strengths(fresh, true);
+  for (const h of fresh) {
+    h.rank = shown.push(h);
+    list.append(card(h, h.rank - 1, answer, on));
+  }
+  return fresh.length;
+}
+
+const name = (hits) => {
+  for (const h of hits) for (const [i, w] of (h.words ?? []).entries()) w.name = nameOf(w, i);
+};
 
 /** browse lists items that nobody searched for. */
 export function browse(items, on) {
@@ -43,16 +60,17 @@ export function picture(hit, size) {
       src: `${hit.photo.thumb}?size=${size}`, alt: "", decoding: "async", loading: hit.rank > 12 ? "lazy" : "eager",
       width: hit.photo.width, height: hit.photo.height, draggable: false,
     }));
-    frame.firstChild.addEventListener("error", () => blank(frame), { once: true });
+    frame.firstChild.addEventListener("error", () => blank(frame, hit), { once: true });
   } else {
-    blank(frame);
+    blank(frame, hit);
   }
   return frame;
 }
 
-function blank(frame) {
+function blank(frame, hit) {
   frame.querySelector("img")?.remove();
   frame.classList.add("blank");
+  frame.append(el("span.no-photo", {}, hit.photo ? `${hit.id}: the photo cannot be shown` : hit.id));
 }
 
 /** aspect is width ÷ height of a hit's frame, kept from extremes that would break the rows. */
@@ -79,7 +97,7 @@ function card(hit, i, answer, on) {
   const light = lighter(hit, frame, li, on);
   if (hit.kind === "caption" && answer?.parts.some((p) => p.kind !== "text")) quoteWords(hit, frame.querySelector(".quote"), light);
   if (answer) li.append(el("div.about-hit", {}, ...sentences(hit, answer, light), scores(hit, answer)));
-  else if (hit.kind !== "caption") li.append(el("div.about-hit", {}, el("p.scores", {}, hit.id)));
+  else if (hit.kind !== "caption" && hit.photo) li.append(el("div.about-hit", {}, el("p.file", {}, hit.id)));
   if (words.length) {
     photo.addEventListener("mouseenter", () => light.all());
     photo.addEventListener("mouseleave", () => light.none());
@@ -101,7 +119,7 @@ export function lighter(hit, frame, root, on) {
   return {
     all() {
       mark();
-      target(best(hit.words ?? []), false);
+      target(strongest(hit.words ?? []), false);
     },
     one(word) {
       mark(word);
@@ -118,7 +136,7 @@ export function lighter(hit, frame, root, on) {
 /** wordNode shows a word in the colour of its similarity. */
 function wordNode(text, w, light) {
   if (!w) return el("span.w.mute", {}, text);
-  const node = el("span.w", { "--s": w.strength.toFixed(3), title: `${w.name}: ${w.similarity.toFixed(2)}` }, text);
+  const node = el("span.w", { "--s": w.strength.toFixed(3), title: w.weak && !w.against ? `${w.name}: not found` : `${w.name}: ${placeOf(w.box)}` }, text);
   node.word = w;
   node.classList.toggle("weak", w.weak && !w.against);
   node.classList.toggle("against", w.against);
@@ -156,7 +174,7 @@ function sentences(hit, answer, light) {
         line.append(wordNode(word.word, ws.find((w) => w.start === word.start && w.end === word.end), light), " ");
       }
     } else if (hit.kind === "image" && ws.length) {
-      out.push(el("p.sentence.regions-found", {}, ...best(ws, 5).map((w) => wordNode(w.name, w, light))));
+      out.push(el("p.sentence.regions-found", {}, ...strongest(ws, 5).map((w) => wordNode(w.name, w, light))));
     }
   });
   if (line.childNodes.length) out.unshift(line);
@@ -165,7 +183,7 @@ function sentences(hit, answer, light) {
 
 function scores(hit, answer) {
   const moved = hit.match_rank - hit.rank;
-  return el("p.scores", {},
+  return el("p.scores.technical", {},
     answer.aligned && el("span", { title: "Alignment: the sum of what each word found, by its weight" }, "align ", el("b", {}, hit.align.toFixed(2))),
     el("span", { title: "Matching: how the sentence fits the photo as a whole" }, "match ", el("b", {}, hit.match.toFixed(3))),
     answer.aligned && moved !== 0 && el("span.moved", { title: `Matching alone ranks it ${hit.match_rank}` }, moved > 0 ? el("span.up", {}, `↑ ${moved}`) : `↓ ${-moved}`));
@@ -173,9 +191,9 @@ function scores(hit, answer) {
 
 /** spoken says what the boxes show. */
 export function spoken(hit) {
-  const found = best(hit.words ?? []);
+  const found = strongest(hit.words ?? []);
   if (!found.length) return hit.kind === "image" ? (hit.tags ?? []).join(", ") : "";
-  return `${found.map((w) => `${w.name}: ${placeOf(w.box)}, ${Math.round(w.similarity * 100)} %`).join("; ")}. Alignment ${hit.align.toFixed(2)}.`;
+  return `${found.map((w) => `${w.name}: ${placeOf(w.box)}`).join("; ")}.`;
 }
 
 // By keyboard: one stop for Tab, arrows within.
@@ -228,7 +246,7 @@ export function keys(on) {
 }
 
 /** summary says how many hits there are. */
-export function summary(answer, kind) {
+export function summary(kind) {
   const noun = kind === "caption" ? "caption" : "photo";
-  return answer.hits.length ? `${plural(answer.hits.length, noun)}` : `No ${noun}s`;
+  return shown.length ? plural(shown.length, noun) : `No ${noun}s`;
 }

@@ -1,22 +1,25 @@
 // Connects what the user asks for with what the server finds.
 import * as api from "./api.js";
 import * as composer from "./composer.js";
+import * as details from "./details.js";
 import * as detail from "./detail.js";
-import { $, debounced, el, number, plural } from "./dom.js";
+import { $, byteLength, debounced, el, number, plural } from "./dom.js";
 import * as hits from "./hits.js";
 import * as photos from "./photos.js";
-import { address, asksNothing, request, reset, restore, state } from "./state.js";
+import { address, asksNothing, nearestText, request, reset, restore, state } from "./state.js";
 import * as status from "./status.js";
 import * as theme from "./theme.js";
 
 const typingPause = 130; // milliseconds; a search is answered in less
 const slidingPause = 60;
+const restingPause = 1200; // after which a search was looked at, and Back leads to it
 
 let info = null;
 let answer = null; // of the search that is shown, or null
 let running = null; // AbortController of the search under way
+let rested = true; // the search that is shown is one to come back to
 
-const soon = debounced(typingPause, () => search());
+const soon = debounced(typingPause, () => search(rested, true));
 const sooner = debounced(slidingPause, () => search());
 
 function changed(how) {
@@ -25,27 +28,58 @@ function changed(how) {
   else search(true);
 }
 
-/** search asks the server for what the state says and shows the answer. push makes a step for the Back button. */
-async function search(push = false) {
+const rest = debounced(restingPause, () => (rested = true));
+
+/**
+ * search asks the server for what the state says and shows the answer. push makes a step for the Back button; typing
+ * says that the last word may not be whole yet.
+ */
+async function search(push = false, typing = false) {
   soon.stop();
   sooner.stop();
   running?.abort();
   const mine = (running = new AbortController());
   const url = address();
-  if (url !== location.pathname + location.search && url !== location.search) history[push ? "pushState" : "replaceState"](null, "", url);
+  if (url !== location.pathname + location.search && url !== location.search) {
+    history[push ? "pushState" : "replaceState"](null, "", url);
+    rested = asksNothing();
+    rest();
+  }
   document.title = state.text.trim() ? `${state.text.trim()} — aladin` : "Search — aladin";
   $("composer").setAttribute("aria-busy", "true");
   hits.stale();
   try {
     if (asksNothing()) await browse(mine.signal);
     else await find(mine.signal);
-    if (mine === running) status.content(answer?.warnings);
+    if (mine === running) warn(typing);
   } catch (error) {
-    if (error.name !== "AbortError" && mine === running) failed(error);
+    if (error.code === "empty" && mine === running) await browse(mine.signal).catch(failed); // "-" is all so far
+    else if (error.name !== "AbortError" && mine === running) failed(error);
   } finally {
     if (mine === running) $("composer").setAttribute("aria-busy", "false");
   }
 }
+
+/** warn names words that the model does not know; not one that is still being typed. */
+function warn(typing) {
+  unfinished.stop();
+  const unknown = answer?.unknown ?? [];
+  if (typing && unknown.some((u) => u.end === byteLength(state.text))) {
+    status.content();
+    unfinished();
+    return;
+  }
+  const meant = nearestText(state.text, unknown);
+  status.content(answer?.warnings, meant !== state.text && {
+    name: `Search for “${meant.trim()}”`, run: () => {
+      state.text = meant;
+      composer.sync();
+      search(true);
+    },
+  });
+}
+
+const unfinished = debounced(restingPause, () => warn(false));
 
 const bothKinds = () => info !== null && info.index.images > 0 && info.index.captions > 0;
 
@@ -67,15 +101,16 @@ async function find(signal, again = false) {
   asked.forEach((p, i) => {
     if (p.file) p.photo = found.parts[offset + i].photo;
   });
-  answer = found;
+  asked.forEach((p, i) => {
+    if (p.photo) body.parts[i] = { photo: p.photo, weight: p.weight };
+  });
+  answer = { ...found, body, next: found.hits.length === body.k ? body.k : 0 };
   if (info && found.generation !== info.index.generation) loadInfo().catch(() => {}); // the index has changed; counts follow
-  hits.show(found, { open, like, from: (part, words, from) => composer.light(part < 0 ? -1 : part - offset, words, from) });
+  answer.on = { open, like, from: (part, words, from) => composer.light(part < 0 ? -1 : part - offset, words, from) };
+  hits.show(answer, answer.on);
   composer.showWords(found.parts);
   status.latency(found.elapsed_ms, waited);
-  const kind = bothKinds() ? state.kind : info?.index.images === 0 ? "caption" : "image";
-  const count = hits.summary(found, kind);
-  const all = !info ? found.items : kind === "caption" ? info.index.captions : info.index.images;
-  $("results-title").textContent = `${count} of ${number(Math.max(all, found.hits.length))}`;
+  const count = title();
   $("examples").hidden = true;
   if (found.hits.length) {
     status.notEmpty();
@@ -83,6 +118,39 @@ async function find(signal, again = false) {
   } else {
     nothing(found);
     status.say("Nothing found");
+  }
+}
+
+/** title says how many are shown, of how many. */
+function title() {
+  const kind = bothKinds() ? state.kind : info?.index.images === 0 ? "caption" : "image";
+  const count = hits.summary(kind);
+  const all = !info ? answer.items : kind === "caption" ? info.index.captions : info.index.images;
+  $("results-title").textContent = `${count} of ${number(Math.max(all, hits.hits().length))}`;
+  const room = (info?.limits.k ?? 0) - answer.next;
+  $("more").hidden = !answer.next || room < 1;
+  return count;
+}
+
+/** more shows the hits after those that are shown. */
+async function more() {
+  const of = answer;
+  if ($("more").hidden || $("hits").dataset.stale !== undefined || of.fetching) return;
+  of.fetching = true;
+  $("more").setAttribute("aria-busy", "true");
+  try {
+    const k = Math.min(of.body.k, info.limits.k - of.next);
+    const found = await api.search({ ...of.body, k, offset: of.next, candidates: Math.max(of.body.candidates, of.next + k) }, new Map(), running.signal);
+    if (answer !== of) return;
+    of.next = found.hits.length === k ? of.next + k : 0;
+    const added = hits.append({ ...of, hits: found.hits }, of.on);
+    title();
+    status.say(`${added} more`);
+  } catch (error) {
+    if (error.name !== "AbortError" && answer === of) status.complain(error, more);
+  } finally {
+    of.fetching = false;
+    $("more").removeAttribute("aria-busy");
   }
 }
 
@@ -102,6 +170,7 @@ function nothing(found) {
 /** browse shows a few items while nothing is asked for. */
 async function browse(signal) {
   answer = null;
+  $("more").hidden = true;
   status.hideLatency();
   composer.showWords([]);
   const { items } = await api.samples();
@@ -128,6 +197,7 @@ function failed(error) {
   }
   delete $("hits").dataset.stale;
   if (!answer) $("hits").replaceChildren();
+  $("more").hidden = true;
   status.complain(error, () => search());
 }
 
@@ -172,6 +242,7 @@ async function loadTags() {
 
 async function start() {
   theme.start();
+  details.start();
   restore(location.search);
   composer.start(changed);
   composer.showParts();
@@ -191,6 +262,7 @@ async function loadInfo() {
   info = await api.info();
   $("about").textContent = [info.index.images && plural(info.index.images, "photo"), info.index.captions && plural(info.index.captions, "caption")].filter(Boolean).join(" · ");
   $("kinds").hidden = !bothKinds();
+  $("photoless").hidden = info.photos || info.index.images === 0;
   composer.limit(info.limits);
   loadTags();
 }
@@ -222,9 +294,14 @@ function listen() {
       e.preventDefault();
       state.text = "";
       composer.sync();
-      search();
+      search(true);
     }
   });
+  $("q").addEventListener("blur", () => {
+    rested = true;
+  });
+  $("more").addEventListener("click", more);
+  new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && more(), { rootMargin: "500px" }).observe($("more"));
   $("help-open").addEventListener("click", () => $("help").showModal());
   document.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]") || e.target.closest?.("input:not([type=range]):not([type=radio])")) return;
@@ -237,6 +314,7 @@ function listen() {
     }
   });
   window.addEventListener("popstate", () => {
+    rested = true;
     restore(location.search);
     composer.showParts();
     composer.sync();

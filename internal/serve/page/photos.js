@@ -3,14 +3,16 @@ import { $ } from "./dom.js";
 import { state } from "./state.js";
 
 const most = 4;
-const types = ["image/jpeg", "image/png", "image/gif", "image/webp"];
+
+// The server knows what it can read; systems do not know the types of all photos.
+const isPhoto = (f) => f.type.startsWith("image/") || /\.(heic|heif|avif|tiff?|dng|cr2|nef|arw)$/i.test(f.name);
 
 /** start listens for photos; added is called once they are in the state. */
 export function start(added, failed) {
   const take = (files) => {
-    const good = [...files].filter((f) => types.includes(f.type));
+    const good = [...files].filter(isPhoto);
     if (!good.length) {
-      if (files.length) failed(new Error("That is no photo that can be read: JPEG, PNG, GIF or WebP."));
+      if (files.length) failed(new Error("That is no photo."));
       return;
     }
     for (const file of good.slice(0, most)) state.parts.push({ file, url: URL.createObjectURL(file), weight: 1 });

@@ -4,13 +4,14 @@ import { el } from "./dom.js";
 /** A word is weak when it is less similar to its region than this share of the best word on the page. */
 const weak = 0.4;
 
-/** When no word is more similar than this, nothing on the page is found well, and nothing is shown as if it were. */
-const least = 0.5;
+/** Similarities mean different things to different models; below this none means anything. */
+const least = 0.02;
 
-/** strengths sets strength (0…1) and weak of every word of every hit, on one scale for all. */
-export function strengths(hits) {
-  let best = least;
-  for (const h of hits) for (const w of h.words ?? []) best = Math.max(best, w.similarity);
+let best = least; // similarity of the best word on the page
+
+/** strengths sets strength (0…1) and weak of every word of every hit, on one scale for a page; more adds to it. */
+export function strengths(hits, more = false) {
+  if (!more) best = Math.max(least, ...hits.flatMap((h) => (h.words ?? []).map((w) => w.similarity)));
   for (const h of hits) {
     for (const w of h.words ?? []) {
       const share = w.similarity / best;
@@ -42,18 +43,38 @@ export function draw(frame, words, { alone = false, from = false } = {}) {
   const area = ({ box: [x1, y1, x2, y2] }) => (x2 - x1) * (y2 - y1);
   for (const { box, words: of } of [...boxes.values()].sort((a, b) => area(b) - area(a))) {
     const [x1, y1, x2, y2] = box;
-    const high = y1 > 0.09;
     const node = el("span.box", {
       "aria-hidden": "true",
       "--x": `${x1 * 100}%`, "--y": `${y1 * 100}%`, "--w": `${(x2 - x1) * 100}%`, "--h": `${(y2 - y1) * 100}%`,
-      "--s": Math.max(...of.map((w) => w.strength ?? 0)).toFixed(3),
+      "--s": Math.max(...of.map((w) => w.strength ?? 0)).toFixed(3), "--frame": `${frame.clientWidth}px`,
     }, el("span", {}, [...new Set(of.map((w) => w.name))].join(" ")));
-    if (!high) node.classList.add(y2 < 0.9 ? "low" : "inside");
-    if (x1 > 0.6) node.classList.add("right");
     if (of.every((w) => w.against)) node.classList.add("against");
     if (alone && boxes.size === 1) node.classList.add("alone");
     node.dataset.words = of.map((w) => w.name).join(" ");
     frame.append(node);
+  }
+  placeNames(frame);
+}
+
+/** placeNames puts the names of boxes where they hide no other; one that has no room is left out. */
+function placeNames(frame) {
+  const { left, top, width, height } = frame.getBoundingClientRect();
+  const taken = [];
+  for (const box of [...frame.querySelectorAll(".box")].reverse()) { // small boxes have less choice
+    const name = box.firstElementChild;
+    const b = box.getBoundingClientRect();
+    const { width: w, height: h } = name.getBoundingClientRect();
+    const [x, y, right, bottom] = [b.left - left, b.top - top, b.right - left - w, b.bottom - top];
+    const inside = (at) => Math.min(Math.max(at, 0), Math.max(0, width - w));
+    const spots = [y - h, bottom, y, bottom - h].flatMap((sy) => [[inside(x), sy], [inside(right), sy]]);
+    const free = ([sx, sy]) => sy >= -0.5 && sy + h <= height + 0.5
+      && taken.every(([tx, ty, tw, th]) => sx >= tx + tw || tx >= sx + w || sy >= ty + th || ty >= sy + h);
+    const spot = spots.find(free);
+    name.hidden = !spot;
+    if (!spot) continue;
+    taken.push([...spot, w, h]);
+    name.style.setProperty("--x", `${spot[0] - x - box.clientLeft}px`);
+    name.style.setProperty("--y", `${spot[1] - y - box.clientTop}px`);
   }
 }
 
@@ -61,8 +82,8 @@ export function clear(frame) {
   for (const b of frame.querySelectorAll(".box")) b.remove();
 }
 
-/** best lists the words worth showing on a photo: all that matched, or the strongest regions of a picture. */
-export function best(words, most = 6) {
+/** strongest lists the words worth showing on a photo: all that matched, or the strongest regions of a picture. */
+export function strongest(words, most = 6) {
   const good = words.filter((w) => !w.weak && !w.against);
   return good.length <= most ? good : [...good].sort((a, b) => b.similarity * b.weight - a.similarity * a.weight).slice(0, most);
 }

@@ -70,6 +70,20 @@ export function words(text) {
   return [...text.matchAll(/[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}]+)*/gu)].map((m) => ({ word: m[0], start: m.index, end: m.index + m[0].length }));
 }
 
+/** nearestText is a text with the words that were meant, perhaps, for unknown ones: [{start, end, nearest}] in bytes. */
+export function nearestText(text, unknown) {
+  const bytes = new TextEncoder().encode(text);
+  const part = (from, to) => new TextDecoder().decode(bytes.slice(from, to));
+  let at = 0;
+  let out = "";
+  for (const u of unknown) {
+    if (!u.nearest || u.start < at || part(u.start, u.end) !== u.word) continue;
+    out += part(at, u.start) + u.nearest;
+    at = u.end;
+  }
+  return out + part(at, bytes.length);
+}
+
 /** request is the search as the API reads it, and the files that go with it. */
 export function request(bothKinds) {
   const files = new Map();

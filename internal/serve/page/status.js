@@ -1,5 +1,5 @@
 // What goes on: time spent, what is announced, what went wrong.
-import { $, el } from "./dom.js";
+import { $, el, fill } from "./dom.js";
 
 const stages = ["encode", "match", "align", "explain", "lookup"];
 
@@ -28,19 +28,21 @@ export const say = (text) => {
 
 /** complain shows what went wrong, with a way to try again. */
 export function complain(error, again) {
-  $("notice").replaceChildren(el("p", {}, error.message || String(error)), again && el("button.button", { type: "button", onclick: again }, "Try again"));
+  $("notice").classList.remove("mild");
+  fill($("notice"), el("p", {}, error.message || String(error)), again && el("button.button", { type: "button", onclick: again }, "Try again"));
   $("notice").hidden = false;
 }
 
-/** content takes complaints away, but for warnings about the answer. */
-export const content = (warnings = []) => {
+/** content takes complaints away, but for warnings about the answer; action, if any, is what to do about them. */
+export const content = (warnings = [], action) => {
   $("notice").hidden = warnings.length === 0;
-  $("notice").replaceChildren(...warnings.map((w) => el("p", {}, w)));
+  $("notice").classList.add("mild");
+  fill($("notice"), ...warnings.map((w) => el("p", {}, w)), action && el("button.button", { type: "button", onclick: action.run }, action.name));
 };
 
 /** empty says why there is nothing to see. */
 export function empty(title, text, action) {
-  $("empty").replaceChildren(el("p", {}, title), el("p", {}, text), action && el("button.button", { type: "button", onclick: action.run }, action.name));
+  fill($("empty"), el("p", {}, title), el("p", {}, text), action && el("button.button", { type: "button", onclick: action.run }, action.name));
   $("empty").hidden = false;
 }
 
