@@ -90,8 +90,8 @@ func (in *Input) name() string {
 	return in.Name
 }
 
-// maxText bounds a text, as an index does.
-const maxText = 1 << 20
+// maxText bounds a text, as files of captions do: cutting one into tokens takes some hundred times its bytes.
+const maxText = 1 << 16
 
 // checkText makes a text valid UTF-8 and refuses what cannot be meant.
 func checkText(s string) (string, error) {

@@ -34,8 +34,8 @@ const mostUnknown = 8
 // those for which it has no pieces, and for models whose vocabulary was made of the captions that they were trained
 // with also words which those captions hardly had. (Other vocabularies do not say what training showed.)
 func (m *Model) Unknown(text string) (words []UnknownWord, all bool) {
-	if m.towers != nil || m.text.CLIP != nil && m.text.CLIP.Captions > 0 {
-		return nil, false // its pieces are bytes
+	if len(text) > maxText || m.towers != nil || m.text.CLIP != nil && m.text.CLIP.Captions > 0 {
+		return nil, false // no text that is encoded, or its pieces are bytes
 	}
 	pieces := m.text.Tokenizer.Tokenize(text)
 	learned := m.learned()

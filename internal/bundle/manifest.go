@@ -293,7 +293,7 @@ const maxDim, maxLength = 1 << 20, 1 << 16
 // check holds the rules that both Open and Create apply.
 func (m *Manifest) check() error {
 	if !goodName.MatchString(m.Name) {
-		return fmt.Errorf("name %q: letters, digits and . _ + - are allowed, at most 100", m.Name)
+		return fmt.Errorf("name %.100q: letters, digits and . _ + - are allowed, at most 100", m.Name)
 	}
 	if err := m.checkFiles(); err != nil {
 		return err

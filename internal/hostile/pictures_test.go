@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 		readPicture(file)
 		os.Exit(0)
 	}
+	if name := os.Getenv(doorVariable); name != "" {
+		tryDoor(name)
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

@@ -3,6 +3,8 @@ package npy
 import (
 	"archive/zip"
 	"bufio"
+	"compress/flate"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,7 +26,7 @@ type Archive struct {
 func OpenZ(path string) (*Archive, error) {
 	z, err := zip.OpenReader(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, damaged(err))
 	}
 	a := &Archive{path: path, zip: z, files: make(map[string]*zip.File, len(z.File))}
 	for _, f := range z.File {
@@ -57,9 +59,20 @@ func (a *Archive) Read(name string) (*Array, error) {
 	}
 	arr, err := readEntry(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: array %q: %w", a.path, name, err)
+		return nil, fmt.Errorf("%s: array %q: %w", a.path, name, damaged(err))
 	}
 	return arr, nil
+}
+
+// damaged says of errors of the zip that it is malformed.
+func damaged(err error) error {
+	var corrupt flate.CorruptInputError
+	for _, e := range []error{zip.ErrFormat, zip.ErrAlgorithm, zip.ErrChecksum, io.ErrUnexpectedEOF} {
+		if errors.Is(err, e) || errors.As(err, &corrupt) {
+			return fmt.Errorf("%w: %w", ErrFormat, err)
+		}
+	}
+	return err
 }
 
 // What an array unpacks to may have inflateBase bytes, and inflateFactor for each byte that it has in the file:

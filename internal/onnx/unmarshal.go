@@ -172,6 +172,10 @@ func integers(dst *[]int64) func(field) error {
 	}
 }
 
+// maxList bounds the nodes and values of a graph, which may be a hundred times as large in memory as in a file; the
+// largest networks have some ten thousand.
+const maxList = 1 << 18
+
 // messages and pointers append a message.
 func messages[T any](dst *[]T, unmarshal func(*T, []byte) error) func(field) error {
 	return func(f field) error {
@@ -184,6 +188,9 @@ func messages[T any](dst *[]T, unmarshal func(*T, []byte) error) func(field) err
 
 func pointers[T any](dst *[]*T, unmarshal func(*T, []byte) error) func(field) error {
 	return func(f field) error {
+		if len(*dst) == maxList {
+			return fmt.Errorf("%w: more than %d nodes or values", ErrModel, maxList)
+		}
 		v := new(T)
 		*dst = append(*dst, v)
 		return unmarshal(v, f.b)

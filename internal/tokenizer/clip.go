@@ -16,7 +16,7 @@ const CLIPLength = 77
 const clipMerges = 49152 - 256 - 2
 
 // maxMergesBytes bounds a merges file after decompression; OpenAI's is 3 MB.
-const maxMergesBytes = 64 << 20
+const maxMergesBytes = 16 << 20
 
 const clipStart, clipEnd = "<|startoftext|>", "<|endoftext|>"
 

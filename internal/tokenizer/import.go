@@ -103,6 +103,12 @@ func readBounded(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	var b bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		if info.Size() > maxTokenizerFile {
+			return nil, fmt.Errorf("%s: %w: larger than %d MB", path, ErrVocabulary, maxTokenizerFile>>20)
+		}
+		b.Grow(int(info.Size()) + bytes.MinRead)
+	}
 	n, err := io.Copy(&b, io.LimitReader(f, maxTokenizerFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)

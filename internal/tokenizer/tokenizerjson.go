@@ -10,7 +10,7 @@ import (
 )
 
 // maxTokenizerFile bounds a file of a vocabulary; Gemma's tokenizer.json has 34 MB.
-const maxTokenizerFile = 128 << 20
+const maxTokenizerFile = 64 << 20
 
 // tokenizerJSON is Hugging Face's tokenizer.json. A part whose kind is not known below is refused by name.
 type tokenizerJSON struct {

@@ -100,6 +100,9 @@ func ReadWordPiece(r io.Reader, o *Options) (*WordPiece, error) {
 			if !utf8.ValidString(piece) {
 				return nil, fmt.Errorf("%w: line %d is not UTF-8", ErrVocabulary, len(vocab)+1)
 			}
+			if len(vocab) == maxPieces {
+				return nil, fmt.Errorf("%w: more than %d lines", ErrVocabulary, maxPieces)
+			}
 			vocab = append(vocab, piece)
 		}
 		if err == io.EOF {
