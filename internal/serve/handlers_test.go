@@ -92,6 +92,8 @@ func TestHandlers(t *testing.T) {
 		{"k 0", at("/api/search?q=x&k=0"), 400, `no value`},
 		{"k too large", at("/api/search?q=x&k=21"), 400, "1 to 20"},
 		{"k negative", json(`{"query":"x","k":-1}`), 400, "1 to 20"},
+		{"offset too large", at("/api/search?q=x&k=10&offset=11"), 400, "at most 20"},
+		{"negative offset", at("/api/search?q=x&offset=-1"), 400, "offset"},
 		{"candidates too large", at("/api/search?q=x&candidates=101"), 400, "1 to 100"},
 		{"bad tags", at("/api/search?q=x&tags=a+and"), 400, "expected a tag"},
 		{"long tags", json(`{"query":"x","tags":"` + strings.Repeat("a", 5000) + `"}`), 400, "at most 4096"},

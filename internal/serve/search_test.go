@@ -2,6 +2,7 @@ package serve
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"testing"
@@ -80,4 +81,21 @@ func TestSearchWarns(t *testing.T) {
 			assert.Equal(t, u.Word == "dgo", u.Nearest == "dog")
 		}
 	}
+}
+
+// An offset leaves out what earlier answers had.
+func TestSearchOffset(t *testing.T) {
+	w := newWorld(t, 12, 64, 0)
+	s := w.server(t, Options{})
+	search := func(k, offset int) []hitAnswer {
+		rec := get(s, fmt.Sprintf("/api/search?q=a+red+ball&k=%d&offset=%d", k, offset))
+		require.Equal(t, http.StatusOK, rec.Code, rec.Body)
+		return decode[searchResponse](t, rec.Body.Bytes()).Hits
+	}
+	all := search(12, 0)
+	require.Len(t, all, 12)
+	assert.Equal(t, all[:5], search(5, 0))
+	assert.Equal(t, all[5:10], search(5, 5))
+	assert.Equal(t, all[10:], search(5, 10))
+	assert.Empty(t, search(5, 20))
 }

@@ -74,7 +74,7 @@ function matches(hit, light) {
     ? [...words].sort((a, b) => b.similarity * b.weight - a.similarity * a.weight).slice(0, 12) : words;
   const rows = shownWords.map((w) => {
     const row = el("button.match", {
-      type: "button", "aria-pressed": "false", "--s": Math.min(Math.max(w.similarity, 0), 1).toFixed(3),
+      type: "button", "aria-pressed": "false", "--s": w.strength.toFixed(3),
       "aria-label": `${w.against ? "without " : ""}${w.name}: ${w.weak && !w.against ? "not found" : placeOf(w.box)}`,
       onmouseenter: () => light.one(w), onmouseleave: () => rest(), onfocus: () => light.one(w), onblur: () => rest(),
       onclick: () => {

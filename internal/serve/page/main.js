@@ -146,6 +146,8 @@ async function more() {
     const added = hits.append({ ...of, hits: found.hits }, of.on);
     title();
     status.say(`${added} more`);
+    nearEnd.unobserve($("more")); // else nothing is said of a button that has stayed in sight
+    nearEnd.observe($("more"));
   } catch (error) {
     if (error.name !== "AbortError" && answer === of) status.complain(error, more);
   } finally {
@@ -153,6 +155,8 @@ async function more() {
     $("more").removeAttribute("aria-busy");
   }
 }
+
+const nearEnd = new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && more(), { rootMargin: "500px" });
 
 function nothing(found) {
   if (found.items === 0) status.empty("The index is empty", "Add photos with aladin-index add; they show up here without a restart.");
@@ -301,7 +305,7 @@ function listen() {
     rested = true;
   });
   $("more").addEventListener("click", more);
-  new IntersectionObserver((entries) => entries.some((e) => e.isIntersecting) && more(), { rootMargin: "500px" }).observe($("more"));
+  nearEnd.observe($("more"));
   $("help-open").addEventListener("click", () => $("help").showModal());
   document.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]") || e.target.closest?.("input:not([type=range]):not([type=radio])")) return;
