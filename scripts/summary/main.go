@@ -39,6 +39,11 @@ type document struct {
 		Chance float64
 	} `json:"grounding_detail"`
 	UniqueCaptions *float64 `json:"unique_captions"`
+	Concepts       *struct {
+		ColourShape float64 `json:"color_shape_p1"`
+		Shape       float64 `json:"shape_p10"`
+		Pair        float64 `json:"pair_p1"`
+	}
 }
 
 func summarise(w io.Writer, data []byte) error {
@@ -68,6 +73,10 @@ func summarise(w io.Writer, data []byte) error {
 	}
 	if d.Grounding != nil {
 		fmt.Fprintf(w, "%.0f %% of %d nouns find a region on what they mean; %.0f %% would by chance.\n", 100**d.Grounding, d.GroundingDetail.Words, 100*d.GroundingDetail.Chance)
+	}
+	if c := d.Concepts; c != nil {
+		fmt.Fprintf(w, "The first hit is right for %.0f %% of \"a yellow mug\" and its like, and shows both things for %.0f %% of \"a yellow mug in front of\n"+
+			"a black cube\" and its like; %.0f %% of ten hits for \"a mug\" and its like show one.\n", 100*c.ColourShape, 100*c.Pair, 100*c.Shape)
 	}
 	return nil
 }
