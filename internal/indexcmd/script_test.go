@@ -18,6 +18,7 @@ import (
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/evalcmd"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/scenes"
 	"github.com/aladin-go/aladin/internal/shareddata"
@@ -28,6 +29,8 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"aladin-index": func() { os.Exit(Program.Main()) },
+		"aladin-train": func() { os.Exit(traincmd.Program.Main()) },
+		"aladin-eval":  func() { os.Exit(evalcmd.Program.Main()) },
 		"mkmodel":      mkmodel,
 		"mkscenes":     mkscenes,
 	})
