@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 	"internal/preprocess": {},                      // and pictures alone
 	"internal/hub":        {"internal/atomicfile"}, // what is fetched is files
 	"internal/elem":       {},
-	"internal/itemid":     {},
+	"internal/itemid":     {"internal/nearest"},
 	"internal/lru":        {},
 	"internal/picture":    {}, // the only reader of photos
 	"internal/regions":    {"internal/nearest", "internal/onnx", "internal/ort", "internal/picture", "internal/region", "internal/segments"},

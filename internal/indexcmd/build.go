@@ -58,7 +58,7 @@ again for the rest.
 	Setup: func(f *cli.Flags) cli.Body {
 		b := &building{}
 		b.register(f)
-		f.BoolVar(&b.replace, "replace", false, "encode again what is in the index, and replace it")
+		f.BoolVar(&b.replace, "replace", false, "encode again what is in the index, and replace it; tags and metadata stay, unless new ones are given")
 		return b.add
 	},
 }
@@ -268,7 +268,12 @@ func (b *building) add(ctx context.Context, env cli.Env, args []string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	there, err := known(ctx, file, j.m.Fingerprint())
+	old, err := index.Open(file, &index.Options{Model: j.m.Fingerprint()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, old.Close()) }()
+	there, err := known(ctx, old)
 	if err != nil {
 		return err
 	}
@@ -300,7 +305,12 @@ func (b *building) add(ctx context.Context, env cli.Env, args []string) (err err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	whole := context.WithoutCancel(ctx) // interrupted, it keeps what is encoded
-	encodeErr := j.encode(ctx, func(_ context.Context, it index.Item) error { return w.Add(whole, it) })
+	encodeErr := j.encode(ctx, func(_ context.Context, it index.Item) error {
+		if err := keepFields(whole, old, there, &it); err != nil {
+			return err
+		}
+		return w.Add(whole, it)
+	})
 	if encodeErr != nil && !errors.Is(encodeErr, context.Canceled) {
 		return encodeErr
 	}
@@ -318,12 +328,7 @@ func (b *building) add(ctx context.Context, env cli.Env, args []string) (err err
 }
 
 // known are the ids in an index, and the states of their items.
-func known(ctx context.Context, file, model string) (_ map[string][]byte, err error) {
-	ix, err := index.Open(file, &index.Options{Model: model})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, ix.Close()) }()
+func known(ctx context.Context, ix *index.Index) (map[string][]byte, error) {
 	ids := make(map[string][]byte, ix.Len())
 	for it, err := range ix.States(ctx) {
 		if err != nil {
@@ -332,6 +337,24 @@ func known(ctx context.Context, file, model string) (_ map[string][]byte, err er
 		ids[it.ID] = it.State
 	}
 	return ids, nil
+}
+
+// keepFields gives an item that takes the place of another that one's tags and metadata, unless it has its own.
+func keepFields(ctx context.Context, old *index.Index, there map[string][]byte, it *index.Item) error {
+	if _, ok := there[it.ID]; !ok {
+		return nil
+	}
+	f, err := old.Fields(ctx, it.ID)
+	if err != nil {
+		return err
+	}
+	if len(it.Tags) == 0 {
+		it.Tags = f.Tags
+	}
+	if len(it.Meta) == 0 {
+		it.Meta = f.Meta
+	}
+	return nil
 }
 
 // report says what was done.

@@ -10,58 +10,8 @@ import (
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/follow"
 )
-
-var deleteVerb = cli.Verb{
-	Name: "delete", Args: "FILE ID… [options]", Summary: "delete items",
-	About: `
-Deletes items. Their bytes stay in the file until compact. An id that is not in the index is an error, and
-then nothing is deleted.
-
-  aladin-index delete photos.aladin holidays/blurred.jpg
-`,
-	Setup: func(f *cli.Flags) cli.Body {
-		var (
-			t    cli.Output
-			opts index.BuildOptions
-		)
-		t.Register(f)
-		ignore := f.Bool("ignore-missing", false, "pass over ids that are not in the index")
-		noLockVar(f, &opts.NoLock)
-		return func(ctx context.Context, env cli.Env, args []string) (err error) {
-			if len(args) < 2 {
-				return cli.Misuse("want an index FILE and at least one ID")
-			}
-			w, err := index.OpenWriter(args[0], &opts)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, w.Close()) }()
-			missing := []string{}
-			for _, id := range args[1:] {
-				err := w.Delete(ctx, id)
-				if errors.Is(err, index.ErrNotFound) {
-					missing = append(missing, id)
-					continue
-				}
-				if err != nil {
-					return err
-				}
-			}
-			if len(missing) > 0 && !*ignore {
-				return fmt.Errorf("%w: %q; nothing was deleted (--ignore-missing deletes the others)", index.ErrNotFound, missing)
-			}
-			if err := w.Commit(ctx); err != nil {
-				return err
-			}
-			if t.JSON {
-				return cli.WriteJSON(env.Stdout, map[string]any{"deleted": w.Stats().Deleted, "missing": missing})
-			}
-			fmt.Fprintf(env.Stdout, "%s: %d deleted\n", args[0], w.Stats().Deleted)
-			return nil
-		}
-	},
-}
 
 var compactVerb = cli.Verb{
 	Name: "compact", Args: "FILE [options]", Summary: "rewrite an index without what was deleted",
@@ -129,16 +79,32 @@ Says what is in the file, how it is stored and which model made it.
 				if err != nil {
 					return err
 				}
-				if t.JSON {
-					return cli.WriteJSON(env.Stdout, info)
+				tags, err := ix.Tags(ctx)
+				if err != nil {
+					return err
 				}
-				return printInfo(env, info)
+				if t.JSON {
+					document := infoDocument{Info: info, Tags: map[string]int{}}
+					for _, t := range tags {
+						document.Tags[t.Tag] = t.Items
+					}
+					return cli.WriteJSON(env.Stdout, document)
+				}
+				return printInfo(env, info, tags)
 			})
 		}
 	},
 }
 
-func printInfo(env cli.Env, info *index.Info) error {
+type infoDocument struct {
+	*index.Info
+	Tags map[string]int `json:"tags"` // the number of items of each
+}
+
+// shownTags is how many tags are named on a terminal; --json names all.
+const shownTags = 20
+
+func printInfo(env cli.Env, info *index.Info, tags []index.TagCount) error {
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
 	row("items", "%d (%d images, %d captions)", info.Items, info.Images, info.Captions)
@@ -152,6 +118,18 @@ func printInfo(env cli.Env, info *index.Info) error {
 	}
 	if info.Deleted > 0 || info.DeadBytes > 0 {
 		row("deleted", "%d items; compact frees them and %s of earlier commits", info.Deleted, size(info.DeadBytes))
+	}
+	if roots, err := follow.Roots(info.State); err == nil {
+		for _, r := range roots {
+			row("follows", "%s", printable(r.String()))
+		}
+	}
+	for i, t := range tags {
+		if i == shownTags {
+			row("tags", "and %d more", len(tags)-i)
+			break
+		}
+		row("tag", "%s: %d", printable(t.Tag), t.Items)
 	}
 	for _, s := range info.Sections {
 		row("  "+s.Kind, "%s", strings.TrimSpace(size(s.Bytes)+" "+s.Codec))
@@ -225,7 +203,9 @@ Lists groups of items whose vectors are nearly the same: one group a paragraph.
 					if i > 0 {
 						fmt.Fprintln(env.Stdout)
 					}
-					fmt.Fprintln(env.Stdout, strings.Join(g, "\n"))
+					for _, id := range g {
+						fmt.Fprintln(env.Stdout, printable(id))
+					}
 				}
 				return nil
 			})

@@ -152,6 +152,10 @@ func (s *search) find(ctx context.Context, env cli.Env, args []string) (err erro
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	a.Elapsed["open"] = milliseconds(time.Since(begin))
+	unknown, err := unknownTags(ctx, c.Index, s.tags)
+	if err != nil {
+		return err
+	}
 	q, name, err := s.query(words)
 	if err != nil {
 		return err
@@ -160,6 +164,7 @@ func (s *search) find(ctx context.Context, env cli.Env, args []string) (err erro
 	if err != nil {
 		return err
 	}
+	r.Warnings = append(r.Warnings, unknown...)
 	a.Query, a.Warnings, a.Aligned, a.Untrained = name, r.Warnings, r.Stats.Aligned, r.Query.Untrained
 	for stage, d := range map[string]time.Duration{"encode": r.Encode, "match": r.Stats.Match, "align": r.Stats.Align, "explain": r.Stats.Explain,
 		"total": time.Since(begin)} {
@@ -238,7 +243,7 @@ func (a *answer) print(env cli.Env, explain bool) error {
 		if a.Aligned {
 			row += fmt.Sprintf("\t%.2f\t%.0f %%", h.Align, 100*h.Coverage)
 		}
-		row += "\t" + h.ID
+		row += "\t" + printable(h.ID)
 		if h.Text != "" {
 			row += "\t" + h.Text
 		}

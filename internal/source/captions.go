@@ -118,6 +118,11 @@ func Lines(ctx context.Context, file string, each func(line int, text string, er
 		return err
 	}
 	defer f.Close()
+	return LinesOf(ctx, file, f, each)
+}
+
+// LinesOf is Lines for a file that is open; its name is for errors.
+func LinesOf(ctx context.Context, file string, f io.Reader, each func(line int, text string, err error)) error {
 	r := bufio.NewReaderSize(f, maxLine)
 	for line := 1; ; line++ {
 		if line%1024 == 0 && ctx.Err() != nil {
