@@ -21,9 +21,6 @@ import (
 	"github.com/aladin-go/aladin/internal/faultfs"
 )
 
-// isGone says that an item was deleted between two calls.
-func isGone(err error) bool { return errors.Is(err, index.ErrNotFound) }
-
 // life builds a file, adds to it, deletes, compacts it, and adds again, calling step after
 // each part with the number of items that the file then holds.
 func life(disk format.FS, items []index.Item, step func(n int)) error {

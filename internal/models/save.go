@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/onnx"
@@ -53,7 +55,21 @@ func (s *Source) Save(ctx context.Context, dir string, o SaveOptions) (*bundle.B
 	for name, write := range p.files {
 		p.files[name] = func(w io.Writer) error { return write(contextWriter{ctx, w}) }
 	}
-	return bundle.Create(dir, man, p.files)
+	b, err := bundle.Create(dir, man, p.files)
+	if err == nil && s.store != nil {
+		s.noteUnused()
+	}
+	return b, err
+}
+
+// noteUnused names the weights that no graph asked for. Tables of positions and masks are left out: they are computed.
+func (s *Source) noteUnused() {
+	names := slices.DeleteFunc(s.store.unused(), func(name string) bool {
+		return strings.HasSuffix(name, "position_ids") || strings.HasSuffix(name, "attn_mask")
+	})
+	if len(names) > 0 {
+		s.Notes = append(s.Notes, fmt.Sprintf("%d tensors took no part: %s", len(names), strings.Join(names[:min(len(names), 5)], ", ")))
+	}
 }
 
 // parts are the two towers of a bundle.

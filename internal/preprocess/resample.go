@@ -138,31 +138,31 @@ type rect struct{ x0, y0, x1, y1 int }
 
 // resample is the part r of src resized to w×h, as Pillow's Image.resize has it: a side at a time, rounded to 8
 // bits in between. A side whose size stays is not filtered.
-func (src *bitmap) resample(w, h int, r rect, f kernel) *bitmap {
+func (m *bitmap) resample(w, h int, r rect, f kernel) *bitmap {
 	var across, down taps
-	cols, rows := [2]int{r.x0, r.x1}, [2]int{r.y0, r.y1} // that are read of src
-	if w != src.w {
-		across = newTaps(src.w, w, r.x0, r.x1, f)
+	cols, rows := [2]int{r.x0, r.x1}, [2]int{r.y0, r.y1} // that are read of m
+	if w != m.w {
+		across = newTaps(m.w, w, r.x0, r.x1, f)
 		cols = across.span()
 	}
-	if h != src.h {
-		down = newTaps(src.h, h, r.y0, r.y1, f)
+	if h != m.h {
+		down = newTaps(m.h, h, r.y0, r.y1, f)
 		rows = down.span()
 	}
 	switch {
-	case w == src.w && h == src.h:
-		return src.part(r)
-	case w == src.w:
-		return src.down(&down, cols)
-	case h == src.h:
-		return src.across(&across, rows)
-	case columnsFirst(src.w, src.h, w, h):
+	case w == m.w && h == m.h:
+		return m.part(r)
+	case w == m.w:
+		return m.down(&down, cols)
+	case h == m.h:
+		return m.across(&across, rows)
+	case columnsFirst(m.w, m.h, w, h):
 		across.shift(cols[0])
-		out := src.down(&down, cols)
+		out := m.down(&down, cols)
 		return out.across(&across, [2]int{0, out.h})
 	}
 	down.shift(rows[0])
-	out := src.across(&across, rows)
+	out := m.across(&across, rows)
 	return out.down(&down, [2]int{0, out.w})
 }
 
@@ -174,27 +174,27 @@ func columnsFirst(oldW, oldH, w, h int) bool {
 }
 
 // part copies a rectangle.
-func (src *bitmap) part(r rect) *bitmap {
-	out := &bitmap{w: r.x1 - r.x0, h: r.y1 - r.y0, n: src.n}
+func (m *bitmap) part(r rect) *bitmap {
+	out := &bitmap{w: r.x1 - r.x0, h: r.y1 - r.y0, n: m.n}
 	out.pix = make([]uint8, out.w*out.h*out.n)
 	for y := range out.h {
-		copy(out.pix[y*out.w*out.n:(y+1)*out.w*out.n], src.pix[((r.y0+y)*src.w+r.x0)*src.n:])
+		copy(out.pix[y*out.w*out.n:(y+1)*out.w*out.n], m.pix[((r.y0+y)*m.w+r.x0)*m.n:])
 	}
 	return out
 }
 
 // across resizes rows[0] to rows[1].
-func (src *bitmap) across(t *taps, rows [2]int) *bitmap {
+func (m *bitmap) across(t *taps, rows [2]int) *bitmap {
 	w := len(t.first)
-	out := &bitmap{w: w, h: rows[1] - rows[0], n: src.n}
+	out := &bitmap{w: w, h: rows[1] - rows[0], n: m.n}
 	out.pix = make([]uint8, w*out.h*out.n)
 	const half = 1 << (precision - 1)
 	for y := range out.h {
-		row := src.pix[(rows[0]+y)*src.w*src.n:][:src.w*src.n]
-		dst := out.pix[y*w*src.n:]
+		row := m.pix[(rows[0]+y)*m.w*m.n:][:m.w*m.n]
+		dst := out.pix[y*w*m.n:]
 		for x, first := range t.first {
 			weights := t.weights[x*t.k:][:t.count[x]]
-			if src.n == 3 {
+			if m.n == 3 {
 				line := row[first*3:][:3*len(weights)]
 				r, g, b := int32(half), int32(half), int32(half)
 				for _, k := range weights {
@@ -206,12 +206,12 @@ func (src *bitmap) across(t *taps, rows [2]int) *bitmap {
 				dst[3*x], dst[3*x+1], dst[3*x+2] = clip8(r), clip8(g), clip8(b)
 				continue
 			}
-			for c := range src.n {
+			for c := range m.n {
 				sum := int32(half)
 				for i, k := range weights {
-					sum += k * int32(row[(first+i)*src.n+c])
+					sum += k * int32(row[(first+i)*m.n+c])
 				}
-				dst[x*src.n+c] = clip8(sum)
+				dst[x*m.n+c] = clip8(sum)
 			}
 		}
 	}
@@ -219,8 +219,8 @@ func (src *bitmap) across(t *taps, rows [2]int) *bitmap {
 }
 
 // down resizes the columns cols[0] to cols[1].
-func (src *bitmap) down(t *taps, cols [2]int) *bitmap {
-	out := &bitmap{w: cols[1] - cols[0], h: len(t.first), n: src.n}
+func (m *bitmap) down(t *taps, cols [2]int) *bitmap {
+	out := &bitmap{w: cols[1] - cols[0], h: len(t.first), n: m.n}
 	width := out.w * out.n
 	out.pix = make([]uint8, width*out.h)
 	sums := make([]int32, width)
@@ -229,7 +229,7 @@ func (src *bitmap) down(t *taps, cols [2]int) *bitmap {
 			sums[i] = 1 << (precision - 1)
 		}
 		for i, k := range t.weights[y*t.k:][:t.count[y]] {
-			row := src.pix[((first+i)*src.w+cols[0])*src.n:][:width]
+			row := m.pix[((first+i)*m.w+cols[0])*m.n:][:width]
 			for x, v := range row {
 				sums[x] += k * int32(v)
 			}
@@ -242,16 +242,16 @@ func (src *bitmap) down(t *taps, cols [2]int) *bitmap {
 	return out
 }
 
-// nearest is the part r of src resized without a filter.
-func (src *bitmap) nearest(w, h int, r rect) *bitmap {
-	out := &bitmap{w: r.x1 - r.x0, h: r.y1 - r.y0, n: src.n}
+// nearest is the part r of m resized without a filter.
+func (m *bitmap) nearest(w, h int, r rect) *bitmap {
+	out := &bitmap{w: r.x1 - r.x0, h: r.y1 - r.y0, n: m.n}
 	out.pix = make([]uint8, out.w*out.h*out.n)
-	sx, sy := float64(src.w)/float64(w), float64(src.h)/float64(h)
+	sx, sy := float64(m.w)/float64(w), float64(m.h)/float64(h)
 	for y := range out.h {
-		oy := min(int((float64(y+r.y0)+0.5)*sy), src.h-1)
+		oy := min(int((float64(y+r.y0)+0.5)*sy), m.h-1)
 		for x := range out.w {
-			ox := min(int((float64(x+r.x0)+0.5)*sx), src.w-1)
-			copy(out.pix[(y*out.w+x)*out.n:][:out.n], src.pix[(oy*src.w+ox)*src.n:])
+			ox := min(int((float64(x+r.x0)+0.5)*sx), m.w-1)
+			copy(out.pix[(y*out.w+x)*out.n:][:out.n], m.pix[(oy*m.w+ox)*m.n:])
 		}
 	}
 	return out

@@ -208,34 +208,34 @@ func encodingBytes(e *index.Encoding) int64 {
 }
 
 // part describes a term of the query.
-func (req *search) part(r *aladin.Result, i int) partAnswer {
+func (s *search) part(r *aladin.Result, i int) partAnswer {
 	t := &r.Terms[i]
 	p := partAnswer{Weight: t.Weight}
 	switch {
 	case t.Item != "":
 		p.Kind, p.Item = "item", t.Item
-	case req.photos[i] != "":
-		p.Kind, p.Photo = "photo", req.photos[i]
+	case s.photos[i] != "":
+		p.Kind, p.Photo = "photo", s.photos[i]
 	default:
 		p.Kind, p.Text, p.Words = "text", strings.TrimSpace(t.Input.Text), wordsOf(t.Encoding)
 		for k := range p.Words {
-			p.Words[k].Start += req.shift(t, i)
-			p.Words[k].End += req.shift(t, i)
+			p.Words[k].Start += s.shift(t, i)
+			p.Words[k].End += s.shift(t, i)
 		}
 	}
 	return p
 }
 
 // shift is how many bytes into the typed query the text of a term begins; 0 for those that were not typed there.
-func (req *search) shift(t *aladin.Term, i int) int {
-	if i >= req.parsed {
+func (s *search) shift(t *aladin.Term, i int) int {
+	if i >= s.parsed {
 		return 0
 	}
 	return t.At
 }
 
 // words says for a hit which word of which part matched which region.
-func (req *search) words(r *aladin.Result, h *aladin.Hit) []matchAnswer {
+func (s *search) words(r *aladin.Result, h *aladin.Hit) []matchAnswer {
 	var out []matchAnswer
 	ofHit := r.Query.Kind == index.Image && h.Kind == index.Caption // the words are the hit's, the regions the query's
 	for _, m := range h.Words {
@@ -247,7 +247,7 @@ func (req *search) words(r *aladin.Result, h *aladin.Hit) []matchAnswer {
 			a.Part = part
 			switch e := t.Encoding; {
 			case e.Kind == index.Caption:
-				a.Start, a.End = m.Start-t.At+req.shift(t, part), m.End-t.At+req.shift(t, part)
+				a.Start, a.End = m.Start-t.At+s.shift(t, part), m.End-t.At+s.shift(t, part)
 			case e.Kind == index.Image:
 				a.Word = ""
 				if e.Labels != nil {
