@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -200,6 +202,30 @@ func TestForms(t *testing.T) {
 	assert.Equal(t, 200, get(s, "/api/search?q=ball").Code)
 	leave()
 	assert.Equal(t, 200, post(t, s, `{"query":"ball"}`).Code)
+}
+
+// Photos that cannot be decoded keep a place of those for photos for a while, and no other's.
+func TestBadPhotosRest(t *testing.T) {
+	w := newWorld(t, 3, 64, 0)
+	s := w.server(t, Options{Limits: Limits{Searches: 2, Wait: time.Millisecond}})
+	send := func(photo []byte) int {
+		body, kind := form(t, `{}`, map[string][]byte{"photo": photo})
+		r := httptest.NewRequest(http.MethodPost, "/api/search", body)
+		r.Header.Set("Content-Type", kind)
+		return call(s, r).Code
+	}
+	leave, err := s.sent.enter(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 503, send([]byte("x")), "another photo has the place")
+	assert.Equal(t, 200, get(s, "/api/search?q=ball").Code)
+	s.rest(leave, time.Now().Add(-time.Hour), errors.New("no photo"))
+	assert.Equal(t, 503, send([]byte("x")), "it rests")
+	s.sent = newGate(1, 1, time.Minute)
+	assert.Equal(t, 415, send([]byte("x")))
+	good, err := os.ReadFile(filepath.Join(w.dir, w.id(1)))
+	require.NoError(t, err)
+	assert.Equal(t, 200, send(good), "the place is free again")
+	assert.Equal(t, 200, send(good))
 }
 
 // What is said of an error is valid JSON, however it was cut.

@@ -41,7 +41,15 @@ func (s *Server) postSearch(w http.ResponseWriter, r *http.Request) error {
 	return s.answerSearch(w, r, req)
 }
 
-func (s *Server) answerSearch(w http.ResponseWriter, r *http.Request, req *search) error {
+func (s *Server) answerSearch(w http.ResponseWriter, r *http.Request, req *search) (err error) {
+	if len(req.uploads) > 0 {
+		leave, busy := s.sent.enter(r.Context())
+		if busy != nil {
+			return busy
+		}
+		began := time.Now()
+		defer func() { s.rest(leave, began, err) }()
+	}
 	leave, err := s.gate.enter(r.Context())
 	if err != nil {
 		return err
@@ -53,6 +61,16 @@ func (s *Server) answerSearch(w http.ResponseWriter, r *http.Request, req *searc
 		return err
 	}
 	return writeJSON(w, out)
+}
+
+// rest ends a search with photos that were sent. A photo that could not be decoded keeps its place three times as long
+// as it took, so that those who send such photos leave most of the processor to others.
+func (s *Server) rest(leave func(), began time.Time, err error) {
+	if err == nil {
+		leave()
+		return
+	}
+	time.AfterFunc(min(3*time.Since(began), s.opts.Limits.Timeout), leave)
 }
 
 // matches says that the client has the answer already.

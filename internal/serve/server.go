@@ -30,6 +30,7 @@ type Server struct {
 	uploads *lru.Cache[string, *index.Encoding] // photos of users, encoded, by name
 	gate    *gate                               // searches, and what else takes time
 	forms   *gate                               // photos that are being sent
+	sent    *gate                               // searches with photos that were sent, which are decoded
 	guesses *guesses
 	health  health
 	metrics *metrics
@@ -61,6 +62,7 @@ func New(ctx context.Context, c *aladin.Collection, path string, opts *Options) 
 		uploads: lru.New[string, *index.Encoding](o.Limits.CacheBytes),
 		gate:    newGate(o.Limits.Searches, o.Limits.Queue, o.Limits.Wait),
 		forms:   newGate(o.Limits.Forms, o.Limits.Forms, o.Limits.Wait),
+		sent:    newGate(max(1, o.Limits.Searches/2), o.Limits.Queue, o.Limits.Wait),
 		guesses: newGuesses(time.Now),
 		metrics: newMetrics(), catalogue: catalogue{making: make(chan struct{}, 1)},
 		cookie: cookieValue(o.Token),
