@@ -84,7 +84,13 @@ func startBrowser(t *testing.T) context.Context {
 // openPage opens the server's page in a tab of its own.
 func openPage(t *testing.T, parent context.Context, s *Server, path string, width, height int, first ...step) *browser {
 	t.Helper()
-	b := &browser{t: t, srv: listen(t, s)}
+	return openAt(t, parent, listen(t, s), path, width, height, first...)
+}
+
+// openAt opens a page of any server.
+func openAt(t *testing.T, parent context.Context, srv *httptest.Server, path string, width, height int, first ...step) *browser {
+	t.Helper()
+	b := &browser{t: t, srv: srv}
 	ctx, cancel := chromedp.NewContext(parent, chromedp.WithListener(b.listen))
 	t.Cleanup(cancel)
 	b.ctx, cancel = context.WithTimeout(ctx, patience)
