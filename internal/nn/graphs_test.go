@@ -79,6 +79,8 @@ func TestConfigValidate(t *testing.T) {
 		"hidden":            func(c *nn.Config) { c.Hidden = 0 },
 		"matching heads":    func(c *nn.Config) { c.MatchHeads = 3 },
 		"vocabulary":        func(c *nn.Config) { c.Vocab = 0 },
+		"many words":        func(c *nn.Config) { c.Vocab = 1_000_000_000 },
+		"many layers":       func(c *nn.Config) { c.Layers = 1_000_000_000 },
 		"types":             func(c *nn.Config) { c.Types = 1 },
 		"features":          func(c *nn.Config) { c.RegionDim = 0 },
 		"feed-forward":      func(c *nn.Config) { c.FF = 0 },

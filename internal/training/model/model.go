@@ -118,6 +118,9 @@ func Load(dir string) (*Model, error) {
 	if err := json.Unmarshal(man.Network, &m.Net); err != nil {
 		return nil, fmt.Errorf("%s: model.json: network: %w (only bundles made by aladin-train can be trained further)", dir, err)
 	}
+	if err := m.Net.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: model.json: network: %w", dir, err)
+	}
 	for _, name := range []string{bundle.TextFile, bundle.ImageFile} {
 		if err := m.readParams(b, name); err != nil {
 			return nil, err
