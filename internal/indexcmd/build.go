@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -94,13 +95,15 @@ func (b *building) register(f *cli.Flags) {
 // A job is an opened source, model and tables.
 type job struct {
 	*building
-	env     cli.Env
-	src     *source.Source
-	m       *aladin.Model
-	tables  *tables
-	entries []entry
-	skipped source.Skips
-	damaged damaged
+	env    cli.Env
+	src    *source.Source
+	m      *aladin.Model
+	tables *tables
+	// replaced: the index took the place of another
+	replaced bool
+	entries  []entry
+	skipped  source.Skips
+	damaged  damaged
 }
 
 // damaged collects photos that were used although a part of them is missing.
@@ -143,8 +146,11 @@ func (b *building) open(ctx context.Context, env cli.Env) (_ *job, err error) {
 		return nil, err
 	}
 	j.skipped = append(j.skipped, j.tables.skipped...)
-	j.entries, err = entries(j.src, b.items == "captions")
-	return j, err
+	if j.entries, err = entries(j.src, b.items == "captions"); err != nil {
+		return nil, err
+	}
+	j.tables.match(j.entries)
+	return j, nil
 }
 
 func (j *job) close() error {
@@ -196,11 +202,16 @@ func (b *building) build(ctx context.Context, env cli.Env, args []string) (err e
 	if info, err := os.Stat(filepath.Dir(b.out)); err != nil || !info.IsDir() {
 		return fmt.Errorf("--out %s: there is no folder %s", b.out, filepath.Dir(b.out))
 	}
+	replaced, err := replaces(b.out)
+	if err != nil {
+		return err
+	}
 	j, err := b.open(ctx, env)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
+	j.replaced = replaced
 	opts.Model = j.m.Fingerprint()
 	if opts.Match == index.Bits && b.items == "images" {
 		if opts.QueryMean, err = meanOfCaptions(ctx, j.m, j.src); err != nil {
@@ -227,6 +238,27 @@ func (b *building) build(ctx context.Context, env cli.Env, args []string) (err e
 	}
 	arranged := b.arrangeFile(ctx, env)
 	return errors.Join(j.report(ctx, b.out, stats), arranged)
+}
+
+// replaces says whether an index will be replaced by one at path. Anything else that is there stays there.
+func replaces(path string) (bool, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case info.Mode().IsRegular() && info.Size() == 0:
+		return false, nil
+	}
+	ix, err := index.Open(path, nil)
+	if err == nil {
+		return true, ix.Close()
+	}
+	if errors.Is(err, index.ErrCorrupt) || errors.Is(err, index.ErrVersion) {
+		return true, nil // what is left of one
+	}
+	return false, fmt.Errorf("--out %s: something else is there, which is not overwritten; name another file: %w", path, err)
 }
 
 // arrangeFile is arrange for the index that was just built.
@@ -392,10 +424,13 @@ func (j *job) report(ctx context.Context, file string, stats index.Stats) (err e
 	if p := j.src.Passed.String(); p != "" {
 		fmt.Fprintln(j.env.Stderr, p)
 	}
-	if n := j.tables.unused(); n > 0 {
-		fmt.Fprintf(j.env.Stderr, "%d ids in --tags and --meta belong to no item\n", n)
+	if s := j.tables.unused(); s != "" {
+		fmt.Fprintln(j.env.Stderr, s)
 	}
 	note := ""
+	if j.replaced {
+		note = " (another index was replaced)"
+	}
 	if stats.Replaced > 0 {
 		note += fmt.Sprintf(" (%d replaced)", stats.Replaced)
 	}

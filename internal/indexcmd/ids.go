@@ -159,3 +159,26 @@ func unknownTags(ctx context.Context, ix index.Searcher, tags []string) (warning
 	}
 	return warnings, nil
 }
+
+// meantID finds the item that is meant by a name, which stays as it is if there is none; then an id that is near
+// is told of.
+func meantID(ctx context.Context, ix index.Searcher, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	_, err := ix.Fields(ctx, name)
+	if !errors.Is(err, index.ErrNotFound) {
+		return name, nil // the search tells of other errors
+	}
+	finder, err := finderOf(ctx, ix)
+	if err != nil {
+		return "", err
+	}
+	if id, ok := finder.Find(name); ok {
+		return id, nil
+	}
+	if near := finder.Nearest(name); near != "" {
+		return "", fmt.Errorf("%q: %w; did you mean %q?", name, index.ErrNotFound, near)
+	}
+	return name, nil
+}

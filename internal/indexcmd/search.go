@@ -156,6 +156,9 @@ func (s *search) find(ctx context.Context, env cli.Env, args []string) (err erro
 	if err != nil {
 		return err
 	}
+	if s.like, err = meantID(ctx, c.Index, s.like); err != nil {
+		return err
+	}
 	q, name, err := s.query(words)
 	if err != nil {
 		return err

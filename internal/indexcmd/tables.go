@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
+	"github.com/aladin-go/aladin/internal/itemid"
 	"github.com/aladin-go/aladin/internal/source"
 )
 
@@ -17,24 +18,34 @@ type tables struct {
 	meta    map[string]json.RawMessage
 	used    map[string]bool // ids that an item has asked for
 	skipped source.Skips
+	finder  *itemid.Finder // of the items
 }
 
 // readTables reads a tags file (id <tab> tag) and a file of metadata (JSON lines with an id); "" is none.
 func readTables(ctx context.Context, tags, meta string) (*tables, error) {
 	t := &tables{tags: map[string][]string{}, meta: map[string]json.RawMessage{}, used: map[string]bool{}}
-	for _, file := range []struct {
-		name, what string
-		read       func(line string) error
-	}{{tags, "tag", t.addTag}, {meta, "metadata", t.addMeta}} {
-		if file.name == "" {
-			continue
+	skip := func(what, name string, n int, err error) {
+		t.skipped = append(t.skipped, source.Skip{What: what, Name: fmt.Sprintf("%s:%d", name, n), Err: err})
+	}
+	if tags != "" {
+		err := source.Pairs(ctx, tags, func(n int, p source.Pair, err error) {
+			if err != nil {
+				skip("tag", tags, n, fmt.Errorf("%w: id <tab> tag", err))
+				return
+			}
+			t.addTag(p.ID, p.Text)
+		})
+		if err != nil {
+			return nil, err
 		}
-		err := source.Lines(ctx, file.name, func(n int, line string, err error) {
+	}
+	if meta != "" {
+		err := source.Lines(ctx, meta, func(n int, line string, err error) {
 			if err == nil {
-				err = file.read(line)
+				err = t.addMeta(line)
 			}
 			if err != nil {
-				t.skipped = append(t.skipped, source.Skip{What: file.what, Name: fmt.Sprintf("%s:%d", file.name, n), Err: err})
+				skip("metadata", meta, n, err)
 			}
 		})
 		if err != nil {
@@ -44,16 +55,33 @@ func readTables(ctx context.Context, tags, meta string) (*tables, error) {
 	return t, nil
 }
 
-func (t *tables) addTag(line string) error {
-	id, tag, ok := strings.Cut(line, "\t")
-	tag = strings.TrimSpace(tag)
-	if !ok || id == "" || tag == "" || strings.Contains(tag, "\t") {
-		return errors.New("want id <tab> tag")
-	}
+func (t *tables) addTag(id, tag string) {
 	if !slices.Contains(t.tags[id], tag) {
 		t.tags[id] = append(t.tags[id], tag)
 	}
-	return nil
+}
+
+// match finds the items that ids in the files mean which are no item's as they stand.
+func (t *tables) match(entries []entry) {
+	ids := map[string]bool{}
+	for _, e := range entries {
+		ids[e.id], ids[e.image] = true, true
+	}
+	t.finder = itemid.NewFinder(slices.Sorted(maps.Keys(ids)))
+	for _, name := range slices.Sorted(maps.Keys(t.tags)) {
+		if id, ok := t.finder.Find(name); ok && id != name {
+			for _, tag := range t.tags[name] {
+				t.addTag(id, tag)
+			}
+			delete(t.tags, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.meta)) {
+		if id, ok := t.finder.Find(name); ok && id != name && t.meta[id] == nil {
+			t.meta[id] = t.meta[name]
+			delete(t.meta, name)
+		}
+	}
 }
 
 func (t *tables) addMeta(line string) error {
@@ -86,18 +114,18 @@ func (t *tables) of(id, image string) (tags []string, meta json.RawMessage) {
 	return tags, meta
 }
 
-// unused counts the ids that belong to no item.
-func (t *tables) unused() int {
-	n := 0
+// unused says which ids belong to no item; "" if none.
+func (t *tables) unused() string {
+	names := map[string]bool{}
 	for id := range t.tags {
-		if !t.used[id] {
-			n++
-		}
+		names[id] = !t.used[id]
 	}
 	for id := range t.meta {
-		if !t.used[id] && t.tags[id] == nil {
-			n++
-		}
+		names[id] = !t.used[id]
 	}
-	return n
+	maps.DeleteFunc(names, func(_ string, unused bool) bool { return !unused })
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d ids in --tags and --meta belong to no item: %s", len(names), t.finder.Missing(slices.Sorted(maps.Keys(names))))
 }

@@ -1,68 +1,50 @@
 package source
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/aladin-go/aladin/internal/itemid"
 )
 
-// maxLine bounds a line of a table; a longer one is no caption that anybody wrote.
-const maxLine = 1 << 16
+var errNoCaption = errors.New("empty caption")
 
-var (
-	errLong      = fmt.Errorf("longer than %d bytes", maxLine)
-	errNotUTF8   = errors.New("not UTF-8; save the file as UTF-8")
-	errNoCaption = errors.New("empty caption")
-)
+// captioner collects the captions of a file and the photos that it names.
+type captioner struct {
+	*Source
+	dir, file string
+	places    map[string]int // of items, by the name in the file; −1: skipped
+	items     map[string]int // of items, by id
+	ids       map[string]bool
+	lost      map[string]int // captions of photos that are out, by their ids
+	finder    *itemid.Finder // of the photos in the folder, once one is not found
+	named     int            // photos that were not found
+}
 
 // readCaptions reads a captions file and the photos that it names.
 func (s *Source) readCaptions(ctx context.Context, dir, file string) error {
-	index := map[string]int{} // of items, −1: skipped
-	ids := map[string]bool{}
-	lost := map[string]int{} // captions of photos that are out
-	err := Lines(ctx, file, func(line int, text string, err error) {
-		skip := func(err error) {
-			s.Skipped = append(s.Skipped, Skip{What: "caption", Name: fmt.Sprintf("%s:%d", file, line), Err: err})
-		}
-		if err != nil {
-			skip(err)
-			return
-		}
-		id, number, caption, err := parseCaption(text)
-		if err != nil {
-			skip(err)
-			return
-		}
-		i, ok := index[id]
-		if !ok {
-			i = len(s.Items)
-			if !s.addPhoto(dir, id) {
-				i = -1
-			}
-			index[id] = i
-		}
-		if i < 0 {
-			lost[id]++
-			return
-		}
-		name := id + "#" + strconv.Itoa(number)
-		for ; ids[name]; number++ { // a file that numbers all its captions 0 loses none
-			name = id + "#" + strconv.Itoa(number+1)
-		}
-		ids[name] = true
-		s.Captions = append(s.Captions, Caption{ID: name, Image: i, Text: caption})
-	})
+	c := &captioner{Source: s, dir: dir, file: file, places: map[string]int{}, items: map[string]int{}, ids: map[string]bool{}, lost: map[string]int{}}
+	kind, err := captionsKind(file)
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case jsonWhole:
+		err = c.readJSON(ctx)
+	case jsonLines:
+		err = c.readJSONLines(ctx)
+	default:
+		err = c.readTable(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	for i, k := range s.Skipped {
-		if n := lost[k.ID]; k.ID != "" && n > 0 {
+		if n := c.lost[k.ID]; k.ID != "" && n > 0 {
 			s.Skipped[i].Err = fmt.Errorf("%w (%d captions in %s)", k.Err, n, file)
 		}
 	}
@@ -70,6 +52,138 @@ func (s *Source) readCaptions(ctx context.Context, dir, file string) error {
 		return empty(fmt.Sprintf("no usable caption in %s for the photos in %s", file, dir), s.Skipped)
 	}
 	return s.dropBare()
+}
+
+// skip leaves out what stands at a place of the file.
+func (c *captioner) skip(at string, err error) {
+	c.Skipped = append(c.Skipped, Skip{What: "caption", Name: c.file + ":" + at, Err: err})
+}
+
+// add adds a caption; photo is what the file calls its photo.
+func (c *captioner) add(ctx context.Context, at, photo string, number int, caption string) error {
+	caption = strings.TrimSpace(caption)
+	if strings.ContainsAny(caption, "\r\n") {
+		caption = strings.Join(strings.Fields(caption), " ")
+	}
+	if caption == "" {
+		c.skip(at, fmt.Errorf("%w of %q", errNoCaption, photo))
+		return nil
+	}
+	id, err := cleanID(photo)
+	if err != nil {
+		c.skip(at, err)
+		return nil
+	}
+	i, ok := c.places[id]
+	if !ok {
+		if i, err = c.place(ctx, id); err != nil {
+			return err
+		}
+		c.places[id] = i
+	}
+	if i < 0 {
+		c.lost[id]++
+		return nil
+	}
+	id = c.Items[i].ID
+	name := id + "#" + strconv.Itoa(number)
+	for ; c.ids[name]; number++ { // a file that numbers all its captions 0 loses none
+		name = id + "#" + strconv.Itoa(number+1)
+	}
+	c.ids[name] = true
+	c.Captions = append(c.Captions, Caption{ID: name, Image: i, Text: caption})
+	return nil
+}
+
+// place finds the item of a photo, or makes it.
+func (c *captioner) place(ctx context.Context, name string) (int, error) {
+	item, err := c.photo(c.dir, name)
+	if errors.Is(err, errNoPhoto) {
+		if c.finder == nil {
+			found, _, _, err := Walk(ctx, c.dir, &WalkOptions{Follow: c.root == nil})
+			if err != nil {
+				return 0, err
+			}
+			var ids []string
+			for _, f := range found {
+				ids = append(ids, f.ID)
+			}
+			c.finder = itemid.NewFinder(ids)
+		}
+		const suggested = 20 // a search for the nearest looks at all
+		if id, ok := c.finder.Find(name); ok {
+			item, err = c.photo(c.dir, id)
+		} else if c.named++; c.named <= suggested {
+			if near := c.finder.Nearest(name); near != "" {
+				err = fmt.Errorf("%w; did you mean %q?", err, near)
+			}
+		}
+	}
+	if err != nil {
+		c.Skipped = append(c.Skipped, Skip{What: "photo", ID: name, Name: fmt.Sprintf("%q", name), Err: err})
+		return -1, nil
+	}
+	if i, ok := c.items[item.ID]; ok {
+		return i, nil
+	}
+	c.Items = append(c.Items, item)
+	c.items[item.ID] = len(c.Items) - 1
+	return len(c.Items) - 1, nil
+}
+
+// readTable reads rows of photo, number and caption, or of photo and caption. A first row of names may say which
+// column is which.
+func (c *captioner) readTable(ctx context.Context) error {
+	var at *columns
+	var failed error
+	err := Rows(ctx, c.file, func(line int, cells []string, err error) {
+		if failed != nil {
+			return
+		}
+		where := strconv.Itoa(line)
+		if err != nil {
+			c.skip(where, err)
+			return
+		}
+		if at == nil {
+			h, ok := header(cells)
+			if at = &h; ok {
+				return
+			}
+			if h = (columns{0, 1, 2}); len(cells) == 2 {
+				h = columns{0, -1, 1}
+			}
+		}
+		photo, number, caption, err := at.caption(cells)
+		if err != nil {
+			c.skip(where, err)
+			return
+		}
+		failed = c.add(ctx, where, photo, number, caption)
+	})
+	return errors.Join(err, failed)
+}
+
+// caption reads a row.
+func (c *columns) caption(cells []string) (photo string, number int, caption string, err error) {
+	want := max(c.photo, c.number, c.text) + 1
+	if len(cells) < want || len(cells) > want && c.text != want-1 {
+		if c.number < 0 {
+			return "", 0, "", fmt.Errorf("%d columns, want %d: photo and caption", len(cells), want)
+		}
+		return "", 0, "", fmt.Errorf("%d columns, want %d: photo <tab> number <tab> caption", len(cells), want)
+	}
+	photo = cells[c.photo]
+	if c.number >= 0 {
+		if number, err = strconv.Atoi(strings.TrimSpace(cells[c.number])); err != nil || number < 0 {
+			return "", 0, "", fmt.Errorf("%q is no number of a caption", cells[c.number])
+		}
+	} else if i := strings.LastIndexByte(photo, '#'); i > 0 {
+		if n, err := strconv.Atoi(photo[i+1:]); err == nil && n >= 0 { // as Flickr's have it
+			photo, number = photo[:i], n
+		}
+	}
+	return photo, number, cells[c.text], nil
 }
 
 // dropBare leaves out items that lost all their captions.
@@ -92,65 +206,13 @@ func (s *Source) dropBare() error {
 	return nil
 }
 
-// parseCaption reads a line of a captions file.
-func parseCaption(line string) (id string, number int, caption string, err error) {
-	parts := strings.Split(line, "\t")
-	if len(parts) != 3 {
-		return "", 0, "", fmt.Errorf("%d columns, want 3: photo <tab> number <tab> caption", len(parts))
+// isJSON says by its name or first byte what a file may be.
+func isJSON(file string, first byte) bool {
+	switch strings.ToLower(filepath.Ext(file)) {
+	case ".tsv", ".csv":
+		return false
+	case ".json", ".jsonl", ".ndjson":
+		return first == '{' || first == '['
 	}
-	if id, err = cleanID(parts[0]); err != nil {
-		return "", 0, "", err
-	}
-	if number, err = strconv.Atoi(strings.TrimSpace(parts[1])); err != nil || number < 0 {
-		return "", 0, "", fmt.Errorf("%q is no number of a caption", parts[1])
-	}
-	if caption = strings.TrimSpace(parts[2]); caption == "" {
-		return "", 0, "", fmt.Errorf("%w of %q", errNoCaption, id)
-	}
-	return id, number, caption, nil
-}
-
-// Lines calls each for every line of a text file that is not empty, without its end, or with what is wrong
-// with it: longer than 64 KiB or not UTF-8. A byte order mark is dropped.
-func Lines(ctx context.Context, file string, each func(line int, text string, err error)) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return LinesOf(ctx, file, f, each)
-}
-
-// LinesOf is Lines for a file that is open; its name is for errors.
-func LinesOf(ctx context.Context, file string, f io.Reader, each func(line int, text string, err error)) error {
-	r := bufio.NewReaderSize(f, maxLine)
-	for line := 1; ; line++ {
-		if line%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		b, err := r.ReadSlice('\n')
-		long := errors.Is(err, bufio.ErrBufferFull)
-		for errors.Is(err, bufio.ErrBufferFull) {
-			_, err = r.ReadSlice('\n')
-		}
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("%s:%d: %w", file, line, err)
-		}
-		text := strings.TrimRight(string(b), "\r\n")
-		if line == 1 {
-			text = strings.TrimPrefix(text, "\ufeff")
-		}
-		switch {
-		case long:
-			each(line, "", errLong)
-		case text == "":
-		case !utf8.ValidString(text):
-			each(line, "", errNotUTF8)
-		default:
-			each(line, text, nil)
-		}
-		if err == io.EOF {
-			return nil
-		}
-	}
+	return first == '{'
 }

@@ -51,7 +51,7 @@ func (f *Flags) Register(fs *cli.Flags, prefix string) {
 	heading("Photos and captions")
 	fs.StringVar(&f.Images, prefix+"images", f.Images, "`folder` of photos, searched with all its subfolders")
 	f.Walk.Register(fs, prefix)
-	fs.StringVar(&f.Captions, prefix+"captions", f.Captions, "`file` of lines: photo <tab> number <tab> caption; only the photos it names are used")
+	fs.StringVar(&f.Captions, prefix+"captions", f.Captions, "`file` of lines: photo <tab> number <tab> caption, or CSV, JSON lines or COCO's JSON; only the photos it names are used")
 	heading("Features in VinVL's layout, in place of photos")
 	fs.StringVar(&f.Features, prefix+"features", f.Features, "`folder` of the features")
 	fs.StringVar(&f.CocoIR, prefix+"coco-ir", f.CocoIR, "`folder` of their captions (SPLIT_captions.pt)")
