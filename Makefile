@@ -4,7 +4,7 @@ GO   ?= go
 TIME ?= 1m
 DATA ?=
 
-.PHONY: help build demo test lint setup setup-cuda bench fuzz flickr clean
+.PHONY: help build demo picture test lint setup setup-cuda bench fuzz flickr clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -16,6 +16,9 @@ build: ## the three commands, in build/bin
 
 demo: setup ## train on generated scenes, index, evaluate and search; leaves build/demo
 	@scripts/demo
+
+picture: setup ## take the picture of the search page in docs again, of build/demo
+	@scripts/picture
 
 test: setup ## fetch ONNX Runtime if needed and run every test
 	$(GO) test ./...

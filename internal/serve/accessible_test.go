@@ -67,7 +67,7 @@ const runsOver = `[...document.querySelectorAll(".hit, .hit .file, .hit .sentenc
 // covered counts names of regions that lie over each other or beyond their photo.
 const covered = `[...document.querySelectorAll("#hits .frame")].reduce((n, f) => {
 	const of = f.getBoundingClientRect();
-	const names = [...f.querySelectorAll(".box span:not([hidden])")].map(e => e.getBoundingClientRect());
+	const names = [...f.querySelectorAll(".box-name:not([hidden])")].map(e => e.getBoundingClientRect());
 	names.forEach((a, i) => {
 		if (a.top < of.top - 1 || a.bottom > of.bottom + 1 || a.left < of.left - 1 || a.right > of.right + 1) n++;
 		names.slice(i + 1).forEach(b => { if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1) n++; });

@@ -132,6 +132,7 @@ func TestPageMishaps(t *testing.T) {
 		eval[bool](b, `(import("/page/regions.js").then(({ strengths }) => {
 			const hit = (...of) => ({ words: of.map((similarity) => ({ similarity, weight: 1, region: 0, box: [0, 0, 1, 1] })) });
 			const hits = [hit(0.06, 0.01), hit(0.05)];
+			hits.push({ words: [{ similarity: 0.06, weight: 0.1, part: 0, region: 0, box: [0, 0, 1, 1] }, { similarity: 0.06, weight: 1, part: 0, region: 0, box: [0, 0, 1, 1] }] });
 			strengths(hits);
 			window.strengths = hits.flatMap((h) => h.words.map((w) => w.weak ? 0 : w.strength));
 		}), true)`)
@@ -140,6 +141,7 @@ func TestPageMishaps(t *testing.T) {
 		assert.InDelta(t, 1, got[0], 1e-6, "the best word of the page has the full tint")
 		assert.Zero(t, got[1])
 		assert.Greater(t, got[2], 0.5)
+		assert.Equal(t, []float64{0, 1}, got[3:], "a word that hardly counts has none")
 	})
 
 	t.Run("details", func(t *testing.T) {

@@ -75,7 +75,7 @@ function matches(hit, light) {
   const rows = shownWords.map((w) => {
     const row = el("button.match", {
       type: "button", "aria-pressed": "false", "--s": w.strength.toFixed(3),
-      "aria-label": `${w.against ? "without " : ""}${w.name}: ${w.weak && !w.against ? "not found" : placeOf(w.box)}`,
+      "aria-label": `${w.against ? "without " : ""}${w.name}: ${w.minor ? "hardly counts" : w.weak && !w.against ? "not found" : placeOf(w.box)}`,
       onmouseenter: () => light.one(w), onmouseleave: () => rest(), onfocus: () => light.one(w), onblur: () => rest(),
       onclick: () => {
         const on = row.getAttribute("aria-pressed") !== "true";

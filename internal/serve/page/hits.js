@@ -136,7 +136,7 @@ export function lighter(hit, frame, root, on) {
 /** wordNode shows a word in the colour of its similarity. */
 function wordNode(text, w, light) {
   if (!w) return el("span.w.mute", {}, text);
-  const node = el("span.w", { "--s": w.strength.toFixed(3), title: w.weak && !w.against ? `${w.name}: not found` : `${w.name}: ${placeOf(w.box)}` }, text);
+  const node = el("span.w", { "--s": w.strength.toFixed(3), title: w.minor ? `${w.name}: hardly counts` : w.weak && !w.against ? `${w.name}: not found` : `${w.name}: ${placeOf(w.box)}` }, text);
   node.word = w;
   node.classList.toggle("weak", w.weak && !w.against);
   node.classList.toggle("against", w.against);

@@ -4,6 +4,9 @@ import { el } from "./dom.js";
 /** A word is weak when it is less similar to its region than this share of the best word on the page. */
 const weak = 0.4;
 
+/** A word is minor when it counts less than this share of the heaviest in its part: "a", "of". */
+const minor = 0.25;
+
 /** Similarities mean different things to different models; below this none means anything. */
 const least = 0.02;
 
@@ -13,10 +16,13 @@ let best = least; // similarity of the best word on the page
 export function strengths(hits, more = false) {
   if (!more) best = Math.max(least, ...hits.flatMap((h) => (h.words ?? []).map((w) => w.similarity)));
   for (const h of hits) {
+    const heaviest = new Map(); // of each part's words
+    for (const w of h.words ?? []) heaviest.set(w.part, Math.max(heaviest.get(w.part) ?? 0, Math.abs(w.weight)));
     for (const w of h.words ?? []) {
       const share = w.similarity / best;
       w.against = w.weight < 0;
-      w.weak = share < weak || w.region < 0 || !hasArea(w.box);
+      w.minor = Math.abs(w.weight) < minor * heaviest.get(w.part);
+      w.weak = w.minor || share < weak || w.region < 0 || !hasArea(w.box);
       w.strength = Math.min(Math.max((share - weak) / (1 - weak), 0), 1);
     }
   }
@@ -39,30 +45,33 @@ export function draw(frame, words, { alone = false, from = false } = {}) {
     if (known) known.words.push(w);
     else boxes.set(key, { box, words: [w] });
   }
+  const names = []; // of the boxes
   // Large ones first, so that small ones lie on top.
   const area = ({ box: [x1, y1, x2, y2] }) => (x2 - x1) * (y2 - y1);
   for (const { box, words: of } of [...boxes.values()].sort((a, b) => area(b) - area(a))) {
     const [x1, y1, x2, y2] = box;
+    const strength = Math.max(...of.map((w) => w.strength ?? 0)).toFixed(3);
     const node = el("span.box", {
-      "aria-hidden": "true",
-      "--x": `${x1 * 100}%`, "--y": `${y1 * 100}%`, "--w": `${(x2 - x1) * 100}%`, "--h": `${(y2 - y1) * 100}%`,
-      "--s": Math.max(...of.map((w) => w.strength ?? 0)).toFixed(3), "--frame": `${frame.clientWidth}px`,
-    }, el("span", {}, [...new Set(of.map((w) => w.name))].join(" ")));
+      "aria-hidden": "true", "--x": `${x1 * 100}%`, "--y": `${y1 * 100}%`, "--w": `${(x2 - x1) * 100}%`, "--h": `${(y2 - y1) * 100}%`, "--s": strength,
+    });
+    names.push(el("span.box-name", { "aria-hidden": "true", "--s": strength }, [...new Set(of.map((w) => w.name))].join(" ")));
     if (of.every((w) => w.against)) node.classList.add("against");
     if (alone && boxes.size === 1) node.classList.add("alone");
     node.dataset.words = of.map((w) => w.name).join(" ");
     frame.append(node);
   }
-  placeNames(frame);
+  frame.append(...names); // over all boxes
+  placeNames(frame, names);
 }
 
 /** placeNames puts the names of boxes where they hide no other; one that has no room is left out. */
-function placeNames(frame) {
+function placeNames(frame, names) {
   const { left, top, width, height } = frame.getBoundingClientRect();
   const taken = [];
-  for (const box of [...frame.querySelectorAll(".box")].reverse()) { // small boxes have less choice
-    const name = box.firstElementChild;
-    const b = box.getBoundingClientRect();
+  const boxes = frame.querySelectorAll(".box");
+  for (let i = names.length - 1; i >= 0; i--) { // small boxes have less choice
+    const name = names[i];
+    const b = boxes[i].getBoundingClientRect();
     const { width: w, height: h } = name.getBoundingClientRect();
     const [x, y, right, bottom] = [b.left - left, b.top - top, b.right - left - w, b.bottom - top];
     const inside = (at) => Math.min(Math.max(at, 0), Math.max(0, width - w));
@@ -73,13 +82,13 @@ function placeNames(frame) {
     name.hidden = !spot;
     if (!spot) continue;
     taken.push([...spot, w, h]);
-    name.style.setProperty("--x", `${spot[0] - x - box.clientLeft}px`);
-    name.style.setProperty("--y", `${spot[1] - y - box.clientTop}px`);
+    name.style.setProperty("--x", `${spot[0]}px`);
+    name.style.setProperty("--y", `${spot[1]}px`);
   }
 }
 
 export function clear(frame) {
-  for (const b of frame.querySelectorAll(".box")) b.remove();
+  for (const b of frame.querySelectorAll(".box, .box-name")) b.remove();
 }
 
 /** strongest lists the words worth showing on a photo: all that matched, or the strongest regions of a picture. */
