@@ -126,7 +126,13 @@ func (s *siege) search(d time.Duration, n int) float64 {
 		wg.Go(func() {
 			for i := c; time.Since(began) < d; i += n {
 				q := []string{"a red ball", "two green cubes", "a small yellow cone", "three stars on grass", "a striped bottle"}[i%5]
-				resp, err := client.Get(s.base + "/api/search?" + url.Values{"q": {q}, "k": {"10"}}.Encode())
+				var resp *http.Response
+				var err error
+				if i%2 == 0 {
+					resp, err = client.Get(s.base + "/api/search?" + url.Values{"q": {q}, "k": {"10"}}.Encode())
+				} else {
+					resp, err = client.Post(s.base+"/api/search", "application/json", strings.NewReader(fmt.Sprintf(`{"query":%q,"k":10}`, q)))
+				}
 				if err != nil {
 					s.wrong.Add(1)
 					s.t.Error(err)
@@ -259,6 +265,7 @@ func (s *siege) attack(ctx context.Context, attacks []attack, seed uint64) {
 func (s *siege) dawdle(ctx context.Context) {
 	address := strings.TrimPrefix(s.base, "http://")
 	var open []net.Conn
+	kinds := []string{"application/json", "multipart/form-data; boundary=x"}
 	defer func() {
 		for _, c := range open {
 			c.Close()
@@ -267,7 +274,7 @@ func (s *siege) dawdle(ctx context.Context) {
 	for ctx.Err() == nil {
 		c, err := net.DialTimeout("tcp", address, time.Second)
 		if err == nil {
-			_, _ = io.WriteString(c, "POST /api/search HTTP/1.1\r\nHost: "+address+"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
+			_, _ = io.WriteString(c, "POST /api/search HTTP/1.1\r\nHost: "+address+"\r\nContent-Type: "+kinds[s.slow.Load()%2]+"\r\nContent-Length: 1000\r\n\r\n{")
 			open = append(open, c)
 			s.slow.Add(1)
 		}

@@ -198,10 +198,17 @@ func TestForms(t *testing.T) {
 	s := w.server(t, Options{Limits: Limits{Forms: 1, Wait: time.Millisecond}})
 	leave, err := s.forms.enter(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, 503, post(t, s, `{"query":"ball"}`).Code)
+	send := func() int {
+		body, kind := form(t, `{"query":"ball"}`, nil)
+		r := httptest.NewRequest(http.MethodPost, "/api/search", body)
+		r.Header.Set("Content-Type", kind)
+		return call(s, r).Code
+	}
+	assert.Equal(t, 503, send())
+	assert.Equal(t, 200, post(t, s, `{"query":"ball"}`).Code)
 	assert.Equal(t, 200, get(s, "/api/search?q=ball").Code)
 	leave()
-	assert.Equal(t, 200, post(t, s, `{"query":"ball"}`).Code)
+	assert.Equal(t, 200, send())
 }
 
 // Photos that cannot be decoded keep a place of those for photos for a while, and no other's.

@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	_ "embed"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,9 +30,12 @@ func (s *Server) getSearch(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) postSearch(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
-	leave, err := s.forms.enter(r.Context())
-	if err != nil {
-		return err
+	leave := func() {}
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "multipart/form-data" { // JSON is small
+		var err error
+		if leave, err = s.forms.enter(r.Context()); err != nil {
+			return err
+		}
 	}
 	req, err := readSearch(r, &s.opts.Limits)
 	leave()
