@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/follow"
 	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/scenes"
 	"github.com/aladin-go/aladin/internal/serve"
@@ -27,6 +28,7 @@ item's id is its path there. Only this machine can reach the server unless --add
 token, in a file or the environment variable ALADIN_TOKEN.
 
   aladin-index serve photos.aladin --model photos.model --images ~/Photos
+  aladin-index serve photos.aladin --model photos.model --images ~/Photos --sync
   aladin-index serve photos.aladin --model photos.model --images ~/Photos --addr :8080 --token-file token.txt
   curl 'http://127.0.0.1:8080/api/search?q=a+dog+without+people&k=3'
 `,
@@ -37,6 +39,7 @@ token, in a file or the environment variable ALADIN_TOKEN.
 		f.StringVar(&s.addr, "addr", "127.0.0.1:8080", "`address` to listen at; port 0 takes a free one")
 		f.StringVar(&s.opts.Images, "images", "", "`folder` of the photos")
 		f.BoolVar(&s.opts.Follow, "follow", false, "show photos, too, that links in the folder lead to outside of it")
+		f.BoolVar(&s.sync, "sync", false, "keep the index in step with --images, or with the folders that it follows, as sync does, while it serves")
 		f.IntVar(&s.scenes, "scenes", 0, "show the first `n` generated scenes as photos, for an index built with --scenes")
 		f.Uint64Var(&s.seed, "seed", 0, "`seed` of the scenes")
 		f.StringVar(&s.split, "split", "test", "which `part` of the scenes: train, val or test")
@@ -63,6 +66,7 @@ token, in a file or the environment variable ALADIN_TOKEN.
 type serving struct {
 	model          modelflags.Flags
 	addr           string
+	sync           bool
 	scenes         int
 	seed           uint64
 	split          string
@@ -96,6 +100,10 @@ func (s *serving) serve(ctx context.Context, env cli.Env, args []string) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	encoder, ok := c.Model.(follow.Encoder)
+	if s.sync && !ok {
+		return cli.Misuse("--sync wants a model that encodes photos")
+	}
 	s.opts.Logger = s.logger(env)
 	srv, err := serve.New(ctx, c, file, &s.opts)
 	if err != nil {
@@ -116,10 +124,34 @@ func (s *serving) serve(ctx context.Context, env cli.Env, args []string) (err er
 		defer close(done)
 		watch(inner, srv)
 	}()
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		if s.sync {
+			s.follow(inner, encoder, file)
+		}
+	}()
 	err = srv.Serve(ctx, ln) // stopping by signal is how it should end
 	stop()
 	<-done
+	<-followed
 	return err
+}
+
+// follow keeps the index in step with its folders; the server notices when the file changes.
+func (s *serving) follow(ctx context.Context, m follow.Encoder, file string) {
+	o := &follow.Options{}
+	if s.opts.Images != "" {
+		o.Roots = []follow.Root{{Dir: s.opts.Images}}
+	}
+	follow.Watch(ctx, file, m, o, func(sum *follow.Summary, err error) {
+		if err != nil {
+			s.opts.Logger.Error("the index does not follow its folders", "error", err)
+			return
+		}
+		s.opts.Logger.Info("the index is in step with its folders", "done", sum.String(), "items", sum.Items,
+			"unreadable", len(sum.Unreadable), "passed", sum.Passed.String())
+	})
 }
 
 // watch refreshes the index when its file changes and on SIGHUP.

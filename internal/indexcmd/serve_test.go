@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -180,4 +181,37 @@ func TestServeFlagsAreDocumented(t *testing.T) {
 	for _, m := range found {
 		assert.NotNil(t, f.Lookup(string(m[1])), "--%s", m[1])
 	}
+}
+
+// The server keeps the index in step with the folder, and finds what is new.
+func TestServeSync(t *testing.T) {
+	if !ort.Available() {
+		t.Skip("needs ONNX Runtime")
+	}
+	dir := t.TempDir()
+	model, photos, file := filepath.Join(dir, "model"), filepath.Join(dir, "photos"), filepath.Join(dir, "photos.aladin")
+	require.NoError(t, testmodel.Write(model, testmodel.Options{}))
+	require.NoError(t, scenes.New(1, nil).WriteDir(t.Context(), photos, 0, 3, nil))
+	var errs bytes.Buffer
+	require.Zero(t, Program.Run(t.Context(), []string{"build", "--model", model, "--images", photos, "--out", file}, io.Discard, &errs), errs.String())
+	require.NoError(t, os.Rename(filepath.Join(photos, "scene-000000.png"), filepath.Join(photos, "moved.png")))
+	url, log, stop := startServe(t, file, "--model", model, "--images", photos, "--sync")
+	ids := func() string {
+		var found struct{ Hits []struct{ ID string } }
+		ask(t, url+"/api/search?q=a+red+ball", &found)
+		var ids []string
+		for _, h := range found.Hits {
+			ids = append(ids, h.ID)
+		}
+		slices.Sort(ids)
+		return strings.Join(ids, " ")
+	}
+	eventually := func(want string) {
+		t.Helper()
+		require.Eventually(t, func() bool { return ids() == want }, time.Minute, 50*time.Millisecond, log)
+	}
+	eventually("moved.png scene-000001.png scene-000002.png")
+	require.NoError(t, os.Rename(filepath.Join(photos, "scene-000001.png"), filepath.Join(photos, "again.png")))
+	eventually("again.png moved.png scene-000002.png")
+	require.Equal(t, cli.Done, stop())
 }
