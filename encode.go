@@ -267,7 +267,7 @@ func (m *Model) runTexts(ctx context.Context, part []*prepared) error {
 			continue
 		}
 		p.enc.Kind, p.enc.Text = index.Caption, p.in.Text
-		words := wordsOf(p.in.Text, p.caption)
+		words := wordsOf(p.in.Text, p.caption.Pieces)
 		for _, i := range places {
 			var w index.Word
 			if i < len(words) {
@@ -279,10 +279,10 @@ func (m *Model) runTexts(ctx context.Context, part []*prepared) error {
 	return nil
 }
 
-// wordsOf is the word that each token of a caption belongs to: its pieces joined, as written.
-func wordsOf(text string, c input.Caption) []index.Word {
-	out := make([]index.Word, len(c.Pieces))
-	for _, w := range tokenizer.Words(text, c.Pieces) {
+// wordsOf is the word that each piece of a text belongs to: its pieces joined, as written.
+func wordsOf(text string, pieces []tokenizer.Token) []index.Word {
+	out := make([]index.Word, len(pieces))
+	for _, w := range tokenizer.Words(text, pieces) {
 		for i := w.First; i < w.Last; i++ {
 			out[i] = index.Word{Text: w.Text, Start: w.Start, End: w.End}
 		}

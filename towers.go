@@ -173,14 +173,8 @@ func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*
 		}
 		from, to := p.sequence.Pieces[0], min(p.sequence.Pieces[1], width)
 		pieces := p.sequence.Tokens[from:max(from, to)]
-		words := make([]index.Word, len(pieces))
-		for _, w := range tokenizer.Words(p.in.Text, pieces) {
-			for i := w.First; i < w.Last; i++ {
-				words[i] = index.Word{Text: w.Text, Start: w.Start, End: w.End}
-			}
-		}
 		var sum float64
-		for i, w := range words {
+		for i, w := range wordsOf(p.in.Text, pieces) {
 			if w.Text == "" {
 				continue
 			}

@@ -65,7 +65,7 @@ func Fetch(ctx context.Context, ref Reference, o *Options) (*Snapshot, error) {
 	}
 	snap := &Snapshot{Reference: ref, Dir: c.snapshot(list.commit), Commit: list.commit, Files: names, Licence: list.licence, Downloaded: d.fetched}
 	if snap.Licence.ID == "" {
-		snap.Licence = readLicence(snap.Dir)
+		snap.Licence = ReadLicence(snap.Dir)
 	}
 	return snap, nil
 }
@@ -81,7 +81,7 @@ func (s *settings) cached(ref Reference, c cache, note string) (*Snapshot, error
 		return nil, fmt.Errorf("%w (these are the files in the cache, %s)", err, c.snapshot(commit))
 	}
 	dir := c.snapshot(commit)
-	return &Snapshot{Reference: ref, Dir: dir, Commit: commit, Files: names, Licence: readLicence(dir), Note: note}, nil
+	return &Snapshot{Reference: ref, Dir: dir, Commit: commit, Files: names, Licence: ReadLicence(dir), Note: note}, nil
 }
 
 func (s *settings) choose(ref Reference, files []File) ([]string, error) {

@@ -77,8 +77,8 @@ func oneLine(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// readLicence reads the head of the README.md in a folder.
-func readLicence(dir string) Licence {
+// ReadLicence is what the head of the model card (README.md) in a folder states.
+func ReadLicence(dir string) Licence {
 	f, err := os.Open(filepath.Join(dir, "README.md"))
 	if err != nil {
 		return Licence{}
@@ -90,9 +90,6 @@ func readLicence(dir string) Licence {
 	}
 	return cardLicence(b)
 }
-
-// ReadLicence is what the model card (README.md) in a folder states.
-func ReadLicence(dir string) Licence { return readLicence(dir) }
 
 // cardLicence reads the YAML between two lines of dashes at the beginning of a model card.
 func cardLicence(b []byte) Licence {

@@ -204,18 +204,6 @@ func (g *Graph) output(name string) *ValueInfo {
 	return nil
 }
 
-// ExposeOutput is Expose on a serialised model.
-func ExposeOutput(model []byte, names ...string) ([]byte, error) {
-	m, err := Unmarshal(model)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.Expose(names...); err != nil {
-		return nil, err
-	}
-	return m.Marshal(), nil
-}
-
 // Float32s are the values of a float32 tensor whose data is in the model. They must not be changed: where the
 // machine allows it, they are the model's own.
 func (t *Tensor) Float32s() ([]float32, error) {

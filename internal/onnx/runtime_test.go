@@ -69,9 +69,10 @@ func TestRuntimeReshape(t *testing.T) {
 func TestRuntimeExpose(t *testing.T) {
 	data, err := os.ReadFile(shareddata.Dir(t, "models", "mobilenetv2.onnx"))
 	require.NoError(t, err)
-	data, err = onnx.ExposeOutput(data, "Relu6__90:0")
+	m, err := onnx.Unmarshal(data)
 	require.NoError(t, err)
-	s := load(t, data)
+	require.NoError(t, m.Expose("Relu6__90:0"))
+	s := load(t, m.Marshal())
 	in := s.Inputs()[0]
 	shape := make([]int64, len(in.Shape))
 	n := int64(1)

@@ -41,7 +41,6 @@ func cleaner(name string) (func([]char) []char, error) {
 
 // Cleanings: what a model's library does to a text before its tokenizer reads it.
 const (
-	CleanNone         = ""
 	CleanLower        = "lowercase"    // SigLIP 2: lower case, nothing else
 	CleanOpenCLIP     = "lower"        // OpenCLIP's default: mojibake mended, entities, white space, lower case
 	CleanWhitespace   = "whitespace"   // OpenCLIP: the same in its own case

@@ -8,10 +8,9 @@ import (
 
 // Kinds of tokenizer, as a model's bundle names them.
 const (
-	KindWordPiece = "wordpiece"
-	KindCLIP      = "clip"    // byte-level BPE with CLIP's pattern
-	KindUnigram   = "unigram" // SentencePiece's unigram model: SigLIP
-	KindBPE       = "bpe"     // BPE over characters, bytes for those that are unknown: SigLIP 2
+	KindCLIP    = "clip"    // byte-level BPE with CLIP's pattern
+	KindUnigram = "unigram" // SentencePiece's unigram model: SigLIP
+	KindBPE     = "bpe"     // BPE over characters, bytes for those that are unknown: SigLIP 2
 )
 
 // A Subword is a tokenizer as its own files describe it: what is cleaned, which texts are tokens whole, how the rest

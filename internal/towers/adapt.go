@@ -29,24 +29,6 @@ var (
 	stateOutputs = []string{"last_hidden_state"}
 )
 
-// IsTower tells what a graph reads: 't' texts, 'i' pictures, 'b' both, 0 something else.
-func IsTower(m *onnx.Model) byte {
-	var text, image bool
-	for _, in := range m.Graph.Inputs {
-		text = text || isIDs(in)
-		image = image || isPixels(in)
-	}
-	switch {
-	case text && image:
-		return 'b'
-	case text:
-		return 't'
-	case image:
-		return 'i'
-	}
-	return 0
-}
-
 func isIDs(v *onnx.ValueInfo) bool {
 	return (v.Type == onnx.Int64 || v.Type == onnx.Int32) && len(v.Shape) == 2 && !isMask(v)
 }
