@@ -1,11 +1,9 @@
 // Package aladin finds images by text and text by images, and says which word found which region.
 //
-//	m, err := aladin.OpenModel("photos.model", nil)
-//	ix, err := index.Open("photos.aladin", nil)
-//	q, err := m.Encode(ctx, aladin.Text("a dog catches a frisbee"))
-//	hits, err := aladin.Search(ctx, m, ix, q, aladin.SearchOptions{K: 10})
-//	for _, h := range hits {
-//		fmt.Println(h.ID, h.Align)
+//	photos, err := aladin.Open("photos.model", "photos.aladin", &aladin.Options{Images: "photos"})
+//	found, err := photos.Ask(ctx, "a dog catches a frisbee -people", &aladin.SearchOptions{K: 10})
+//	for _, h := range found.Hits {
+//		fmt.Println(h.File, h.Align)
 //		for _, w := range h.Words {
 //			fmt.Println("  ", w.Word, "→ region", w.Region, w.Box, w.Similarity)
 //		}
@@ -17,7 +15,7 @@
 // space that text and images share, and a vector for each word or region. Two scores compare encodings.
 // [Match] is the inner product of the two vectors: cheap enough for millions. Alignment ([Model.Align]) takes for
 // each word the region that fits it best and adds up the similarities: slower, better, and explained word
-// by word. [Search] finds candidates in an index by the first and ranks them by the second.
+// by word. A search ([Collection.Search]) finds candidates in an index by the first and ranks them by the second.
 //
 // A model is a folder, made by aladin-train. An index is a file, made by aladin-index or package index. An
 // Encoding is plain data and works without the model that made it; only encodings of the same model can be

@@ -135,6 +135,21 @@ func TestCutConnections(t *testing.T) {
 	require.Equal(t, h.files["model.safetensors"], read(t, snap.Dir, "model.safetensors"))
 }
 
+// A server that cuts every answer and never has the rest is not asked for ever.
+func TestNoRest(t *testing.T) {
+	h := newHub(t)
+	o := h.options(t)
+	h.cuts, h.noRest = 100, true
+	_, err := Fetch(t.Context(), mustRef(t, "hf:owner/name"), o)
+	require.ErrorIs(t, err, ErrServer)
+	require.ErrorContains(t, err, "416")
+	require.Less(t, h.requests("store GET"), 10)
+	h.cuts = 0
+	snap, err := Fetch(t.Context(), mustRef(t, "hf:owner/name"), o)
+	require.NoError(t, err)
+	require.Equal(t, h.files["model.safetensors"], read(t, snap.Dir, "model.safetensors"))
+}
+
 // What another time left behind is used only if it is the beginning of the same file.
 func TestLeftovers(t *testing.T) {
 	for name, left := range map[string]string{"other": strings.Repeat("x", 100), "longer": strings.Repeat("x", 9000), "all": strings.Repeat("weights ", 1000)} {

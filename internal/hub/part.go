@@ -23,6 +23,8 @@ type part struct {
 	request func() (*http.Request, error)
 	report  func(done int64)
 	fetched int64
+
+	restarted bool // it was begun again because the server had no such rest
 }
 
 // fetch downloads the file to path, whole and checked.
@@ -49,8 +51,9 @@ func (p *part) fetch(ctx context.Context, s *settings) error {
 			return req, err
 		}, func(res *http.Response) error { return p.receive(f, &at, res) })
 		var status *errStatus
-		if errors.As(err, &status) && status.code == http.StatusRequestedRangeNotSatisfiable && at > 0 {
-			// The rest of something else: begin again.
+		if errors.As(err, &status) && status.code == http.StatusRequestedRangeNotSatisfiable && at > 0 && !p.restarted {
+			// The rest of something else: begin again, but once.
+			p.restarted = true
 			if err := p.restart(f); err != nil {
 				return err
 			}

@@ -32,6 +32,7 @@ type fakeHub struct {
 	lies     map[string]string
 	log      []string
 	noRanges bool
+	noRest   bool // what is asked for from the middle on is not there
 }
 
 func newHub(t *testing.T) *fakeHub {
@@ -161,7 +162,7 @@ func (h *fakeHub) serveStore(w http.ResponseWriter, r *http.Request) {
 	from := 0
 	if rng := r.Header.Get("Range"); rng != "" && !h.noRanges {
 		_, _ = fmt.Sscanf(rng, "bytes=%d-", &from)
-		if from >= len(s) {
+		if h.noRest || from >= len(s) {
 			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
 			return
 		}

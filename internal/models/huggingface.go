@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math"
-	"os"
 
 	"github.com/aladin-go/aladin/internal/towers"
 )
@@ -217,13 +215,4 @@ func (s *Source) scales() error {
 		s.LogitBias = *bias
 	}
 	return nil
-}
-
-func readHead(path string, n int) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, int64(n)))
 }

@@ -214,17 +214,18 @@ func (s *Source) ignore() {
 	slices.Sort(s.Used)
 	const most = 1000
 	_ = filepath.WalkDir(s.Dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || len(s.Ignored) > most {
+		rel, relErr := filepath.Rel(s.Dir, p)
+		rel = filepath.ToSlash(rel)
+		switch {
+		case len(s.Ignored) >= most:
+			return filepath.SkipAll
+		case err != nil || relErr != nil:
 			return filepath.SkipDir
-		}
-		if d.IsDir() {
-			if p != s.Dir && strings.HasPrefix(d.Name(), ".") {
+		case d.IsDir():
+			if strings.HasPrefix(d.Name(), ".") && p != s.Dir || strings.Contains(rel, "/") { // it may be a home, not a model's folder
 				return filepath.SkipDir
 			}
-			return nil
-		}
-		rel, err := filepath.Rel(s.Dir, p)
-		if rel = filepath.ToSlash(rel); err == nil && !slices.Contains(s.Used, rel) && strings.Count(rel, "/") < 2 {
+		case !slices.Contains(s.Used, rel):
 			s.Ignored = append(s.Ignored, rel)
 		}
 		return nil

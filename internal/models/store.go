@@ -229,14 +229,9 @@ func (s *store) scalar(name string) (*float64, error) {
 
 // readJSON reads a file of JSON of bounded size.
 func readJSON(path string, into any) error {
-	f, err := os.Open(path)
+	b, err := readHead(path, maxJSON+1)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxJSON+1))
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrConfig, path, err)
 	}
 	if len(b) > maxJSON {
 		return fmt.Errorf("%w: %s is larger than %d MB", ErrConfig, path, maxJSON>>20)
@@ -245,4 +240,14 @@ func readJSON(path string, into any) error {
 		return fmt.Errorf("%w: %s: %w", ErrConfig, path, err)
 	}
 	return nil
+}
+
+// readHead reads the first n bytes of a file.
+func readHead(path string, n int) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, int64(n)))
 }

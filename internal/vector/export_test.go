@@ -20,3 +20,12 @@ func UseKernel(name string) (undo func()) {
 	}
 	return func() { kernel = old }
 }
+
+// Score returns the score of row i, the same that Scan finds.
+func Score(rows *Rows, q *Query, i int) float32 {
+	q.fits(rows)
+	s := scanPool.Get().(*scanScratch)
+	defer scanPool.Put(s)
+	s.score(rows, q, i, 1, 0)
+	return s.scores[0]
+}

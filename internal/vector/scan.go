@@ -121,15 +121,6 @@ func (s *scanScratch) score(rows *Rows, q *Query, at, n int, threshold float32) 
 	}
 }
 
-// Score returns the score of row i, the same that Scan finds.
-func Score(rows *Rows, q *Query, i int) float32 {
-	q.fits(rows)
-	s := scanPool.Get().(*scanScratch)
-	defer scanPool.Put(s)
-	s.score(rows, q, i, 1, 0)
-	return s.scores[0]
-}
-
 // Rescore scores the rows with the given indices and pushes them with position
 // base+index. It is for candidates of a coarser scan; indices in ascending order
 // are read fastest.

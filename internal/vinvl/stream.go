@@ -3,7 +3,6 @@ package vinvl
 import (
 	"context"
 	"errors"
-	"hash/crc32"
 	"iter"
 	"runtime"
 )
@@ -108,15 +107,3 @@ func (d *Dataset) Measure(ctx context.Context, ids []string) (Stats, error) {
 	}
 	return Stats{FastMean: fast.mean, FastStd: fast.std(), DetMean: det.mean, DetStd: det.std()}, nil
 }
-
-// A Checksum sums up what was read: the CRC-32C over the ids and CRCs of pictures in their order.
-type Checksum struct{ crc uint32 }
-
-// Add takes a picture into the sum.
-func (c *Checksum) Add(img *Image) {
-	c.crc = crc32.Update(c.crc, castagnoli, []byte(img.ID))
-	c.crc = crc32.Update(c.crc, castagnoli, []byte{0, byte(img.CRC), byte(img.CRC >> 8), byte(img.CRC >> 16), byte(img.CRC >> 24)})
-}
-
-// Sum32 is the sum so far.
-func (c *Checksum) Sum32() uint32 { return c.crc }
