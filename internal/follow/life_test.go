@@ -32,6 +32,9 @@ var seeds = []uint64{1, 2, 3}
 
 // After whatever happens to a folder, the index is what a fresh one would be, with the tags that people gave.
 func TestLife(t *testing.T) {
+	if testing.Short() {
+		*steps = min(*steps, 60)
+	}
 	if *seed != 0 {
 		seeds = []uint64{*seed}
 	}

@@ -21,7 +21,8 @@ var buildVerb = cli.Verb{
 	Name: "build", Args: "--model BUNDLE SOURCE --out FILE [options]", Summary: "make an index of pictures or captions",
 	About: `
 Encodes the pictures (or captions) of a source and writes an index file. The file appears when it is
-complete; an older one of that name stays until then. The same input gives the same bytes.
+complete; an older one of that name stays until then. The same input gives the same bytes. Interrupted, it leaves
+nothing; of a large folder, sync makes an index that keeps what is done.
 
 A source is one of
   --images DIR [--captions FILE.tsv]
