@@ -296,31 +296,31 @@ func (req *searchRequest) count(l *Limits) *problem {
 }
 
 // readOptions reads how much is searched for, and where.
-func (req *search) readOptions(asked *searchRequest, l *Limits) error {
-	o := &req.options
-	o.K, o.Candidates, o.Exact, o.WithFields = asked.K, asked.Candidates, asked.Exact, true
-	o.NoExplain = asked.Explain != nil && !*asked.Explain
+func (s *search) readOptions(req *searchRequest, l *Limits) error {
+	o := &s.options
+	o.K, o.Candidates, o.Exact, o.WithFields = req.K, req.Candidates, req.Exact, true
+	o.NoExplain = req.Explain != nil && !*req.Explain
 	orDefault(&o.K, min(index.DefaultK, l.K))
 	if o.K < 0 || o.K > l.K {
 		return badRequest("k", "k is %d; it must be 1 to %d", o.K, l.K)
 	}
-	if asked.Offset < 0 || asked.Offset > l.K-o.K {
-		return badRequest("offset", "offset is %d; with k it must be at most %d", asked.Offset, l.K)
+	if req.Offset < 0 || req.Offset > l.K-o.K {
+		return badRequest("offset", "offset is %d; with k it must be at most %d", req.Offset, l.K)
 	}
-	req.offset = asked.Offset
-	o.K += req.offset
+	s.offset = req.Offset
+	o.K += s.offset
 	orDefault(&o.Candidates, min(max(index.DefaultCandidates, o.K), l.Candidates))
 	if o.Candidates < 0 || o.Candidates > l.Candidates {
 		return badRequest("candidates", "candidates is %d; it must be 1 to %d", o.Candidates, l.Candidates)
 	}
-	if strings.TrimSpace(asked.Tags) != "" {
-		f, err := index.ParseFilter(asked.Tags)
+	if strings.TrimSpace(req.Tags) != "" {
+		f, err := index.ParseFilter(req.Tags)
 		if err != nil {
 			return badRequest("tags", "%v", err)
 		}
 		o.Tags = f
 	}
-	for _, k := range asked.Kinds {
+	for _, k := range req.Kinds {
 		switch k {
 		case "image":
 			o.Kinds = append(o.Kinds, index.Image)
