@@ -107,13 +107,23 @@ func (t *towers) cells(shown index.Box) []index.Box {
 	return out
 }
 
-// most is how many inputs one run of a network takes: what its first input says, or limit.
-func most(s *ort.Session, limit int) int {
-	if shape := s.Inputs()[0].Shape; len(shape) > 0 && shape[0] > 0 {
-		return int(shape[0])
+// Bounds on what a graph may fix of its inputs' shape, for it decides what is allocated. One that wants more fails
+// when it runs.
+const (
+	maxRows  = 256
+	maxWidth = 1 << 15
+)
+
+// fixed is what a shape says of an axis, at most a bound, or free where it says nothing.
+func fixed(shape []int64, axis, bound, free int) int {
+	if axis >= len(shape) || shape[axis] <= 0 {
+		return free
 	}
-	return limit
+	return int(min(shape[axis], int64(bound)))
 }
+
+// most is how many inputs one run of a network takes: what its first input says, or limit.
+func most(s *ort.Session, limit int) int { return fixed(s.Inputs()[0].Shape, 0, maxRows, limit) }
 
 // runTowerTexts encodes texts with the text tower.
 func (m *Model) runTowerTexts(ctx context.Context, part []*prepared) error {
@@ -135,11 +145,10 @@ func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*
 	for _, p := range part {
 		width = max(width, len(p.sequence.Tokens))
 	}
-	if shape := session.Inputs()[0].Shape; len(shape) == 2 && shape[1] > 0 {
-		width = int(shape[1])
-	} else if t.FillUp {
+	if t.FillUp {
 		width = t.length
 	}
+	width = fixed(session.Inputs()[0].Shape, 1, maxWidth, width)
 	pad := int64(max(t.words.Frame().Pad, 0))
 	ids, mask := make([]int64, rows*width), make([]int64, rows*width)
 	for i := range ids {

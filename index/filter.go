@@ -10,7 +10,7 @@ import (
 )
 
 // Filter is a condition on an item's tags. Make one with Tag, And, Or and Not,
-// or parse it. A Filter is never modified and may be shared.
+// or parse it. A nil Filter passes every item. A Filter is never modified and may be shared.
 type Filter struct {
 	op   filterOp
 	tag  string
@@ -52,6 +52,9 @@ func Not(f *Filter) *Filter { return &Filter{op: opNot, args: []*Filter{f}} }
 
 // String gives the filter in the form that ParseFilter reads.
 func (f *Filter) String() string {
+	if f == nil {
+		f = And()
+	}
 	switch f.op {
 	case opTag:
 		if f.tag != "" && !strings.ContainsFunc(f.tag, func(r rune) bool { return !wordRune(r) }) && !isKeyword(f.tag) {
@@ -77,6 +80,9 @@ func (f *Filter) String() string {
 
 // rows returns the rows of a segment that pass. The bitmap is the caller's.
 func (f *Filter) rows(s *segment) (*roaring.Bitmap, error) {
+	if f == nil {
+		f = And()
+	}
 	switch f.op {
 	case opTag:
 		i, err := s.findTag(f.tag)

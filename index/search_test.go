@@ -42,6 +42,8 @@ func TestFilters(t *testing.T) {
 		{index.SearchOptions{Tags: index.Or(index.Tag("t1"), index.Tag("t2"))}, func(it index.Item) bool { return has(it, "t1") || has(it, "t2") }},
 		{index.SearchOptions{Tags: index.Not(index.Tag("even"))}, func(it index.Item) bool { return !has(it, "even") }},
 		{index.SearchOptions{Tags: index.And(index.Not(index.Tag("even")), index.Not(index.Tag("t0")))}, func(it index.Item) bool { return !has(it, "even") && !has(it, "t0") }},
+		{index.SearchOptions{Tags: index.And(index.Tag(), index.Tag("even"))}, func(it index.Item) bool { return has(it, "even") }},
+		{index.SearchOptions{Tags: index.Not(index.Tag())}, func(index.Item) bool { return false }},
 		{index.SearchOptions{Tags: index.Tag("no such tag")}, func(index.Item) bool { return false }},
 		{index.SearchOptions{Kinds: []index.Kind{index.Caption}}, func(it index.Item) bool { return it.Encoding.Kind == index.Caption }},
 		{index.SearchOptions{IDs: []string{items[5].ID, items[9].ID, "unknown"}}, func(it index.Item) bool { return it.ID == items[5].ID || it.ID == items[9].ID }},
@@ -71,6 +73,7 @@ func TestFilters(t *testing.T) {
 }
 
 func TestParseFilter(t *testing.T) {
+	require.Equal(t, "(not () or a)", index.Or(nil, index.Tag("a")).String())
 	for in, want := range map[string]string{
 		"dog":                       "dog",
 		"dog and cat or bird":       "((dog and cat) or bird)",
