@@ -98,7 +98,7 @@ var (
 	gifCodec = wholeCodec(decoder{
 		config: gif.DecodeConfig,
 		decode: library(gif.Decode), // its first frame; what comes behind may be broken
-		bytes:  func(*File) int64 { return 1 },
+		bytes:  func(*File) int64 { return 1 + canvasBytes },
 	})
 	bmpCodec = wholeCodec(decoder{
 		config: bmp.DecodeConfig,
@@ -136,6 +136,9 @@ func library(decode func(io.Reader) (image.Image, error)) func(context.Context, 
 		return img, image.Point{}, nil
 	}
 }
+
+// canvasBytes is what onCanvas takes for a pixel.
+const canvasBytes = 4
 
 // onCanvas is the picture of an image that may cover only a part of its canvas, which is white.
 func (f *File) onCanvas(img image.Image, at image.Point) *Picture {

@@ -66,8 +66,10 @@ func (f *File) webpBytes() int64 {
 		switch c.name {
 		case "VP8 ":
 			return lossy
-		case "VP8L":
+		case "VP8L", "ALPH": // alpha may be stored as a lossless picture
 			return lossless
+		case "ANMF": // a frame may be smaller than its canvas
+			return lossless + canvasBytes
 		}
 	}
 	return lossless
