@@ -68,7 +68,8 @@ type Result struct {
 	Terms []Term    // with their encodings and weights
 	// Sources says for each token of Query which token of which term it is.
 	Sources [][2]int
-	// Warnings are sentences for people, about words that the model does not know.
+	// Warnings are sentences for people, about words that the model does not know and texts that it does not read to
+	// their ends.
 	Warnings []string
 	// Unknown are those words; Start and End are places in the typed query where the term has a place there.
 	Unknown []UnknownWord
@@ -162,6 +163,9 @@ func (c *Collection) encode(ctx context.Context, t *Term, r *Result) (err error)
 			return err
 		}
 		if text := t.Input.Text; t.Input.is() == textInput {
+			if n := t.Encoding.Unread; n > 0 {
+				r.Warnings = append(r.Warnings, cutWarning(t.Encoding.Text, n))
+			}
 			unknown, all := c.Model.Unknown(text)
 			if w := warning(text, unknown, all); w != "" {
 				r.Warnings = append(r.Warnings, w)

@@ -266,7 +266,7 @@ func (m *Model) runTexts(ctx context.Context, part []*prepared) error {
 		if p.enc, places, p.err = res.encoding(k, m.Fingerprint()); p.err != nil {
 			continue
 		}
-		p.enc.Kind, p.enc.Text = index.Caption, p.in.Text
+		p.enc.Kind, p.enc.Text, p.enc.Unread = index.Caption, p.in.Text, p.caption.Unread
 		words := wordsOf(p.in.Text, p.caption.Pieces)
 		for _, i := range places {
 			var w index.Word

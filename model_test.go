@@ -262,6 +262,24 @@ func TestUnknown(t *testing.T) {
 	assert.Empty(t, many[399].Nearest)
 }
 
+// A text that is longer than the model reads says where its reading ends, and so does a search with it.
+func TestUnread(t *testing.T) {
+	m := tiny(t, testmodel.Options{})
+	short, err := m.Encode(t.Context(), Text("a red mug "))
+	require.NoError(t, err)
+	assert.Zero(t, short.Unread)
+	long, err := m.Encode(t.Context(), Text(strings.Repeat("a red mug ", 40)))
+	require.NoError(t, err)
+	require.Positive(t, long.Unread)
+	read := long.Text[:len(long.Text)-long.Unread]
+	assert.Equal(t, 22, len(strings.Fields(read)), "of 24 tokens two are [CLS] and [SEP]")
+	again, err := m.Encode(t.Context(), Text(read))
+	require.NoError(t, err)
+	assert.Zero(t, again.Unread)
+	assert.Equal(t, long.Matching, again.Matching)
+	assert.Equal(t, `The text is longer than the model reads: what comes after "… red mug a" does not count.`, cutWarning(long.Text, long.Unread))
+}
+
 func TestUnknownWarns(t *testing.T) {
 	m := tiny(t, testmodel.Options{Learned: true})
 	for text, want := range map[string]string{

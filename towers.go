@@ -177,6 +177,9 @@ func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*
 		if p.enc, p.err = m.towerEncoding(index.Caption, out.matching[k*dim:(k+1)*dim]); p.err != nil {
 			continue
 		}
+		if s := p.sequence; s.Cut > 0 && s.Pieces[1] > 0 {
+			p.enc.Unread = len(p.in.Text) - s.Tokens[s.Pieces[1]-1].End
+		}
 		if p.enc.Text = p.in.Text; out.tokens == nil {
 			continue
 		}

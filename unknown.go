@@ -81,3 +81,12 @@ func warning(text string, unknown []UnknownWord, all bool) string {
 	}
 	return fmt.Sprintf("The model does not know the words %s.", strings.Join(names, ", "))
 }
+
+// cutWarning says where the reading of a text ends.
+func cutWarning(text string, unread int) string {
+	read := strings.TrimSpace(text[:len(text)-unread])
+	if words := strings.Fields(read); len(words) > 3 {
+		read = strings.Join(words[len(words)-3:], " ")
+	}
+	return fmt.Sprintf("The text is longer than the model reads: what comes after %q does not count.", "… "+read)
+}

@@ -61,6 +61,10 @@ type Encoding struct {
 	Labels []string // images: what a detector called each region, or ""
 	Text   string
 
+	// Unread is how many bytes at the end of Text the model left out, because it reads no texts as long. It is not
+	// stored.
+	Unread int
+
 	// Untrained says that nobody trained the model's tokens to be compared word by word: an alignment with this
 	// query shows where something might be, but should not rank. It is not stored.
 	Untrained bool

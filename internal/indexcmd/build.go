@@ -105,6 +105,7 @@ type job struct {
 	entries  []entry
 	skipped  source.Skips
 	damaged  damaged
+	cut      int // texts that the model did not read to their ends
 }
 
 // damaged collects photos that were used although a part of them is missing.
@@ -183,6 +184,9 @@ func (j *job) encode(ctx context.Context, add func(context.Context, index.Item) 
 		}
 		if err != nil {
 			return err
+		}
+		if item.Encoding.Unread > 0 {
+			j.cut++
 		}
 		task.Add(1)
 	}
@@ -410,8 +414,9 @@ func (j *job) report(ctx context.Context, file string, stats index.Stats) (err e
 			*index.Info
 			Skipped []skipped      `json:"skipped"`
 			Damaged []skipped      `json:"damaged,omitempty"` // and used
+			Cut     int            `json:"cut,omitempty"`     // texts that the model did not read to their ends
 			Passed  *source.Passed `json:"passed,omitempty"`  // what the folder holds besides photos
-		}{file, stats.Added, stats.Replaced, stats.Skipped, info, skips(j.skipped), j.damaged.all, j.src.Passed})
+		}{file, stats.Added, stats.Replaced, stats.Skipped, info, skips(j.skipped), j.damaged.all, j.cut, j.src.Passed})
 	}
 	if err := j.skipped.Report(j.env.Stderr, shownSkips); err != nil {
 		return err
@@ -421,6 +426,9 @@ func (j *job) report(ctx context.Context, file string, stats index.Stats) (err e
 		for _, d := range j.damaged.all[:min(n, shownSkips)] {
 			fmt.Fprintf(j.env.Stderr, "  %s: %s\n", d.Name, d.Reason)
 		}
+	}
+	if j.cut > 0 {
+		fmt.Fprintf(j.env.Stderr, "longer than the model reads, so that their ends do not count: %d %s\n", j.cut, j.items)
 	}
 	if p := j.src.Passed.String(); p != "" {
 		fmt.Fprintln(j.env.Stderr, p)

@@ -50,8 +50,9 @@ func OpenCLIP(b *bundle.Bundle) (*CLIP, error) {
 // last where there are more tokens than positions: IDs are all that the tower reads, Pieces those of the
 // positions.
 func (t Text) clipCaption(text string) Caption {
-	tokens := t.CLIP.Tower.Tokenizer.Encode(text[:firstWords(text, t.MaxCaption-2)], 0)
-	c := Caption{IDs: tokenizer.IDs(tokens), Pieces: tokens}
+	end := firstWords(text, t.MaxCaption-2)
+	tokens := t.CLIP.Tower.Tokenizer.Encode(text[:end], 0)
+	c := Caption{Unread: len(text) - end, IDs: tokenizer.IDs(tokens), Pieces: tokens}
 	if n := max(2, t.MaxCaption); len(tokens) > n {
 		c.Pieces = append(tokens[:n-1:n-1], tokens[len(tokens)-1])
 	}

@@ -33,6 +33,7 @@ type Text struct {
 type Caption struct {
 	IDs    []int64
 	Pieces []tokenizer.Token
+	Unread int // bytes at the end of the text that were left out
 }
 
 // Caption cuts a caption into tokens, at most MaxCaption; what does not fit is left out at the end.
@@ -40,9 +41,11 @@ func (t Text) Caption(text string) Caption {
 	if t.CLIP != nil && t.CLIP.Captions > 0 {
 		return t.clipCaption(text)
 	}
-	pieces := t.Tokenizer.Tokenize(text)
-	pieces = pieces[:min(len(pieces), max(0, t.MaxCaption-2))]
-	c := Caption{IDs: make([]int64, 0, len(pieces)+2), Pieces: make([]tokenizer.Token, 0, len(pieces)+2)}
+	pieces, unread := t.Tokenizer.Tokenize(text), 0
+	if room := max(0, t.MaxCaption-2); len(pieces) > room {
+		pieces, unread = pieces[:room], len(text)-pieces[room].Start
+	}
+	c := Caption{Unread: unread, IDs: make([]int64, 0, len(pieces)+2), Pieces: make([]tokenizer.Token, 0, len(pieces)+2)}
 	add := func(p tokenizer.Token) {
 		c.IDs = append(c.IDs, int64(p.ID))
 		c.Pieces = append(c.Pieces, p)
