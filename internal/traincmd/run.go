@@ -144,6 +144,7 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 	if o.sentences != "" {
 		captions = bestSentences * len(data.src.Items)
 	}
+	o.fitBatch(w, cfg, captions)
 	if err := training.Check(cfg, captions, len(imitate)+len(towers), start != nil); err != nil {
 		return err
 	}
@@ -153,6 +154,9 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 	known, err := o.known(ctx, w, towers, data.set, cfg)
 	if err != nil {
 		return err
+	}
+	if o.sentences == "" { // some photos may have turned out unusable
+		o.fitBatch(w, cfg, len(data.train().Captions))
 	}
 	run := &training.Run{Config: cfg, Data: data.train(), Known: known, Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Imitate: imitate, Observe: w.observe}
 	if val != nil {
@@ -241,6 +245,14 @@ func (o *runOptions) settleLengths(w *watcher, cfg *config.Config, teacher *mode
 	cfg.SetLengths(asked.Or(own))
 	if teacher != nil && cfg.Lengths() != own {
 		w.note("the teacher reads %s; the configuration asks for others", own)
+	}
+}
+
+// fitBatch lets a collection that is smaller than a batch be one batch, unless --batch-size says otherwise.
+func (o *runOptions) fitBatch(w *watcher, cfg *config.Config, captions int) {
+	if bs := cfg.Training.BatchSize; o.batch == 0 && captions >= 2 && captions < bs {
+		w.note("%d captions are fewer than a batch of %d: they are one batch. So few teach a model their own photos and little more", captions, bs)
+		cfg.Training.BatchSize = captions
 	}
 }
 
