@@ -179,7 +179,19 @@ func (b *browser) settled() {
 // typeText types and waits for the answer.
 func (b *browser) typeText(text string) {
 	b.t.Helper()
-	b.run(chromedp.Focus(chromedp.CSS("#q")), chromedp.KeyEvent(text))
+	b.enterText(text, chromedp.KeyEvent(text))
+}
+
+// pasteText is typeText in one event. A browser puts up with some 200 changes of the address in half a minute, and on a
+// slow machine every letter of a long text that is typed may be one.
+func (b *browser) pasteText(text string) {
+	b.t.Helper()
+	b.enterText(text, command(input.InsertText, input.InsertTextParams{Text: text}))
+}
+
+func (b *browser) enterText(text string, enter step) {
+	b.t.Helper()
+	b.run(chromedp.Focus(chromedp.CSS("#q")), enter)
 	b.wait(fmt.Sprintf(`new URLSearchParams(location.search).get("q") === %q`, text))
 	b.settled()
 }
