@@ -117,8 +117,10 @@ func TestPageViews(t *testing.T) {
 				b.wait(`document.getElementById("detail").open`)
 				look(b, "one")
 				b.run(chromedp.KeyEvent(kb.Escape))
+				b.wait(`!document.getElementById("detail").open`)
 
-				b.run(chromedp.Click(chromedp.CSS("#clear")))
+				// By script: a click by place may miss while the page moves under the dialog that closes.
+				b.wait(`(document.getElementById("clear").click(), document.getElementById("q").value === "")`)
 				b.settled()
 				b.pasteText("dgo " + long + " without " + long)
 				b.run(chromedp.Click(chromedp.CSS("#words-toggle")), chromedp.Click(chromedp.CSS("#tune-toggle")), chromedp.Click(chromedp.CSS("#tags-toggle")), chromedp.Click(chromedp.CSS("#details")))
