@@ -377,7 +377,7 @@ func (m *Manifest) checkTokenizer(kinds ...string) error {
 func (m *Manifest) regionFiles() []string {
 	var names []string
 	for name := range m.Files {
-		own := name == m.Tokenizer.File || m.CLIP != nil && (name == m.CLIP.Tower || name == m.CLIP.Merges)
+		own := name == m.Tokenizer.File || name == WordsFile || m.CLIP != nil && (name == m.CLIP.Tower || name == m.CLIP.Merges)
 		for _, graph := range []string{TextFile, ImageFile, AlignFile} {
 			own = own || name == graph || strings.HasPrefix(name, graph+".")
 		}

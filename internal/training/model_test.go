@@ -95,10 +95,13 @@ func TestStopWords(t *testing.T) {
 	r.Model, err = r.Model.Adapted(r.Config)
 	require.NoError(t, err)
 	require.True(t, r.Model.Net.StopWords)
+	r.Model.Seen = bundle.WordCounts{}
 	_, err = r.Do(t.Context())
 	require.NoError(t, err)
 	m, err := model.Load(filepath.Join(dir, "model"))
 	require.NoError(t, err)
+	require.Equal(t, len(r.Data.Captions), m.Seen["a"], "a bundle says how often it saw a word")
+	require.NotContains(t, m.RegionFiles, bundle.WordsFile)
 	kept := m.Params.Lookup(nn.KeptWords).Data
 	for id := range kept {
 		piece := m.Text.Tokenizer.Piece(id)

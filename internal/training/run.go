@@ -63,6 +63,7 @@ func (r *Run) Do(ctx context.Context) (*validate.Result, error) {
 		return nil, err
 	}
 	r = r.settled()
+	r.Model.See(r.Data.Texts())
 	w := &worker{Run: r, batches: dataset.NewBatcher(r.Data, r.Model.Text, r.Model.MaxRegions, r.Config)}
 	for _, n := range r.settings() {
 		w.note("%s", n)

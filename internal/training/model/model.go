@@ -33,6 +33,7 @@ type Model struct {
 	Regions     bundle.Regions
 	RegionFiles map[string]func(io.Writer) error // of the region source, and others
 	Training    any                              // a record for people, as JSON
+	Seen        bundle.WordCounts                // in how many captions each word was; nil is not known
 	Dir         string                           // where it was loaded from
 	Spare       []Named                          // tensors of its file that are no parameters, for Fit to tell
 
@@ -62,6 +63,9 @@ func (m *Model) Save(dir string) (*bundle.Bundle, error) {
 		return nil, err
 	}
 	files[bundle.VocabFile] = bundle.FromBytes(vocab.Bytes())
+	if m.Seen != nil {
+		files[bundle.WordsFile] = m.Seen.Write
+	}
 	for name, write := range m.RegionFiles {
 		files[name] = write
 	}
@@ -143,7 +147,10 @@ func Load(dir string) (*Model, error) {
 		return nil, fmt.Errorf("%s: vocabulary has no %s", dir, man.Quirks.FirstToken())
 	}
 	m.Text.FirstLabel = id
-	own := map[string]bool{bundle.TextFile: true, bundle.ImageFile: true, bundle.AlignFile: true, man.Tokenizer.File: true}
+	if m.Seen, err = b.Words(); err != nil {
+		return nil, err
+	}
+	own := map[string]bool{bundle.TextFile: true, bundle.ImageFile: true, bundle.AlignFile: true, bundle.WordsFile: true, man.Tokenizer.File: true}
 	for _, name := range b.Files() {
 		if own[name] {
 			continue

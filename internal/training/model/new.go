@@ -39,6 +39,7 @@ func New(name string, cfg *config.Config, vocab []string, regionDim int) (*Model
 		Regions: bundle.Regions{Kind: bundle.Precomputed},
 		Text:    input.Text{Tokenizer: wp, MaxCaption: l.Caption, MaxLabels: l.Labels, FirstLabel: wp.CLS()},
 	}
+	m.Seen = bundle.WordCounts{}
 	m.Net = heads(net, cfg)
 	m.Net.ReleasedAlignment = cfg.Model.ReleasedAlignment
 	m.markStopWords()
