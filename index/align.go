@@ -8,31 +8,44 @@ import (
 	"strings"
 
 	"github.com/aladin-go/aladin/internal/align"
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
-// aligner is a query prepared to be aligned with the items of a snapshot.
+// rows are what hits are ranked and explained by: those of a file, or what an engine recalled.
+type rows interface {
+	// tokens returns an item's token block, and the weights of its tokens; nil is all 1.
+	tokens(at location) (block []byte, weights []float32, err error)
+	// load is called with the hits that the methods below are asked about.
+	load(ctx context.Context, hits []Hit) error
+	region(at location, i int) (Box, string, error)
+	// words are those of a caption's tokens; nil if they are not known.
+	words(at location) ([]Word, error)
+	fields(at location) (*Fields, error)
+	// guard runs f, and makes an error of what reading the rows may panic with.
+	guard(f func() error) error
+}
+
+// aligner is a query prepared to be aligned with rows.
 type aligner struct {
-	sn    *snapshot
+	from  rows
 	q     *Encoding
 	query *align.Query
 }
 
-// aligner prepares a query that has tokens; the file has some too.
-func (sn *snapshot) aligner(q *Encoding) (*aligner, error) {
-	if d := len(q.Tokens) / q.N(); d != sn.store.tokenDim {
-		return nil, fmt.Errorf("%w query: tokens of %d values, the index has %d", ErrInvalid, d, sn.store.tokenDim)
+// newAligner prepares a query that has tokens; the rows have some too.
+func newAligner(from rows, layout *vector.Tokens, q *Encoding) (*aligner, error) {
+	if d := len(q.Tokens) / q.N(); d != layout.Dim() {
+		return nil, fmt.Errorf("%w query: tokens of %d values, the index has %d", ErrInvalid, d, layout.Dim())
 	}
-	query, err := align.NewQuery(sn.store.tokens, q.Tokens, q.Weights)
+	query, err := align.NewQuery(layout, q.Tokens, q.Weights)
 	if err != nil {
 		return nil, fmt.Errorf("%w query: %v", ErrInvalid, err)
 	}
-	return &aligner{sn: sn, q: q, query: query}, nil
+	return &aligner{from: from, q: q, query: query}, nil
 }
 
 // reversed says that an item's words look for the query's regions.
-func (a *aligner) reversed(at location) bool {
-	return a.q.Kind == Image && a.sn.segments[at.seg].kind(at.row) == Caption
-}
+func (a *aligner) reversed(h *Hit) bool { return a.q.Kind == Image && h.Kind == Caption }
 
 // alignPiece is how many candidates a worker takes at a time.
 const alignPiece = 64
@@ -41,7 +54,7 @@ const alignPiece = 64
 // order of their vectors.
 func (a *aligner) rank(ctx context.Context, hits []Hit, threads int) error {
 	pieces := (len(hits) + alignPiece - 1) / alignPiece
-	err := a.sn.parallel(ctx, threads, pieces, func(next func() (int, bool)) error {
+	err := parallel(ctx, a.from.guard, threads, pieces, func(next func() (int, bool)) error {
 		var w alignWork
 		for i, ok := next(); ok; i, ok = next() {
 			if err := w.score(a, hits[i*alignPiece:min((i+1)*alignPiece, len(hits))]); err != nil {
@@ -76,15 +89,14 @@ func (w *alignWork) score(a *aligner, hits []Hit) error {
 	}
 	for i := range hits {
 		h := &hits[i]
-		s := a.sn.segments[h.at.seg]
-		block, first, n, err := s.block(h.at.row)
+		block, weights, err := a.from.tokens(h.at)
 		if err != nil {
 			return err
 		}
 		d := &w.forward
-		if a.reversed(h.at) {
+		if a.reversed(h) {
 			d = &w.reverse
-			w.weights = append(w.weights, s.weightsOf(first, n))
+			w.weights = append(w.weights, weights)
 		}
 		d.blocks, d.hits = append(d.blocks, block), append(d.hits, h)
 	}
@@ -99,25 +111,16 @@ func (w *alignWork) score(a *aligner, hits []Hit) error {
 	return nil
 }
 
-// weightsOf returns the weights of n tokens; nil is all 1.
-func (s *segment) weightsOf(first, n int) []float32 {
-	if s.weights == nil {
-		return nil
-	}
-	return s.weights[first : first+n]
-}
-
 // explain sets a hit's coverage, and its words if they are wanted.
 func (a *aligner) explain(h *Hit, words bool) error {
-	s := a.sn.segments[h.at.seg]
-	block, first, n, err := s.block(h.at.row)
+	block, weights, err := a.from.tokens(h.at)
 	if err != nil {
 		return err
 	}
 	var r align.Result
-	reversed := a.reversed(h.at)
+	reversed := a.reversed(h)
 	if reversed {
-		r = a.query.ExplainReverse(block, s.weightsOf(first, n))
+		r = a.query.ExplainReverse(block, weights)
 	} else {
 		r = a.query.Explain(block)
 	}
@@ -126,19 +129,13 @@ func (a *aligner) explain(h *Hit, words bool) error {
 		return nil
 	}
 	names := align.NewNames(a.q.Words, a.q.Labels, nil, nil)
-	names.Region = func(i int) (Box, string, error) {
-		label, err := s.label(first + i)
-		return s.box(first + i), label, err
-	}
+	names.Region = func(i int) (Box, string, error) { return a.from.region(h.at, i) }
 	if reversed {
-		rec, err := a.sn.record(h.at.seg, h.at.row)
+		words, err := a.from.words(h.at)
 		if err != nil {
 			return err
 		}
-		if len(rec.words) != n {
-			rec.words = nil
-		}
-		names = align.NewNames(rec.words, nil, a.q.Boxes, a.q.Labels)
+		names = align.NewNames(words, nil, a.q.Boxes, a.q.Labels)
 	}
 	matches, err := r.Words(names)
 	h.Words = nil
@@ -147,3 +144,39 @@ func (a *aligner) explain(h *Hit, words bool) error {
 	}
 	return err
 }
+
+// tokens implements rows, as do the methods below.
+func (sn *snapshot) tokens(at location) (block []byte, weights []float32, err error) {
+	s := sn.segments[at.seg]
+	block, first, n, err := s.block(at.row)
+	if err == nil && s.weights != nil {
+		weights = s.weights[first : first+n]
+	}
+	return block, weights, err
+}
+
+func (sn *snapshot) load(context.Context, []Hit) error { return nil }
+
+func (sn *snapshot) region(at location, i int) (Box, string, error) {
+	s := sn.segments[at.seg]
+	_, first, _, err := s.block(at.row)
+	if err != nil {
+		return Box{}, "", err
+	}
+	label, err := s.label(first + i)
+	return s.box(first + i), label, err
+}
+
+func (sn *snapshot) words(at location) ([]Word, error) {
+	_, _, n, err := sn.segments[at.seg].block(at.row)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := sn.record(at.seg, at.row)
+	if len(rec.words) != n {
+		return nil, err
+	}
+	return rec.words, err
+}
+
+func (sn *snapshot) guard(f func() error) error { return guard(sn.r.Name(), f) }

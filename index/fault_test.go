@@ -57,7 +57,7 @@ func childFault(t *testing.T) {
 				return err
 			},
 			"align": func() error {
-				a, err := sn.aligner(e)
+				a, err := newAligner(sn, sn.store.tokens, e)
 				if err == nil {
 					err = a.rank(ctx, hits, 3)
 				}

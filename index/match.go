@@ -201,8 +201,13 @@ func (m *matcher) pieces() (out []piece, allowed int, err error) {
 }
 
 // parallel runs work on up to threads goroutines, each guarded against faults.
-// next hands out the numbers 0…n-1 until all are taken or ctx ends.
 func (sn *snapshot) parallel(ctx context.Context, threads, n int, work func(next func() (int, bool)) error) error {
+	return parallel(ctx, sn.guard, threads, n, work)
+}
+
+// parallel runs work on up to threads goroutines, each inside guard.
+// next hands out the numbers 0…n-1 until all are taken or ctx ends.
+func parallel(ctx context.Context, guard func(func() error) error, threads, n int, work func(next func() (int, bool)) error) error {
 	threads = max(min(threads, n), 1)
 	var taken atomic.Int64
 	next := func() (int, bool) {
@@ -216,10 +221,10 @@ func (sn *snapshot) parallel(ctx context.Context, threads, n int, work func(next
 	var wg sync.WaitGroup
 	for t := 1; t < threads; t++ {
 		wg.Go(func() {
-			errs[t] = guard(sn.r.Name(), func() error { return work(next) })
+			errs[t] = guard(func() error { return work(next) })
 		})
 	}
-	errs[0] = guard(sn.r.Name(), func() error { return work(next) })
+	errs[0] = guard(func() error { return work(next) })
 	wg.Wait()
 	if err := cmp.Or(errs...); err != nil {
 		return err

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/aladin-go/aladin/internal/vector"
 )
 
 // What a search does unless it is told otherwise.
@@ -155,8 +157,8 @@ func (ix *Index) SearchBatch(ctx context.Context, qs []*Encoding, o *SearchOptio
 	}
 	var hits [][]Hit
 	err = ix.view(func(sn *snapshot) error {
-		s := &search{sn: sn, opts: opts, threads: ix.opts.Threads}
-		hits, err = s.run(ctx, qs)
+		s := &search{from: sn, tokens: sn.store.tokens, opts: opts, threads: ix.opts.Threads}
+		hits, err = s.run(ctx, sn, qs)
 		if err == nil && opts.Stats != nil {
 			*opts.Stats = s.stats
 		}
@@ -165,9 +167,10 @@ func (ix *Index) SearchBatch(ctx context.Context, qs []*Encoding, o *SearchOptio
 	return hits, err
 }
 
-// search is one call of SearchBatch.
+// search is one call of SearchBatch, or of a search on an engine.
 type search struct {
-	sn      *snapshot
+	from    rows
+	tokens  *vector.Tokens // of from; nil: it has none
 	opts    SearchOptions
 	threads int
 	stats   SearchStats
@@ -181,45 +184,50 @@ func (s *search) lap(stage *time.Duration) {
 	s.last = now
 }
 
-func (s *search) run(ctx context.Context, qs []*Encoding) ([][]Hit, error) {
+// run searches a file.
+func (s *search) run(ctx context.Context, sn *snapshot, qs []*Encoding) ([][]Hit, error) {
 	s.last = time.Now()
-	k := s.opts.K
+	recall := s.opts
 	for _, q := range qs {
-		if err := s.sn.accepts(q); err != nil {
+		if err := sn.accepts(q); err != nil {
 			return nil, err
 		}
-		if s.ranks(q) && !q.Untrained {
-			k = s.opts.Candidates
-		}
+		recall.K = max(recall.K, s.recalls(q))
 	}
-	recall := s.opts
-	recall.K = k
-	recalled, err := (&matcher{sn: s.sn, opts: &recall, threads: s.threads}).run(ctx, qs)
+	recalled, err := (&matcher{sn: sn, opts: &recall, threads: s.threads}).run(ctx, qs)
 	if err != nil {
 		return nil, err
 	}
 	s.lap(&s.stats.Match)
 	out := make([][]Hit, len(qs))
 	for i, q := range qs {
-		if out[i], err = s.rank(ctx, q, recalled[i]); err != nil {
+		hits, err := sn.hits(recalled[i])
+		if err != nil {
+			return nil, err
+		}
+		if out[i], err = s.rank(ctx, q, hits); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// ranks says whether a query's candidates can be ranked by alignment.
-func (s *search) ranks(q *Encoding) bool {
-	return !s.opts.MatchOnly && q.N() > 0 && s.sn.store.tokens != nil
+// recalls is how many items a query wants recalled.
+func (s *search) recalls(q *Encoding) int {
+	if s.ranks(q) && !q.Untrained {
+		return s.opts.Candidates
+	}
+	return s.opts.K
 }
 
-// rank makes hits of what was recalled for a query.
-func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit, error) {
-	s.stats.Candidates += len(recalled)
-	hits, err := s.sn.hits(recalled)
-	if err != nil {
-		return nil, err
-	}
+// ranks says whether a query's candidates can be ranked by alignment.
+func (s *search) ranks(q *Encoding) bool {
+	return !s.opts.MatchOnly && q.N() > 0 && s.tokens != nil
+}
+
+// rank makes the answer of what was recalled for a query, the best first by Match.
+func (s *search) rank(ctx context.Context, q *Encoding, hits []Hit) ([]Hit, error) {
+	s.stats.Candidates += len(hits)
 	twoImages := func(h Hit) bool { return q.Kind == Image && h.Kind == Image }
 	byVector := q.Untrained || slices.ContainsFunc(hits, twoImages)
 	if byVector || !s.ranks(q) {
@@ -227,10 +235,10 @@ func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit
 		s.lap(&s.stats.Match)
 	}
 	if !s.ranks(q) {
-		return hits, s.addFields(hits)
+		return hits, s.addFields(ctx, hits)
 	}
 	s.stats.Aligned = s.stats.Aligned || !byVector
-	a, err := s.sn.aligner(q)
+	a, err := newAligner(s.from, s.tokens, q)
 	if err != nil {
 		return nil, err
 	}
@@ -241,6 +249,11 @@ func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit
 	}
 	hits = hits[:min(len(hits), s.opts.K)]
 	s.lap(&s.stats.Align)
+	if !s.opts.NoExplain {
+		if err := s.from.load(ctx, hits); err != nil {
+			return nil, err
+		}
+	}
 	for i := range hits {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -252,7 +265,7 @@ func (s *search) rank(ctx context.Context, q *Encoding, recalled []found) ([]Hit
 	if !byVector {
 		hits = s.relevant(hits)
 	}
-	err = s.addFields(hits)
+	err = s.addFields(ctx, hits)
 	s.lap(&s.stats.Explain)
 	return hits, err
 }
@@ -267,12 +280,15 @@ func (s *search) relevant(hits []Hit) []Hit {
 	return slices.DeleteFunc(hits, func(h Hit) bool { return h.Coverage < least })
 }
 
-func (s *search) addFields(hits []Hit) (err error) {
+func (s *search) addFields(ctx context.Context, hits []Hit) (err error) {
 	if !s.opts.WithFields {
 		return nil
 	}
+	if err := s.from.load(ctx, hits); err != nil {
+		return err
+	}
 	for i := range hits {
-		if hits[i].Fields, err = s.sn.fields(hits[i].at); err != nil {
+		if hits[i].Fields, err = s.from.fields(hits[i].at); err != nil {
 			return err
 		}
 	}
