@@ -15,8 +15,8 @@ import (
 type rows interface {
 	// tokens returns an item's token block, and the weights of its tokens; nil is all 1.
 	tokens(at location) (block []byte, weights []float32, err error)
-	// load is called with the hits that the methods below are asked about.
-	load(ctx context.Context, hits []Hit) error
+	// load gets ready to tell of hits what the methods below do, and returns those that are still there.
+	load(ctx context.Context, hits []Hit) ([]Hit, error)
 	region(at location, i int) (Box, string, error)
 	// words are those of a caption's tokens; nil if they are not known.
 	words(at location) ([]Word, error)
@@ -155,7 +155,7 @@ func (sn *snapshot) tokens(at location) (block []byte, weights []float32, err er
 	return block, weights, err
 }
 
-func (sn *snapshot) load(context.Context, []Hit) error { return nil }
+func (sn *snapshot) load(_ context.Context, hits []Hit) ([]Hit, error) { return hits, nil }
 
 func (sn *snapshot) region(at location, i int) (Box, string, error) {
 	s := sn.segments[at.seg]

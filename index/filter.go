@@ -78,6 +78,34 @@ func (f *Filter) String() string {
 	return "(" + strings.Join(parts, word) + ")"
 }
 
+// FilterForms say what the forms of a Filter become elsewhere, such as in an engine's language of conditions.
+type FilterForms[T any] struct {
+	Tag     func(tag string) T
+	And, Or func(args []T) T // of no arguments: every item, and none
+	Not     func(arg T) T
+}
+
+// TranslateFilter translates a filter from the inside out. A nil one is And of nothing.
+func TranslateFilter[T any](f *Filter, to FilterForms[T]) T {
+	if f == nil {
+		f = And()
+	}
+	if f.op == opTag {
+		return to.Tag(f.tag)
+	}
+	args := make([]T, len(f.args))
+	for i, a := range f.args {
+		args[i] = TranslateFilter(a, to)
+	}
+	switch f.op {
+	case opAnd:
+		return to.And(args)
+	case opOr:
+		return to.Or(args)
+	}
+	return to.Not(args[0])
+}
+
 // rows returns the rows of a segment that pass. The bitmap is the caller's.
 func (f *Filter) rows(s *segment) (*roaring.Bitmap, error) {
 	if f == nil {

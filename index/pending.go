@@ -148,12 +148,14 @@ func (p *pending) addTokens(e *Encoding) error {
 	return nil
 }
 
-// addWeight notes a token's weight. That a region takes part or not, 1 or 0, is in its block already; words
-// are summed up by their weights without a look at the block.
 func (p *pending) addWeight(kind Kind, w float32) {
 	p.weights = append(p.weights, w)
-	p.anyWeight = p.anyWeight || w != 1 && (w != 0 || kind != Image)
+	p.anyWeight = p.anyWeight || beyondBlock(kind, w)
 }
+
+// beyondBlock says that a token's weight is not what its block says. That a region takes part or not, 1 or 0, is
+// there already; words are summed up by their weights without a look at the block.
+func beyondBlock(kind Kind, w float32) bool { return w != 1 && (w != 0 || kind != Image) }
 
 // addBlock writes p.block, which holds n tokens.
 func (p *pending) addBlock(n int) (err error) {

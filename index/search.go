@@ -235,7 +235,7 @@ func (s *search) rank(ctx context.Context, q *Encoding, hits []Hit) ([]Hit, erro
 		s.lap(&s.stats.Match)
 	}
 	if !s.ranks(q) {
-		return hits, s.addFields(ctx, hits)
+		return s.addFields(ctx, hits)
 	}
 	s.stats.Aligned = s.stats.Aligned || !byVector
 	a, err := newAligner(s.from, s.tokens, q)
@@ -250,7 +250,7 @@ func (s *search) rank(ctx context.Context, q *Encoding, hits []Hit) ([]Hit, erro
 	hits = hits[:min(len(hits), s.opts.K)]
 	s.lap(&s.stats.Align)
 	if !s.opts.NoExplain {
-		if err := s.from.load(ctx, hits); err != nil {
+		if hits, err = s.from.load(ctx, hits); err != nil {
 			return nil, err
 		}
 	}
@@ -265,7 +265,7 @@ func (s *search) rank(ctx context.Context, q *Encoding, hits []Hit) ([]Hit, erro
 	if !byVector {
 		hits = s.relevant(hits)
 	}
-	err = s.addFields(ctx, hits)
+	hits, err = s.addFields(ctx, hits)
 	s.lap(&s.stats.Explain)
 	return hits, err
 }
@@ -280,17 +280,17 @@ func (s *search) relevant(hits []Hit) []Hit {
 	return slices.DeleteFunc(hits, func(h Hit) bool { return h.Coverage < least })
 }
 
-func (s *search) addFields(ctx context.Context, hits []Hit) (err error) {
+func (s *search) addFields(ctx context.Context, hits []Hit) (_ []Hit, err error) {
 	if !s.opts.WithFields {
-		return nil
+		return hits, nil
 	}
-	if err := s.from.load(ctx, hits); err != nil {
-		return err
+	if hits, err = s.from.load(ctx, hits); err != nil {
+		return nil, err
 	}
 	for i := range hits {
 		if hits[i].Fields, err = s.from.fields(hits[i].at); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return hits, nil
 }

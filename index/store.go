@@ -79,6 +79,18 @@ func (s *store) trainTokens(ctx context.Context, fw *container.Writer, sample []
 		s.tokens, err = vector.NewTokens(codec, s.tokenDim)
 		return err
 	}
+	if err := s.learnTokens(ctx, sample); err != nil || s.tokens == nil {
+		return err
+	}
+	b, err := s.tokens.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return s.share(fw, format.KindCodebook, s.opts.Regions, b)
+}
+
+// learnTokens learns the codebook of a residual codec. Without a token that takes part, there is none.
+func (s *store) learnTokens(ctx context.Context, sample []Item) (err error) {
 	var tokens []float32
 	for i := range sample {
 		e := sample[i].Encoding
@@ -91,14 +103,8 @@ func (s *store) trainTokens(ctx context.Context, fw *container.Writer, sample []
 	if len(tokens) == 0 {
 		return nil
 	}
-	if s.tokens, err = vector.TrainTokens(ctx, codec, s.tokenDim, tokens, nil); err != nil {
-		return err
-	}
-	b, err := s.tokens.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	return s.share(fw, format.KindCodebook, s.opts.Regions, b)
+	s.tokens, err = vector.TrainTokens(ctx, s.opts.Regions, s.tokenDim, tokens, nil)
+	return err
 }
 
 func (s *store) share(fw *container.Writer, kind format.Kind, codec Codec, b []byte) error {
