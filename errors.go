@@ -21,7 +21,7 @@ var (
 	// how to get it.
 	ErrUnavailable = ort.ErrUnavailable
 	// ErrDevice is returned when a model is asked to run on a GPU that cannot be used.
-	ErrDevice = ort.ErrCUDA
+	ErrDevice = ort.ErrDevice
 	// ErrNoPixels is returned when a picture is given to a model that reads regions only.
 	ErrNoPixels = errors.New("this model reads precomputed regions, not pictures")
 	// ErrNoEncoder is returned by a model that is not trained yet: it has only a source of regions.

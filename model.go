@@ -230,7 +230,7 @@ func (m *Model) dim() int { return m.bundle.Manifest.Dims.Embed }
 
 func (m *Model) regionDim() int { return m.bundle.Manifest.Dims.Region }
 
-// Device is where the model runs, "cpu" or "cuda:N": what "auto" came to. It loads the text encoder.
+// Device is where the model runs, "cpu", "cuda:N" or "webgpu:N": what "auto" came to. It loads the text encoder.
 func (m *Model) Device() (string, error) {
 	if err := m.enter(); err != nil {
 		return "", err

@@ -8,11 +8,14 @@ import (
 
 // Options say how a model runs. Nil and zero values are the defaults.
 type Options struct {
-	// Device is "cpu" (the default), "cuda", "cuda:N" for the N-th GPU, or "auto" for a GPU where one works.
+	// Device is where the model runs: "cpu" (the default), "cuda" for an NVIDIA GPU, "webgpu" for one of any maker
+	// (through Vulkan, Direct3D 12 or Metal), each also with the GPU's number, "cuda:1", or "auto" for the best
+	// that works, CUDA before WebGPU before the CPU. A driver that computes on the CPU is used only if it is named,
+	// "webgpu:0". `aladin-index devices` lists what is there. "coreml" and "directml" exist and have never been tried.
 	Device string
-	// DeviceMemory bounds the bytes of a GPU's memory that each of the model's networks takes: the text and
+	// DeviceMemory bounds the bytes of a GPU's memory that each of the model's networks takes with CUDA: the text and
 	// the image encoder, alignment, and those of the extractor. 0 leaves it to ONNX Runtime, which takes
-	// what a run needs and keeps it. A run that needs more than the bound fails.
+	// what a run needs and keeps it. A run that needs more than the bound fails. WebGPU knows no bound.
 	DeviceMemory int64
 	// Batch is how many texts, or pictures, of concurrent calls are encoded together: calls that come while
 	// others are being encoded wait for those and then go as one. 0 is 32 texts or 16 pictures on a GPU, and

@@ -32,7 +32,7 @@ type Run struct {
 	Val    *Data  // nil: no validation, the last model is kept
 	Dir    string // gets model/, last/, metrics.jsonl, tensorboard/ and report.html
 	Resume bool   // go on from Dir/last
-	Device string // "cpu" (also ""), "cuda[:N]" or "auto"
+	Device string // as that of aladin.Options: "cpu" (also ""), "cuda[:N]", "webgpu[:N]" or "auto"
 	// Threads 0 is all cores. A run repeats bit for bit on one machine with one number of threads.
 	Threads int
 	// Imitate are trained models that read the same regions, for the loss "imitation".

@@ -9,6 +9,7 @@ import (
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/picture"
 )
 
@@ -28,7 +29,7 @@ type Flags struct {
 func (m *Flags) Register(f *cli.Flags) {
 	f.StringVar(&m.Dir, "model", "", "`folder` of the model, made by aladin-train")
 	f.Group(cli.Advanced)
-	f.StringVar(&m.Device, "device", "cpu", "`where` to encode: cpu, cuda, cuda:N, or auto")
+	f.StringVar(&m.Device, "device", "cpu", "`where` models run: "+ort.Devices+"; aladin-index devices lists what is there")
 	f.IntVar(&m.Threads, "threads", 0, "`number` of cores to use; 0 is all")
 	f.BoolVar(&m.Int8, "int8-text", false, "encode texts with products of bytes: on a CPU faster with large models, and hardly different")
 	f.Int64Var(&m.Pixels, "max-pixels", picture.DefaultMaxPixels, "most `pixels` of a photo; larger ones are left out")

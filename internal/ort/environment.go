@@ -5,9 +5,6 @@ package ort
 import (
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -89,53 +86,4 @@ func Version() (string, error) {
 		return "", err
 	}
 	return onnxruntime.GetVersion(), nil
-}
-
-// addCUDA asks for the CUDA provider on device id.
-func addCUDA(so *onnxruntime.SessionOptions, id int, o *Options) error {
-	dir := filepath.Dir(environment.library)
-	provider := filepath.Join(dir, "libonnxruntime_providers_cuda.so")
-	if runtime.GOOS == "windows" {
-		provider = filepath.Join(dir, "onnxruntime_providers_cuda.dll")
-	}
-	if !exists(provider) {
-		return fmt.Errorf("%w: ONNX Runtime's CUDA provider is not beside %s; run `%s` to fetch it (Linux x64), or use the CPU",
-			ErrCUDA, environment.library, ortsetup.CUDACommand)
-	}
-	cuda, err := onnxruntime.NewCUDAProviderOptions()
-	if err != nil {
-		return cudaError(err)
-	}
-	defer cuda.Destroy()
-	if err := cuda.Update(o.cudaSettings(id)); err != nil {
-		return cudaError(err)
-	}
-	if err := so.AppendExecutionProviderCUDA(cuda); err != nil {
-		return cudaError(err)
-	}
-	return nil
-}
-
-var missingLibrary = regexp.MustCompile(`(lib[\w.+-]+\.so[.\d]*): cannot open shared object file`)
-
-// cudaError makes one sentence of what ONNX Runtime says in several lines.
-func cudaError(err error) error {
-	text := err.Error()
-	if m := missingLibrary.FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("%w: %s is missing; install NVIDIA's CUDA 13 and cuDNN 9 libraries (`%s` brings only ONNX Runtime's part), or use the CPU",
-			ErrCUDA, m[1], ortsetup.CUDACommand)
-	}
-	if strings.Contains(text, "CUDA execution provider is not enabled") {
-		return fmt.Errorf("%w: this build of ONNX Runtime has no CUDA in it; unset %s and run `%s`, or use the CPU",
-			ErrCUDA, ortsetup.EnvLibrary, ortsetup.CUDACommand)
-	}
-	line, _, _ := strings.Cut(text, "\n")
-	return fmt.Errorf("%w: no NVIDIA GPU and driver that it can use (%s); check nvidia-smi and `%s`, or use the CPU",
-		ErrCUDA, strings.TrimSpace(line), ortsetup.CUDACommand)
-}
-
-// isCUDA tells an error of the CUDA provider from one of the model.
-func isCUDA(err error) bool {
-	text := err.Error()
-	return strings.Contains(text, "CUDA") || strings.Contains(text, "cuda") || missingLibrary.MatchString(text)
 }

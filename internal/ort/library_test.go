@@ -66,16 +66,6 @@ func TestOptionsLibrary(t *testing.T) {
 	require.ErrorContains(t, err, "none")
 }
 
-// The bound of a GPU's memory reaches the provider; what the caller says goes first.
-func TestCUDASettings(t *testing.T) {
-	o := &Options{}
-	assert.Equal(t, map[string]string{"device_id": "2", "use_tf32": "0"}, o.cudaSettings(2))
-	o = &Options{DeviceMemory: 3 << 30, CUDA: map[string]string{"use_tf32": "1"}}
-	assert.Equal(t, map[string]string{"device_id": "0", "use_tf32": "1", "gpu_mem_limit": "3221225472", "arena_extend_strategy": "kSameAsRequested"}, o.cudaSettings(0))
-	_, _, err := (&Options{DeviceMemory: -1}).normal()
-	require.ErrorContains(t, err, "DeviceMemory")
-}
-
 func TestLibraryNamesTheCommand(t *testing.T) {
 	t.Setenv(ortsetup.EnvLibrary, filepath.Join(t.TempDir(), "none"))
 	_, err := Library()

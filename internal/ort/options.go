@@ -2,10 +2,7 @@ package ort
 
 import (
 	"fmt"
-	"maps"
 	"runtime"
-	"strconv"
-	"strings"
 )
 
 // OptLevel is how far ONNX Runtime rewrites a model's graph before it runs.
@@ -25,7 +22,7 @@ type Options struct {
 	// Threads is how many cores one run may use; 0 is all that Go may use (GOMAXPROCS, which heeds the
 	// CPU limit of a container).
 	Threads int
-	// Device is "" or "cpu", "cuda" or "cuda:N", or "auto": CUDA where it works, else the CPU.
+	// Device is where the session runs: "" or CPU, CUDA, WebGPU, "webgpu:1" and so on, or Auto.
 	Device string
 	// Library is ONNX Runtime's library, a file or a folder that holds it; "" is the one that Library finds.
 	// A process loads it once: asking for another later is an error.
@@ -45,7 +42,7 @@ type Options struct {
 	ControlFlow bool
 	// Config holds further session configuration entries, under ONNX Runtime's own keys.
 	Config map[string]string
-	// DeviceMemory bounds what the session takes of a GPU's memory, in bytes; 0 does not.
+	// DeviceMemory bounds what the session takes of a GPU's memory by CUDA, in bytes; 0 does not. WebGPU has no bound.
 	DeviceMemory int64
 	// CUDA holds further options of the CUDA provider, such as gpu_mem_limit. TF32 is off unless use_tf32
 	// says "1": faster, and rounded to 10 bits.
@@ -75,50 +72,4 @@ func (o *Options) normal() (Options, device, error) {
 	}
 	d, err := parseDevice(n.Device)
 	return n, d, err
-}
-
-// cudaSettings are the CUDA provider's.
-func (o *Options) cudaSettings(id int) map[string]string {
-	// TF32 rounds matrix products to 10 bits: a GPU must make things faster and change nothing else.
-	settings := map[string]string{"device_id": strconv.Itoa(id), "use_tf32": "0"}
-	if o.DeviceMemory > 0 {
-		settings["gpu_mem_limit"] = strconv.FormatInt(o.DeviceMemory, 10)
-		settings["arena_extend_strategy"] = "kSameAsRequested" // doubling would meet the bound at half of it
-	}
-	maps.Copy(settings, o.CUDA)
-	return settings
-}
-
-// device is a parsed Options.Device.
-type device struct {
-	cuda bool
-	auto bool // a failing CUDA means the CPU
-	id   int
-}
-
-func (d device) String() string {
-	switch {
-	case d.cuda:
-		return "cuda:" + strconv.Itoa(d.id)
-	default:
-		return "cpu"
-	}
-}
-
-func parseDevice(s string) (device, error) {
-	switch s {
-	case "", "cpu":
-		return device{}, nil
-	case "auto":
-		return device{cuda: true, auto: true}, nil
-	case "cuda":
-		return device{cuda: true}, nil
-	}
-	if n, ok := strings.CutPrefix(s, "cuda:"); ok {
-		id, err := strconv.ParseUint(n, 10, 8)
-		if err == nil {
-			return device{cuda: true, id: int(id)}, nil
-		}
-	}
-	return device{}, fmt.Errorf("ort: unknown device %q; use cpu, cuda, cuda:N or auto", s)
 }

@@ -35,8 +35,6 @@ var (
 	// ErrUnavailable is returned when ONNX Runtime cannot be used at all: the library is missing or too
 	// old, or the program was built without cgo.
 	ErrUnavailable = errors.New("ONNX Runtime is not available")
-	// ErrCUDA is returned when a session asks for CUDA and cannot have it.
-	ErrCUDA = errors.New("CUDA is not usable")
 	// ErrModel is returned when a file is no model that this package can run.
 	ErrModel = errors.New("unusable ONNX model")
 	// ErrRefused is returned when a model might run for ever, or asks for more memory than networks need: see

@@ -62,9 +62,10 @@ func open(model string, r io.ReaderAt, size int64, opts *Options, start opener) 
 	if err := s.describe(r, size, &o); err != nil {
 		return nil, fmt.Errorf("ort: %s: %w", model, err)
 	}
-	err = s.start(&o, dev, start)
-	if dev.auto && errors.Is(err, ErrCUDA) {
-		err = s.start(&o, device{}, start)
+	if dev.kind == Auto {
+		err = s.startBest(&o, start)
+	} else {
+		err = s.start(&o, dev, start)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ort: %s: %w", model, err)
@@ -101,6 +102,27 @@ func (s *Session) describe(r io.ReaderAt, size int64, o *Options) error {
 	return nil
 }
 
+// startBest starts the session on the best device that works.
+func (s *Session) startBest(o *Options, start opener) error {
+	defer noSoftware()()
+	for _, dev := range candidates() {
+		if err := s.start(o, dev, start); !errors.Is(err, ErrDevice) {
+			return err
+		}
+	}
+	return s.start(o, device{}, start)
+}
+
+// noSoftware has Vulkan pass over drivers that compute on the CPU, until the returned function is called: WebGPU would
+// take one where it cannot use the real adapter.
+func noSoftware() func() {
+	const name = "VK_LOADER_DRIVERS_DISABLE"
+	if _, set := os.LookupEnv(name); set || os.Setenv(name, "*lvp*,*swiftshader*") != nil {
+		return func() {}
+	}
+	return func() { _ = os.Unsetenv(name) }
+}
+
 func (s *Session) start(o *Options, dev device, start opener) error {
 	so, err := onnxruntime.NewSessionOptions()
 	if err != nil {
@@ -110,15 +132,14 @@ func (s *Session) start(o *Options, dev device, start opener) error {
 	if err := configure(so, o); err != nil {
 		return err
 	}
-	if dev.cuda {
-		if err := addCUDA(so, dev.id, o); err != nil {
-			return err
-		}
+	defer dev.alone()()
+	if dev, err = addProvider(so, dev, o); err != nil {
+		return err
 	}
 	session, err := start(names(s.inputs), names(s.outputs), so)
 	switch {
-	case err != nil && dev.cuda && isCUDA(err):
-		return cudaError(err)
+	case err != nil && dev.blames(err):
+		return dev.wrap(err)
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrModel, err)
 	}
@@ -157,7 +178,7 @@ func (s *Session) Inputs() []Info { return s.inputs }
 // Outputs describes the outputs; it must not be changed.
 func (s *Session) Outputs() []Info { return s.outputs }
 
-// Device is where the session runs: "cpu" or "cuda:N".
+// Device is where the session runs: "cpu", "cuda:N", "webgpu:N".
 func (s *Session) Device() string { return s.device.String() }
 
 // Close waits for the runs under way and frees the session. Closing twice is harmless.
@@ -167,6 +188,7 @@ func (s *Session) Close() error {
 	if s.s == nil {
 		return nil
 	}
+	defer s.device.alone()()
 	err := s.s.Destroy()
 	s.s = nil
 	return err
@@ -271,10 +293,13 @@ func (s *Session) run(ctx context.Context, in, out []onnxruntime.Value) error {
 			_ = ro.Destroy()
 		}()
 	}
+	defer s.device.alone()()
 	err := s.s.RunWithOptions(in, out, ro)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return fmt.Errorf("ort: %s: %w", s.model, ctx.Err())
+	case err != nil && s.device.blames(err):
+		return fmt.Errorf("ort: %s: %w", s.model, s.device.failed(err))
 	case err != nil:
 		return fmt.Errorf("ort: %s: %w", s.model, err)
 	}

@@ -28,6 +28,9 @@ func Open(string, *Options) (*Session, error) { return nil, errNoCgo }
 // Load opens a model held in memory.
 func Load([]byte, *Options) (*Session, error) { return nil, errNoCgo }
 
+// List looks for devices. Without cgo there are none.
+func List() Listing { return Listing{Missing: []string{errNoCgo.Error()}} }
+
 // Inputs describes the inputs that a run must give.
 func (*Session) Inputs() []Info { return nil }
 

@@ -354,31 +354,3 @@ func TestFloat16Outputs(t *testing.T) {
 	require.ErrorIs(t, err, ErrModel)
 	assert.ErrorContains(t, err, "y float16[other,2]")
 }
-
-func TestCUDAMissing(t *testing.T) {
-	load1(t, addModel(), nil)
-	s, err := Load(addModel(), &Options{Device: "auto"})
-	require.NoError(t, err)
-	defer s.Close()
-	if s.Device() != "cpu" {
-		t.Skip("this machine has CUDA")
-	}
-	_, err = Load(addModel(), &Options{Device: "cuda"})
-	require.ErrorIs(t, err, ErrCUDA)
-	assert.ErrorContains(t, err, "scripts/setup@latest -cuda")
-	assert.NotContains(t, err.Error(), "\n")
-}
-
-func TestCUDAErrors(t *testing.T) {
-	for raw, want := range map[string]string{
-		"Failed to load library /x/libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file: No such file or directory": "libcublasLt.so.13 is missing",
-		"CUDA failure 100: no CUDA-capable device is detected ; GPU=-1\nmore":                                                                                 "no NVIDIA GPU and driver that it can use (CUDA failure 100",
-		"CUDA execution provider is not enabled in this build.":                                                                                               "has no CUDA in it",
-	} {
-		err := cudaError(fmt.Errorf("%s", raw))
-		require.ErrorIs(t, err, ErrCUDA)
-		assert.ErrorContains(t, err, want)
-		assert.ErrorContains(t, err, "scripts/setup@latest -cuda")
-		assert.NotContains(t, err.Error(), "\n")
-	}
-}

@@ -64,7 +64,7 @@ it went. Ctrl-C saves first.
 		f.IntVar(&o.lengths.Regions, "max-regions", 0, "most `regions` of an image (default: the configuration's, else the teacher's, else 34)")
 		f.Uint64Var(&o.seed, "training-seed", 0, "`seed` of the training, in place of the configuration's; --seed is that of scenes")
 		f.StringVar(&o.aggregation, "aggregation-type", "", "labels: one sentence for labels that repeat, in place of the configuration's `type`")
-		f.StringVar(&o.device, "device", "cpu", "cpu, cuda[:N] or auto")
+		f.StringVar(&o.device, "device", "cpu", "`where` to compute: "+ort.Devices)
 		f.IntVar(&o.threads, "threads", 0, "cores to use (default: all)")
 		f.StringVar(&o.cache, "cache", "", "`folder` for extracted regions (default: in the user's cache)")
 		return o.run
