@@ -26,11 +26,7 @@ func (s Shape) appendChunk(b []byte, set *region.Set) []byte {
 		}
 	}
 	for _, v := range set.Features {
-		if s.Exact {
-			b = le.AppendUint32(b, math.Float32bits(v))
-		} else { // larger features are written as the largest
-			b = le.AppendUint16(b, elem.ToHalf(min(max(v, -elem.MaxHalf), elem.MaxHalf)))
-		}
+		b = le.AppendUint16(b, elem.ToHalf(min(max(v, -elem.MaxHalf), elem.MaxHalf))) // larger ones are written as the largest
 	}
 	b = appendStrings(b, set.Labels)
 	b = appendStrings(b, set.Tags)
@@ -94,10 +90,7 @@ func (s Shape) parse(b []byte) (*region.Set, error) {
 	n := int64(le.Uint32(b))
 	set := &region.Set{Dim: s.Dim, Width: int(le.Uint32(b[4:])), Height: int(le.Uint32(b[8:]))}
 	b = b[12:]
-	size := int64(4)
-	if !s.Exact {
-		size = 2
-	}
+	const size = 2 // of a feature
 	// A division, since n regions of any size cannot be trusted to be a small number.
 	if n > int64(len(b))/(16+size*int64(s.Dim)) {
 		return nil, fmt.Errorf("%w: %d regions in %d bytes", ErrCorrupt, n, len(b))
@@ -111,15 +104,8 @@ func (s Shape) parse(b []byte) (*region.Set, error) {
 	b = b[16*n:]
 	end := n * size * int64(s.Dim)
 	set.Features = make([]float32, n*int64(s.Dim))
+	expand(set.Features, b[:end])
 	var err error
-	if s.Exact {
-		_, err = elem.Floats(set.Features, b[:end], elem.Float32)
-	} else {
-		expand(set.Features, b[:end])
-	}
-	if err != nil {
-		return nil, err
-	}
 	if set.Labels, b, err = takeStrings(b[end:]); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 var (
 	errNoPhoto = errors.New("no such photo in the folder")
 	errNotFile = errors.New("not a regular file")
+	errGone    = errors.New("it could not be read again")
 	errEncoded = errors.New("the name is not UTF-8")
 	errLeads   = errors.New("a link leads out of the folder, where the server does not go either; --follow takes what it leads to")
 )

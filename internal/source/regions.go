@@ -25,12 +25,12 @@ type Extracted struct {
 // groupItems is how many items go to regions.Make at a time. Their sets are in memory together.
 const groupItems = 16
 
-// Regions makes the regions of items from, from+1, … of s in order. A group is made while the one before
-// is consumed, with a bounded number in memory. A precomputed source needs no extractor. views are what is
-// looked at in each picture; nil is the whole picture.
+// Regions makes the regions of the items of s in order. A group is made while the one before is consumed, with a bounded
+// number in memory. A precomputed source needs no extractor. views are what is looked at in each picture; nil is the whole
+// picture.
 //
 // An error ends the sequence. Breaking out of it is allowed and leaves nothing behind.
-func Regions(ctx context.Context, s *Source, x regions.Extractor, from int, views []regions.View) iter.Seq2[Extracted, error] {
+func Regions(ctx context.Context, s *Source, x regions.Extractor, views []regions.View) iter.Seq2[Extracted, error] {
 	return func(yield func(Extracted, error) bool) {
 		if s.Precomputed() && len(views) > 1 {
 			yield(Extracted{}, fmt.Errorf("%w: they cannot be cropped or mirrored", ErrNoPixels))
@@ -45,7 +45,7 @@ func Regions(ctx context.Context, s *Source, x regions.Extractor, from int, view
 		done := make(chan []Extracted)
 		g.Go(func() error {
 			defer close(done)
-			for at := from; at < len(s.Items); at += groupItems {
+			for at := 0; at < len(s.Items); at += groupItems {
 				out, err := s.extract(ctx, x, at, min(at+groupItems, len(s.Items)), views)
 				if err != nil {
 					return err

@@ -16,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/picture"
+	"github.com/aladin-go/aladin/internal/region"
 	"github.com/aladin-go/aladin/internal/regions"
 	"github.com/aladin-go/aladin/internal/shareddata"
 )
@@ -208,7 +210,7 @@ func TestFeatures(t *testing.T) {
 	defer s.Close()
 	require.True(t, s.Precomputed())
 	n := 0
-	for e, err := range Regions(t.Context(), s, nil, 0, nil) {
+	for e, err := range Regions(t.Context(), s, nil, nil) {
 		require.NoError(t, err)
 		require.Equal(t, n, e.Item)
 		require.Nil(t, e.Skip)
@@ -245,7 +247,7 @@ func TestRegions(t *testing.T) {
 	require.NoError(t, err)
 	var skipped []string
 	n := 0
-	for e, err := range Regions(t.Context(), s, patches(t), 0, nil) {
+	for e, err := range Regions(t.Context(), s, patches(t), nil) {
 		require.NoError(t, err)
 		require.Equal(t, n, e.Item)
 		n++
@@ -259,69 +261,108 @@ func TestRegions(t *testing.T) {
 	assert.Equal(t, 22, n)
 	assert.Equal(t, []string{"03-cut.png", "07-text.jpg", "11-empty.png", "12-huge.png"}, skipped)
 
-	for e, err := range Regions(t.Context(), s, patches(t), 2, []regions.View{{}, {Flip: true}}) { // break early, from the middle
+	for e, err := range Regions(t.Context(), s, patches(t), []regions.View{{}, {Flip: true}}) { // break early
 		require.NoError(t, err)
-		require.Equal(t, 2, e.Item)
 		require.Len(t, e.Sets, 2)
-		break
+		if e.Item == 2 {
+			break
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n = 0
 	var last error
-	for _, last = range Regions(ctx, s, patches(t), 0, nil) {
+	for _, last = range Regions(ctx, s, patches(t), nil) {
 		if n++; n == 1 {
 			cancel()
 		}
 	}
 	require.ErrorIs(t, last, context.Canceled)
-	for _, err := range Regions(t.Context(), s, nil, 0, nil) {
+	for _, err := range Regions(t.Context(), s, nil, nil) {
 		require.ErrorIs(t, err, ErrNoRegions)
 	}
 }
 
-func TestTraining(t *testing.T) {
-	dir := badFolder(t)
+// captioned is a source of some photos of a folder.
+func captioned(t *testing.T, dir string, ids ...string) *Source {
+	t.Helper()
 	var text strings.Builder
-	for _, id := range []string{"00.png", "03-cut.png", "04.png"} {
+	for _, id := range ids {
 		text.WriteString(id + "\t0\tone " + id + "\n" + id + "\t1\ttwo " + id + "\n")
 	}
 	captions := filepath.Join(t.TempDir(), "c.tsv")
 	require.NoError(t, os.WriteFile(captions, []byte(text.String()), 0o600))
-	open := func() *Source {
-		s, err := parse(t, "", "--images", dir, "--captions", captions).Open(t.Context(), nil)
-		require.NoError(t, err)
-		return s
+	s, err := parse(t, "", "--images", dir, "--captions", captions).Open(t.Context(), nil)
+	require.NoError(t, err)
+	return s
+}
+
+// counting counts the pictures that an extractor looks at.
+type counting struct {
+	regions.Extractor
+	n *int
+}
+
+func (c counting) Extract(ctx context.Context, pics []*picture.Picture, views ...regions.View) ([]*region.Set, error) {
+	*c.n += len(pics)
+	return c.Extractor.Extract(ctx, pics, views...)
+}
+
+func TestTraining(t *testing.T) {
+	dir := badFolder(t)
+	for i, name := range []string{"00.png", "04.png", "05.png"} { // which are the same picture there
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), greyPNG(t, 10+i, 12), 0o600))
 	}
 	o := &TrainingOptions{Views: []regions.View{{}, {Flip: true}}, Cache: filepath.Join(t.TempDir(), "deep", "cache")}
-	extracted := 0
-	o.Progress = func(done, total int) { extracted++; assert.Equal(t, 3, total) }
-	set, err := Training(t.Context(), open(), patches(t), o)
-	require.NoError(t, err)
-	assert.Equal(t, 4, extracted)
+	told, extracted := 0, 0
+	o.Progress = func(done, total int) { told++; assert.Equal(t, 3, total) }
+	x := counting{patches(t), &extracted}
+	train := func(dir string, ids ...string) *TrainingSet {
+		t.Helper()
+		extracted = 0
+		set, err := Training(t.Context(), captioned(t, dir, ids...), x, o)
+		require.NoError(t, err)
+		return set
+	}
+	set := train(dir, "00.png", "03-cut.png", "04.png")
+	assert.Equal(t, 4, told)
+	assert.Equal(t, 2, extracted)
 	assert.Equal(t, 2, set.Len())
 	assert.Equal(t, 48, set.Dim())
 	assert.Equal(t, "04.png", set.ID(1))
 	assert.Len(t, set.Views(), 2)
 	assert.Equal(t, []Caption{{ID: "04.png#0", Image: 1, Text: "one 04.png"}, {ID: "04.png#1", Image: 1, Text: "two 04.png"}}, set.Captions[2:])
 	assert.Equal(t, "1 photo", set.Skipped.String())
-	_, err = set.Load(t.Context(), 1, 1)
+	want, err := set.Load(t.Context(), 1, 1)
 	require.NoError(t, err)
 	require.NoError(t, set.Close())
 
-	extracted = 0
-	set, err = Training(t.Context(), open(), patches(t), o)
+	o.Progress = nil
+	set = train(dir, "04.png", "05.png") // another set with one of the same photos
+	assert.Equal(t, 1, extracted)
+	got, err := set.Load(t.Context(), 0, 1)
 	require.NoError(t, err)
-	assert.Zero(t, extracted, "the cache was not used")
+	assert.Equal(t, want, got)
 	require.NoError(t, set.Close())
 
+	// A copy of the photo in another folder is the same photo.
+	data, err := os.ReadFile(filepath.Join(dir, "04.png"))
+	require.NoError(t, err)
+	other := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(other, "copy.png"), data, 0o600))
+	require.NoError(t, train(other, "copy.png").Close())
+	assert.Zero(t, extracted)
+
+	// One that changed is not.
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "04.png"), greyPNG(t, 9, 9), 0o600))
-	set, err = Training(t.Context(), open(), patches(t), o)
-	require.NoError(t, err)
-	assert.Equal(t, 4, extracted, "a changed photo was not noticed")
+	set = train(dir, "04.png", "05.png")
+	assert.Equal(t, 1, extracted, "a changed photo was not noticed")
 	require.NoError(t, set.Close())
 
-	require.NoError(t, os.WriteFile(o.Cache, []byte("a letter"), 0o600))
-	_, err = Training(t.Context(), open(), patches(t), o)
-	require.ErrorContains(t, err, "no feature cache")
+	o.Views = nil // other views are other regions
+	require.NoError(t, train(dir, "05.png").Close())
+	assert.Equal(t, 1, extracted)
+
+	_, err = Training(t.Context(), captioned(t, dir, "03-cut.png"), x, o)
+	require.ErrorIs(t, err, ErrEmpty)
 }

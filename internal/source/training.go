@@ -3,7 +3,6 @@ package source
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,14 +18,14 @@ import (
 
 // TrainingOptions say how Training prepares regions. Nil and zero values mean defaults.
 type TrainingOptions struct {
-	// Dir is the folder of the extractor's model files, whose content belongs to the cache's key.
+	// Dir is the folder of the extractor's model files, whose content decides the regions, too.
 	Dir string
 	// Views are what training sees of a picture, view 0 first; nil is the whole picture.
 	Views []regions.View
-	// Cache is the file that keeps the regions; "" is one in the user's cache folder, named by its key.
+	// Cache is the folder that keeps the regions; "" is one in the user's cache folder.
 	Cache string
-	// Exact keeps features as float32; otherwise they are halved, which rounds them to 11 bits.
-	Exact bool
+	// CacheLimit is how many bytes that folder may have; 0 is featurecache.DefaultLimit.
+	CacheLimit int64
 	// Progress is told the pictures done.
 	Progress func(done, total int)
 }
@@ -38,15 +37,14 @@ type TrainingSet struct {
 	*Source
 
 	views []regions.View
-	cache *featurecache.Cache // nil: precomputed
-	at    []int               // record of every item in the cache
+	store *featurecache.Store // nil: precomputed
+	at    []featurecache.Ref  // of every item
 }
 
-// Training makes the regions of all of a source's items once and keeps them in a file; the next call with
-// the same pictures, views and extractor finds them there, and a call after an interruption goes on where
-// the last one stopped. Precomputed sources are read where they lie. The TrainingSet takes the source over:
-// close only the set.
-func Training(ctx context.Context, s *Source, x regions.Extractor, o *TrainingOptions) (*TrainingSet, error) {
+// Training makes the regions of all of a source's items and keeps them: photos that were looked at before in the same
+// views and with the same extractor, whatever the source was, are found. A call after an interruption goes on where the
+// last one stopped. Precomputed sources are read where they lie. The TrainingSet takes the source over: close only the set.
+func Training(ctx context.Context, s *Source, x regions.Extractor, o *TrainingOptions) (_ *TrainingSet, err error) {
 	var opts TrainingOptions
 	if o != nil {
 		opts = *o
@@ -63,104 +61,61 @@ func Training(ctx context.Context, s *Source, x regions.Extractor, o *TrainingOp
 	if x == nil {
 		return nil, fmt.Errorf("%w, and nothing is given to extract them", ErrNoRegions)
 	}
-	key, err := cacheKey(s, x, &opts)
+	key, err := extractorKey(x, &opts)
 	if err != nil {
 		return nil, err
 	}
 	if opts.Cache == "" {
-		if opts.Cache, err = defaultCache(key); err != nil {
+		if opts.Cache, err = CacheDir(); err != nil {
 			return nil, err
 		}
 	}
-	cache, err := featurecache.Open(opts.Cache, key)
-	if errors.Is(err, featurecache.ErrNotCache) {
-		return nil, err // somebody's file
-	}
-	if err != nil { // none there, of something else, or damaged: make it
-		if cache, err = fill(ctx, s, x, &opts, key); err != nil {
-			return nil, err
-		}
-	}
-	return newTrainingSet(s, cache, opts.Views)
-}
-
-func newTrainingSet(s *Source, cache *featurecache.Cache, views []regions.View) (*TrainingSet, error) {
-	if cache.Len() != len(s.Items) || cache.Views() != len(views) {
-		return nil, errors.Join(fmt.Errorf("%s: %d items of %d views, want %d of %d: remove it", cache.Path(), cache.Len(), cache.Views(), len(s.Items), len(views)), cache.Close())
-	}
-	var skips Skips
-	t := &TrainingSet{views: views, cache: cache}
-	for i := range s.Items {
-		if reason := cache.Skipped(i); reason != "" {
-			skips = append(skips, *s.skip(i, "photo", errors.New(reason)))
-			continue
-		}
-		t.at = append(t.at, i)
-	}
-	if len(t.at) == 0 {
-		return nil, errors.Join(empty("no usable picture in "+s.Name, skips), cache.Close())
-	}
-	t.Source = s.Without(skips)
-	t.Skipped = append(append(Skips{}, s.Skipped...), skips...)
-	return t, nil
-}
-
-// fill extracts what the cache lacks.
-func fill(ctx context.Context, s *Source, x regions.Extractor, o *TrainingOptions, key featurecache.Key) (_ *featurecache.Cache, err error) {
-	if err := os.MkdirAll(filepath.Dir(o.Cache), 0o755); err != nil {
-		return nil, err
-	}
-	w, err := featurecache.Create(ctx, o.Cache, key, featurecache.Shape{Items: len(s.Items), Views: len(o.Views), Dim: x.Dim(), Exact: o.Exact})
+	store, err := featurecache.Open(opts.Cache, key, featurecache.Shape{Views: len(opts.Views), Dim: x.Dim()}, opts.CacheLimit)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
-	report := func() {
-		if o.Progress != nil {
-			o.Progress(w.Done(), len(s.Items))
-		}
-	}
-	report()
-	views := o.Views
-	if len(views) == 1 && views[0] == (regions.View{}) {
-		views = nil
-	}
-	for e, err := range Regions(ctx, s, x, w.Done(), views) {
-		switch {
-		case err != nil:
-			return nil, err
-		case e.Skip != nil:
-			err = w.Skip(e.Skip.Err.Error())
-		default:
-			err = w.Append(e.Sets)
-		}
+	defer func() {
 		if err != nil {
-			return nil, err
+			err = errors.Join(err, store.Close())
 		}
-		report()
-	}
-	if err := w.Finish(); err != nil {
+	}()
+	f := newFiller(s, x, store, &opts)
+	if err := f.fill(ctx); err != nil {
 		return nil, err
 	}
-	return featurecache.Open(o.Cache, key)
+	if err := store.Freeze(); err != nil {
+		return nil, err
+	}
+	t := &TrainingSet{Source: s.Without(f.skips), views: opts.Views, store: store}
+	if len(t.Items) == 0 {
+		return nil, empty("no usable picture in "+s.Name, f.skips)
+	}
+	skipped := make(map[string]bool, len(f.skips))
+	for _, k := range f.skips {
+		skipped[k.ID] = true
+	}
+	for i, item := range s.Items {
+		if !skipped[item.ID] {
+			t.at = append(t.at, f.refs[i])
+		}
+	}
+	t.Skipped = append(append(Skips{}, s.Skipped...), f.skips...)
+	return t, nil
 }
 
-// cacheKey identifies all that decides the regions.
-func cacheKey(s *Source, x regions.Extractor, o *TrainingOptions) (featurecache.Key, error) {
+// extractorKey identifies all that decides the regions but for the photo.
+func extractorKey(x regions.Extractor, o *TrainingOptions) (featurecache.Key, error) {
 	h := sha256.New()
 	config, err := json.Marshal(x.Config())
 	if err != nil {
 		return featurecache.Key{}, err
 	}
-	fmt.Fprintf(h, "%s\n%v\n%d %t\n", config, o.Views, x.Dim(), o.Exact)
+	fmt.Fprintf(h, "%s\n%v\n%d\n", config, o.Views, x.Dim())
 	for _, name := range x.Config().Files() {
 		fmt.Fprintf(h, "%q ", name)
 		if err := CopyFile(h, filepath.Join(o.Dir, name)); err != nil {
 			return featurecache.Key{}, err
 		}
-	}
-	for _, item := range s.Items {
-		fmt.Fprintf(h, "%q %s\n", item.ID, item.stamp)
 	}
 	return featurecache.Key(h.Sum(nil)), nil
 }
@@ -176,17 +131,6 @@ func CopyFile(w io.Writer, path string) error {
 	return err
 }
 
-func defaultCache(key featurecache.Key) (string, error) {
-	dir, err := CacheDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(dir, hex.EncodeToString(key[:12])+CacheSuffix), nil
-}
-
-// CacheSuffix ends the names of the files that keep regions.
-const CacheSuffix = ".features"
-
 // CacheDir is the folder in which Training keeps regions, when it is told no other.
 func CacheDir() (string, error) {
 	dir, err := os.UserCacheDir()
@@ -198,12 +142,12 @@ func CacheDir() (string, error) {
 
 func sum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// Close closes the cache and the source.
+// Close closes the store and the source.
 func (t *TrainingSet) Close() error {
-	if t.cache == nil {
+	if t.store == nil {
 		return t.Source.Close()
 	}
-	return errors.Join(t.cache.Close(), t.Source.Close())
+	return errors.Join(t.store.Close(), t.Source.Close())
 }
 
 // Len is the number of usable items.
@@ -211,10 +155,10 @@ func (t *TrainingSet) Len() int { return len(t.Items) }
 
 // Dim is the number of features a region.
 func (t *TrainingSet) Dim() int {
-	if t.cache == nil {
+	if t.store == nil {
 		return t.Source.Dim()
 	}
-	return t.cache.Dim()
+	return t.store.Dim()
 }
 
 // ID is the id of item i.
@@ -228,8 +172,8 @@ func (t *TrainingSet) Load(ctx context.Context, i, view int) (*region.Set, error
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if t.cache == nil {
+	if t.store == nil {
 		return t.Source.Set(i)
 	}
-	return t.cache.Load(t.at[i], view)
+	return t.store.Load(t.at[i], view)
 }

@@ -66,20 +66,21 @@ it went. Ctrl-C saves first.
 		f.StringVar(&o.aggregation, "aggregation-type", "", "labels: one sentence for labels that repeat, in place of the configuration's `type`")
 		f.StringVar(&o.device, "device", "cpu", "`where` to compute: "+ort.Devices)
 		f.IntVar(&o.threads, "threads", 0, "cores to use (default: all)")
-		f.StringVar(&o.cache, "cache", "", "`folder` for extracted regions (default: in the user's cache)")
+		o.cache.register(f)
 		return o.run
 	},
 }
 
 type runOptions struct {
-	data, val                                                 source.Flags
-	config, out, teacher, vinvl, regions, name, device, cache string
-	aggregation, imitate, sentences                           string
-	clip                                                      clipFlags
-	lengths                                                   config.Lengths
-	epochs, batch, threads, saveEvery, valEvery               int
-	seed                                                      uint64
-	resume, quiet, json, optimizer                            bool
+	data, val                                          source.Flags
+	config, out, teacher, vinvl, regions, name, device string
+	aggregation, imitate, sentences                    string
+	clip                                               clipFlags
+	cache                                              cacheFlags
+	lengths                                            config.Lengths
+	epochs, batch, threads, saveEvery, valEvery        int
+	seed                                               uint64
+	resume, quiet, json, optimizer                     bool
 }
 
 func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error {
@@ -95,7 +96,7 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 	case o.optimizer && (o.teacher == "" || o.vinvl == ""):
 		return cli.Misuse("--resume-optimizer wants a checkpoint as --teacher, with --vinvl")
 	}
-	if err := o.data.Check(); err != nil {
+	if err := errors.Join(o.data.Check(), o.cache.check()); err != nil {
 		return cli.Misuse("%w", err)
 	}
 	cfg, err := o.configure()
@@ -148,7 +149,7 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 	if err := training.Check(cfg, captions, len(imitate)+len(towers), start != nil); err != nil {
 		return err
 	}
-	if err := data.extract(ctx, w, ext.augmented()); err != nil {
+	if err := data.extract(ctx, w, ext.augmented(), o.cache); err != nil {
 		return err
 	}
 	known, err := o.known(ctx, w, towers, data.set, cfg)
@@ -160,7 +161,7 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 	}
 	run := &training.Run{Config: cfg, Data: data.train(), Known: known, Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Imitate: imitate, Observe: w.observe}
 	if val != nil {
-		if err := val.extract(ctx, w, ext.plain()); err != nil {
+		if err := val.extract(ctx, w, ext.plain(), o.cache); err != nil {
 			return err
 		}
 		run.Val = val.train()
@@ -344,7 +345,6 @@ type regionData struct {
 	src   *source.Source
 	set   *source.TrainingSet // nil before extract
 	split string
-	cache string // the file that keeps the regions; "" is the usual one
 }
 
 // open opens a source, which takes no time.
@@ -361,16 +361,12 @@ func (o *runOptions) open(ctx context.Context, flags *source.Flags, cfg *config.
 		prefix := map[string]string{"val": "val-"}[split]
 		return nil, errors.Join(cli.Misuse("%s has no captions: name them with --%scaptions, or --%scoco-ir for features", src.Name, prefix, prefix), src.Close())
 	}
-	d := &regionData{src: src, split: split}
-	if o.cache != "" {
-		d.cache = filepath.Join(o.cache, split+".features")
-	}
-	return d, nil
+	return &regionData{src: src, split: split}, nil
 }
 
 // extract makes or finds the regions.
-func (d *regionData) extract(ctx context.Context, w *watcher, ext *extractor) (err error) {
-	opts := &source.TrainingOptions{Dir: ext.dir, Views: ext.views, Cache: d.cache, Progress: w.progress("extracting regions of " + d.split)}
+func (d *regionData) extract(ctx context.Context, w *watcher, ext *extractor, cache cacheFlags) (err error) {
+	opts := &source.TrainingOptions{Dir: ext.dir, Views: ext.views, Cache: cache.dir, CacheLimit: cache.limit(), Progress: w.progress("extracting regions of " + d.split)}
 	if d.set, err = source.Training(ctx, d.src, ext.x, opts); err != nil {
 		return err
 	}
