@@ -87,8 +87,8 @@ func (c *Collection) Ask(ctx context.Context, query string, o *SearchOptions) (*
 	return c.Search(ctx, q, o)
 }
 
-// Search finds the items that fit a query best. Candidates are recalled by their vectors and ranked by
-// alignment, and each hit says which word found which region. Items that are wanted terms of the query are no
+// Search finds the items that fit a query best. Candidates are recalled by their vectors and ranked by alignment and,
+// with a model that is calibrated, matching (see [index.Ranking]), and each hit says which word found which region. Items that are wanted terms of the query are no
 // hits.
 func (c *Collection) Search(ctx context.Context, q *Query, o *SearchOptions) (*Result, error) {
 	if q == nil {
@@ -154,7 +154,7 @@ func (c *Collection) encode(ctx context.Context, t *Term, r *Result) (err error)
 		}
 		t.Encoding = it.Encoding
 		if m, ok := c.Model.(*Model); ok { // the index does not know it
-			t.Encoding.Untrained = m.Info().Untrained
+			t.Encoding.Untrained, t.Encoding.Ranking = m.Info().Untrained, m.ranking
 		}
 	case c.Model == nil:
 		return errNoModel

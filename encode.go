@@ -293,6 +293,7 @@ func wordsOf(text string, pieces []tokenizer.Token) []index.Word {
 // results are an encoder's outputs for a batch.
 type results struct {
 	untrained                 bool // tokens are not compared word by word
+	ranking                   *index.Ranking
 	matching, tokens, weights []float32
 	rows, dim                 int
 }
@@ -303,7 +304,7 @@ func (m *Model) run(ctx context.Context, s *ort.Session, in map[string]*ort.Tens
 	if err != nil {
 		return nil, err
 	}
-	r := &results{matching: out["matching"].Float32(), tokens: out["tokens"].Float32(), weights: out["weights"].Float32(), dim: m.dim(), untrained: !m.mode.MaxSim()}
+	r := &results{matching: out["matching"].Float32(), tokens: out["tokens"].Float32(), weights: out["weights"].Float32(), dim: m.dim(), untrained: !m.mode.MaxSim(), ranking: m.ranking}
 	shape := out["tokens"].Shape()
 	if len(shape) != 3 || shape[2] != int64(r.dim) || int64(len(r.matching)) != shape[0]*shape[2] ||
 		int64(len(r.weights)) != shape[0]*shape[1] || int64(len(r.tokens)) != shape[0]*shape[1]*shape[2] {
@@ -322,7 +323,7 @@ func (r *results) row(k, i int) []float32 {
 // encoding makes the encoding of item k of the batch, without what is known of its tokens, of which it
 // keeps those that take part in alignment: they are at the places returned.
 func (r *results) encoding(k int, model string) (*Encoding, []int, error) {
-	enc := &Encoding{Model: model, Matching: slices.Clone(r.matching[k*r.dim : (k+1)*r.dim]), Untrained: r.untrained}
+	enc := &Encoding{Model: model, Matching: slices.Clone(r.matching[k*r.dim : (k+1)*r.dim]), Untrained: r.untrained, Ranking: r.ranking}
 	for _, v := range enc.Matching {
 		if v-v != 0 {
 			return nil, nil, errNotFinite

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/batch"
 	"github.com/aladin-go/aladin/internal/bundle"
@@ -18,13 +19,14 @@ import (
 // A Model encodes texts and images. It is safe for concurrent use. Its parts are loaded when they are first
 // needed, so that a program which only searches by text never loads the image encoder.
 type Model struct {
-	bundle *bundle.Bundle
-	opts   Options
-	text   input.Text
-	cache  *textCache
-	source *regions.Config // nil: precomputed
-	towers *towers         // nil: the encoders read word pieces and regions
-	mode   align.Mode      // of alignment
+	bundle  *bundle.Bundle
+	opts    Options
+	text    input.Text
+	cache   *textCache
+	source  *regions.Config // nil: precomputed
+	towers  *towers         // nil: the encoders read word pieces and regions
+	mode    align.Mode      // of alignment
+	ranking *index.Ranking  // of what its encodings find; nil where nobody calibrated it
 
 	texts, images, aligner lazy[*ort.Session]
 	textQueue, imageQueue  *batch.Queue[*prepared]
@@ -51,6 +53,9 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 	m := &Model{bundle: b, opts: o, cache: newTextCache(o.CacheTexts)}
 	if m.mode, err = align.ParseMode(b.Manifest.Alignment, b.Manifest.Quirks.NullRegion); err != nil {
 		return nil, fmt.Errorf("%s: model.json: %w", dir, err)
+	}
+	if c := b.Manifest.Calibration; c != nil {
+		m.ranking = &index.Ranking{MatchScale: c.MatchScale()}
 	}
 	if b.Manifest.Towers != nil {
 		m.towers, err = openTowers(b)

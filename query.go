@@ -115,11 +115,43 @@ func compose(text string, terms []Term) (*Encoding, [][2]int, error) {
 		}
 	}
 	out.Text = strings.Join(texts, termSeparator)
+	out.Ranking = composedRanking(terms)
 	out.Untrained = slices.ContainsFunc(terms, func(t Term) bool { return t.Encoding.Untrained })
 	return out, sources, nil
 }
 
 const termSeparator = "; "
+
+// composedRanking is the ranking of a sum. Its tokens' weights add up to the terms' weights, and those of a text on its
+// own to what the model gives it: matching is scaled as alignment is.
+func composedRanking(terms []Term) *index.Ranking {
+	first := terms[0].Encoding.Ranking
+	if first == nil {
+		return nil
+	}
+	var scale, n float32
+	for _, t := range terms {
+		if e := t.Encoding; e.Kind == index.Caption && t.Weight > 0 {
+			if total := totalWeight(e); total > 0 {
+				scale, n = scale+1/total, n+1
+			}
+		}
+	}
+	if n == 0 {
+		return first
+	}
+	out := *first
+	out.MatchScale *= scale / n
+	return &out
+}
+
+// totalWeight is what all tokens of an encoding count together.
+func totalWeight(e *Encoding) (total float32) {
+	for i := range e.N() {
+		total += max(weight(e, i), -weight(e, i))
+	}
+	return total
+}
 
 // sumMatching adds the matching vectors of terms.
 func sumMatching(terms []Term) ([]float32, error) {
@@ -146,11 +178,7 @@ func sumMatching(terms []Term) ([]float32, error) {
 // addTokens adds those tokens of a term to a sum that take part in its alignment, and returns which they are.
 func addTokens(out *Encoding, t *Term) []int {
 	e := weighWords(t.Encoding, t.Words)
-	n := e.N()
-	var total float32
-	for i := range n {
-		total += max(weight(e, i), -weight(e, i))
-	}
+	n, total := e.N(), totalWeight(e)
 	if total == 0 || len(e.Tokens) == 0 || out.Kind == index.Image && t.Weight < 0 {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/scenes"
 	"github.com/aladin-go/aladin/internal/testmodel"
 )
@@ -100,4 +101,47 @@ func TestSearch(t *testing.T) {
 	other := tiny(t, testmodel.Options{Seed: 9})
 	_, err = Search(t.Context(), other, images, q, nil)
 	require.ErrorIs(t, err, ErrModelMismatch)
+}
+
+// A calibrated model ranks by both scores, in a query of its own and in sums, where matching is scaled as alignment is;
+// it is the same model, whose indexes stay good.
+func TestCalibrated(t *testing.T) {
+	dir := testmodel.New(t, testmodel.Options{})
+	plain, err := OpenModel(dir, nil)
+	require.NoError(t, err)
+	defer plain.Close()
+	ix := collection(t, plain, false, nil)
+	b, err := bundle.Open(dir)
+	require.NoError(t, err)
+	_, err = b.Calibrate(&bundle.Calibration{MatchWeight: 0.5, AlignSpread: 4, MatchSpread: 0.5})
+	require.NoError(t, err)
+	m, err := OpenModel(dir, nil)
+	require.NoError(t, err)
+	defer m.Close()
+	require.Equal(t, plain.Fingerprint(), m.Fingerprint())
+
+	c := &Collection{Model: m, Index: ix}
+	r, err := c.Ask(t.Context(), "a red ball", nil)
+	require.NoError(t, err)
+	for _, h := range r.Hits {
+		assert.Equal(t, h.Align+4*h.Match, h.Score)
+	}
+	total := totalWeight(r.Query)
+	sum, err := c.Ask(t.Context(), "a red ball -grass", nil)
+	require.NoError(t, err)
+	require.InDelta(t, 4/total, sum.Query.Ranking.MatchScale, 1e-5)
+	for _, h := range sum.Hits {
+		assert.InDelta(t, h.Align+4/total*h.Match, h.Score, 1e-4)
+	}
+	like, err := c.Search(t.Context(), &Query{Terms: []Term{{Item: r.Hits[0].ID}, {Input: Text("a blue cube")}}}, nil)
+	require.NoError(t, err)
+	require.NotNil(t, like.Query.Ranking)
+
+	old, err := (&Collection{Model: plain, Index: ix}).Ask(t.Context(), "a red ball", nil)
+	require.NoError(t, err)
+	again, err := c.Ask(t.Context(), "a red ball", &SearchOptions{AlignOnly: true})
+	require.NoError(t, err)
+	for i := range old.Hits {
+		assert.Equal(t, old.Hits[i].Hit, again.Hits[i].Hit, "in order of alignment")
+	}
 }

@@ -299,5 +299,5 @@ func (m *Model) towerEncoding(kind index.Kind, matching []float32) (*Encoding, e
 			return nil, errNotFinite
 		}
 	}
-	return &Encoding{Kind: kind, Model: m.Fingerprint(), Matching: slices.Clone(matching), Untrained: m.towers.Untrained}, nil
+	return &Encoding{Kind: kind, Model: m.Fingerprint(), Matching: slices.Clone(matching), Untrained: m.towers.Untrained, Ranking: m.ranking}, nil
 }

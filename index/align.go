@@ -50,9 +50,8 @@ func (a *aligner) reversed(h *Hit) bool { return a.q.Kind == Image && h.Kind == 
 // alignPiece is how many candidates a worker takes at a time.
 const alignPiece = 64
 
-// rank sets the scores of hits and sorts them, best first; those of a query whose tokens nobody trained stay in the
-// order of their vectors.
-func (a *aligner) rank(ctx context.Context, hits []Hit, threads int) error {
+// rank sets the scores of hits and sorts them, best first.
+func (a *aligner) rank(ctx context.Context, hits []Hit, ranking *Ranking, threads int) error {
 	pieces := (len(hits) + alignPiece - 1) / alignPiece
 	err := parallel(ctx, a.from.guard, threads, pieces, func(next func() (int, bool)) error {
 		var w alignWork
@@ -63,8 +62,14 @@ func (a *aligner) rank(ctx context.Context, hits []Hit, threads int) error {
 		}
 		return nil
 	})
+	if o := a.sn.store.opts; o.Match == Bits && !a.sn.store.rescores() {
+		ranking = nil // Match is no inner product
+	}
+	for i := range hits {
+		hits[i].Score = ranking.Score(hits[i].Align, hits[i].Match)
+	}
 	slices.SortFunc(hits, func(a, b Hit) int {
-		return cmp.Or(cmp.Compare(b.Align, a.Align), cmp.Compare(b.Match, a.Match), strings.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(b.Align, a.Align), cmp.Compare(b.Match, a.Match), strings.Compare(a.ID, b.ID))
 	})
 	return err
 }

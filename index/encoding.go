@@ -68,6 +68,28 @@ type Encoding struct {
 	// Untrained says that nobody trained the model's tokens to be compared word by word: an alignment with this
 	// query shows where something might be, but should not rank. It is not stored.
 	Untrained bool
+
+	// Ranking says how what this query finds is ranked; nil is by alignment alone. Models that are calibrated set it.
+	// It is not stored.
+	Ranking *Ranking
+}
+
+// A Ranking says how the scores of an item become the one by which the candidates of a query are ranked:
+//
+//	Score = Align + MatchScale · Match
+//
+// Its numbers are the model's and the query's. They do not depend on what else is found, so that no filter changes the
+// order of two items.
+type Ranking struct {
+	MatchScale float32
+}
+
+// Score ranks an item with an alignment score and the inner product of its matching vector. That of a nil Ranking is align.
+func (r *Ranking) Score(align, match float32) float32 {
+	if r == nil {
+		return align
+	}
+	return align + float32(r.MatchScale*match) // not fused: the same bits everywhere
 }
 
 // Item is an entry of an index.
@@ -143,6 +165,9 @@ func (e *Encoding) check(dim, tokenDim int) error {
 		if m != 0 && m != n {
 			return fmt.Errorf("%w: %d %s for %d tokens", ErrInvalid, m, what, n)
 		}
+	}
+	if r := e.Ranking; r != nil && r.MatchScale-r.MatchScale != 0 {
+		return fmt.Errorf("%w: the ranking's scale of matching is %v", ErrInvalid, r.MatchScale)
 	}
 	if n == 0 {
 		if len(e.Tokens) != 0 {

@@ -59,7 +59,7 @@ func childFault(t *testing.T) {
 			"align": func() error {
 				a, err := newAligner(sn, sn.store.tokens, e)
 				if err == nil {
-					err = a.rank(ctx, hits, 3)
+					err = a.rank(ctx, hits, nil, 3)
 				}
 				return err
 			},

@@ -37,7 +37,8 @@ func (sn *snapshot) hits(fs []found) ([]Hit, error) {
 		if err != nil {
 			return nil, err
 		}
-		hits[i] = Hit{ID: string(id), Kind: s.kind(f.row), Match: min(f.score, 1), MatchRank: i + 1, at: location{f.seg, f.row}}
+		match := min(f.score, 1)
+		hits[i] = Hit{ID: string(id), Kind: s.kind(f.row), Score: match, Match: match, MatchRank: i + 1, at: location{f.seg, f.row}}
 	}
 	return hits, nil
 }

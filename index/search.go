@@ -26,8 +26,9 @@ type SearchOptions struct {
 	// least K. 0 is DefaultCandidates.
 	Candidates int
 
-	// MatchOnly ranks by the matching vectors alone.
-	MatchOnly bool
+	// MatchOnly ranks by the matching vectors alone, AlignOnly by alignment alone where the query's Ranking would add
+	// other scores to it.
+	MatchOnly, AlignOnly bool
 
 	// NoExplain leaves out the words of hits, which cost time for each hit.
 	NoExplain bool
@@ -75,6 +76,10 @@ type Hit struct {
 	// candidates by it: 1, 2, 3 …
 	Match     float32
 	MatchRank int
+
+	// Score is what ranks: the larger, the better. It is Align and what the query's [Ranking] adds, or Match where
+	// alignment does not rank.
+	Score float32
 
 	// Align is the alignment score: the sum over words of weight times the similarity of the region that
 	// fits best. Coverage says how well the words are covered by regions: the mean similarity of the
@@ -134,8 +139,8 @@ func (o *SearchOptions) withDefaults() (SearchOptions, error) {
 }
 
 // Search finds the items that fit a query best, all on one commit. Candidates are recalled by the inner product
-// of their matching vectors and ranked by alignment, ties by Match, then by id; each hit says which word found
-// which region.
+// of their matching vectors and ranked by Score: by alignment and, with a model that is calibrated, matching (see
+// [Ranking]); ties by Align, then by Match, then by id. Each hit says which word found which region.
 //
 // Words belong to the caption when exactly one side is a caption, else to the query; the other side's tokens are
 // the regions. Images that an image finds are ranked by the vectors, which know their like better, and so are the
@@ -243,7 +248,11 @@ func (s *search) rank(ctx context.Context, q *Encoding, hits []Hit) ([]Hit, erro
 		return nil, err
 	}
 	if !byVector {
-		if err := a.rank(ctx, hits, s.threads); err != nil {
+		ranking := q.Ranking
+		if s.opts.AlignOnly {
+			ranking = nil
+		}
+		if err := a.rank(ctx, hits, ranking, s.threads); err != nil {
 			return nil, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,7 +89,7 @@ func TestGoldenManifest(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, cmp.Diff(string(want), string(got)), "(-want +got)")
 	assert.Equal(t, "tiny@83e54edfd63b83b9d2019ae9c4c6ffc9", b.Fingerprint())
-	assert.Equal(t, [2]int{1, 2}, [2]int{MinVersion, Version})
+	assert.Equal(t, [2]int{1, 3}, [2]int{MinVersion, Version})
 }
 
 func TestFingerprint(t *testing.T) {
@@ -104,7 +105,10 @@ func TestFingerprint(t *testing.T) {
 		"description": func(m *Manifest) { m.Description = "another" },
 		"training":    func(m *Manifest) { m.Training = nil },
 		"network":     func(m *Manifest) { m.Network = json.RawMessage(`{}`) },
-		"key order":   func(m *Manifest) { m.Regions.Config = json.RawMessage(`{"a":null,"mean":[0.50,1e-3],"size":64}`) },
+		"calibration": func(m *Manifest) {
+			m.Format, m.Calibration = 3, &Calibration{MatchWeight: 1, AlignSpread: 1, MatchSpread: 1}
+		},
+		"key order": func(m *Manifest) { m.Regions.Config = json.RawMessage(`{"a":null,"mean":[0.50,1e-3],"size":64}`) },
 	} {
 		assert.Equal(t, b.Fingerprint(), print(same), name)
 	}
@@ -142,7 +146,7 @@ func TestCorruption(t *testing.T) {
 		}, ErrCorrupt, "unexpected end"},
 		"wrong type":    {edit(`"embed": 32`, `"embed": "32"`), ErrCorrupt, "embed"},
 		"unknown field": {edit(`"embed": 32`, `"embed": 32, "embde": 32`), ErrCorrupt, "embde"},
-		"newer version": {edit(`"format": 1`, `"format": 3`), ErrVersion, "version 3, this program reads 1 to 2"},
+		"newer version": {edit(`"format": 1`, `"format": 4`), ErrVersion, "version 4, this program reads 1 to 3"},
 		"no version":    {edit(`"format": 1,`, ``), ErrVersion, "version 0"},
 		"bad name":      {edit(`"name": "tiny"`, `"name": "ti ny"`), ErrCorrupt, "ti ny"},
 		"zero dim":      {edit(`"embed": 32`, `"embed": 0`), ErrCorrupt, "dims.embed is 0"},
@@ -371,4 +375,33 @@ func FuzzParse(f *testing.F) {
 		require.NoError(t, err)
 		assert.Equal(t, string(b), string(b2), "the canonical form is a fixed point")
 	})
+}
+
+// A model is calibrated, calibrated again and no longer; it stays the same model. Calibrations that are none are refused.
+func TestCalibrate(t *testing.T) {
+	dir, made := create1(t)
+	c := &Calibration{Images: 10, Captions: 50, MatchWeight: 0.5, AlignSpread: 0.3, MatchSpread: 0.1}
+	b, err := made.Calibrate(c)
+	require.NoError(t, err)
+	assert.Equal(t, 3, b.Manifest.Format)
+	assert.InDelta(t, 1.5, c.MatchScale(), 1e-6)
+	b, err = Open(dir)
+	require.NoError(t, err)
+	assert.Equal(t, c, b.Manifest.Calibration)
+	assert.Equal(t, made.Fingerprint(), b.Fingerprint())
+	require.NoError(t, b.Verify(t.Context()))
+
+	for _, bad := range []Calibration{
+		{Images: -1, AlignSpread: 1, MatchSpread: 1},
+		{MatchWeight: -1, AlignSpread: 1, MatchSpread: 1},
+		{MatchWeight: math.NaN(), AlignSpread: 1, MatchSpread: 1},
+		{MatchWeight: 1, AlignSpread: 0, MatchSpread: 1},
+		{MatchWeight: 1, AlignSpread: 1, MatchSpread: math.Inf(1)},
+	} {
+		_, err := b.Calibrate(&bad)
+		require.ErrorIs(t, err, ErrInvalid, "%+v", bad)
+	}
+	b, err = b.Calibrate(nil)
+	require.NoError(t, err)
+	assert.Equal(t, made.Manifest, b.Manifest)
 }

@@ -24,7 +24,7 @@
 // # Identity
 //
 // The fingerprint tells which embeddings may be compared. It covers all that decides an embedding: files
-// and settings; not the description or the record of the training.
+// and settings; not the description, the record of the training, or the calibration.
 //
 // # Saving
 //

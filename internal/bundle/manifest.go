@@ -18,8 +18,9 @@ import (
 //
 //	1  the first
 //	2  models of two towers, which read pictures in place of regions and may have no alignment
+//	3  models that are calibrated
 const (
-	Version    = 2
+	Version    = 3
 	MinVersion = 1
 )
 
@@ -74,6 +75,8 @@ type Manifest struct {
 	// Towers says that the encoders are two towers which share nothing but the space of their vectors, as
 	// those of CLIP and SigLIP.
 	Towers *Towers `json:"towers,omitempty"`
+	// Calibration says how scores of the model are read; nil where nobody measured it.
+	Calibration *Calibration `json:"calibration,omitempty"`
 	// Network describes the encoder for those who continue its training; the graphs do not need it.
 	Network json.RawMessage `json:"network,omitempty"`
 	// Training records how the model came about.
@@ -179,6 +182,10 @@ func (m *Manifest) Encodes() bool {
 func (m *Manifest) Fingerprint() (string, error) {
 	id := *m
 	id.Description, id.Network, id.Training = "", nil, nil
+	if m.Calibration != nil {
+		id.Calibration = nil
+		id.Format = id.needs()
+	}
 	b, err := id.encode()
 	if err != nil {
 		return "", err
@@ -298,6 +305,11 @@ func (m *Manifest) check() error {
 	if err := m.checkFiles(); err != nil {
 		return err
 	}
+	if m.Calibration != nil {
+		if err := m.Calibration.check(); err != nil {
+			return err
+		}
+	}
 	if m.Towers != nil {
 		return m.checkTowers()
 	}
@@ -321,7 +333,10 @@ func (m *Manifest) check() error {
 
 // needs is the oldest format version that has what the model needs.
 func (m *Manifest) needs() int {
-	if m.Towers != nil {
+	switch {
+	case m.Calibration != nil:
+		return 3
+	case m.Towers != nil:
 		return 2
 	}
 	return 1

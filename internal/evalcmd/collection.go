@@ -100,7 +100,7 @@ func (e *evaluation) searchAligns() bool {
 // query is caption k as a query.
 func (e *evaluation) query(c *collection, k int) *index.Encoding {
 	d := e.d
-	enc := &index.Encoding{Kind: index.Caption, Model: c.Model(), Matching: d.captionVectors.Row(k)}
+	enc := &index.Encoding{Kind: index.Caption, Model: c.Model(), Matching: d.captionVectors.Row(k), Ranking: d.ranking}
 	if d.captionTokens != nil {
 		enc.Tokens, enc.Weights = d.captionTokens.rows(k), d.captionTokens.weightsOf(k)
 	}

@@ -29,8 +29,9 @@ type data struct {
 	captionVectors eval.Vectors
 	imageTokens    *tokens // nil if there are none
 	captionTokens  *tokens
-	mode           align.Mode  // how tokens become a score
-	alignment      eval.Scores // computed elsewhere; nil if not
+	mode           align.Mode     // how tokens become a score
+	alignment      eval.Scores    // computed elsewhere; nil if not
+	ranking        *index.Ranking // how the model ranks by both; nil if it is not calibrated
 
 	imageKeys []string           // equal for equal pictures; nil: compare vectors
 	words     func(c int) []word // of caption c's tokens; nil if unknown

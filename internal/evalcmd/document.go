@@ -25,6 +25,7 @@ type document struct {
 	Alignment  *figures  `json:"alignment,omitempty"`
 	Rerank     *figures  `json:"rerank,omitempty"`     // at the largest number of candidates
 	RerankAll  []figures `json:"rerank_all,omitempty"` // at every number, ascending
+	Fused      *figures  `json:"fused,omitempty"`      // the same candidates by alignment and matching: what a search does
 	NDCG       *ndcg     `json:"ndcg,omitempty"`
 	Judgments  *judged   `json:"judgments,omitempty"`
 	Duplicates *doubles  `json:"duplicates,omitempty"`
@@ -113,12 +114,14 @@ type ndcg struct {
 	Matching  *bothWays `json:"matching,omitempty"`
 	Alignment *bothWays `json:"alignment,omitempty"`
 	Rerank    *bothWays `json:"rerank,omitempty"`
+	Fused     *bothWays `json:"fused,omitempty"`
 }
 
 type judged struct {
 	Pairs     int          `json:"pairs"`
 	Matching  *correlation `json:"matching,omitempty"`
 	Alignment *correlation `json:"alignment,omitempty"`
+	Fused     *correlation `json:"fused,omitempty"`
 }
 
 type correlation struct {
@@ -140,6 +143,7 @@ type doubles struct {
 	Matching  *eval.Retrieval `json:"matching,omitempty"`
 	Alignment *eval.Retrieval `json:"alignment,omitempty"`
 	Rerank    *eval.Retrieval `json:"rerank,omitempty"`
+	Fused     *eval.Retrieval `json:"fused,omitempty"`
 }
 
 type grounded struct {
@@ -238,6 +242,9 @@ func (d *document) table(w io.Writer) {
 	for k := range d.RerankAll {
 		row(fmt.Sprintf("rerank @%d", d.RerankAll[k].Candidates), &d.RerankAll[k])
 	}
+	if d.Fused != nil {
+		row(fmt.Sprintf("fused @%d", d.Fused.Candidates), d.Fused)
+	}
 	d.tieTable(w)
 	fmt.Fprintln(w)
 	both := func(name string, f *bothWays, scale float64) {
@@ -256,12 +263,13 @@ func (d *document) table(w io.Writer) {
 		both("matching"+at, n.Matching, 100)
 		both("alignment"+at, n.Alignment, 100)
 		both("rerank"+at, n.Rerank, 100)
+		both("fused"+at, n.Fused, 100)
 	}
 	if j := d.Judgments; j != nil {
 		for _, h := range []struct {
 			name string
 			c    *correlation
-		}{{"matching", j.Matching}, {"alignment", j.Alignment}} {
+		}{{"matching", j.Matching}, {"alignment", j.Alignment}, {"fused", j.Fused}} {
 			if h.c != nil {
 				fmt.Fprintf(w, "%-26s Spearman %.4f   Kendall τ-b %.4f (%d pairs)\n", h.name+" against people", h.c.Spearman, h.c.Kendall, j.Pairs)
 			}
@@ -304,7 +312,7 @@ type rankedBy struct {
 }
 
 func (d *document) rankings() []rankedBy {
-	return []rankedBy{{"matching", d.Matching}, {"alignment", d.Alignment}, {"rerank", d.Rerank}}
+	return []rankedBy{{"matching", d.Matching}, {"alignment", d.Alignment}, {"rerank", d.Rerank}, {"fused", d.Fused}}
 }
 
 // tieTable says how many queries a tie decides, where there are any.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/viterin/vek/vek32"
 
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/align"
 	"github.com/aladin-go/aladin/internal/atomicfile"
 	"github.com/aladin-go/aladin/internal/eval"
@@ -30,6 +32,7 @@ import (
 //	image_matching   [N,D], caption_matching [M,D] floats (optional; taken as they are where none is
 //	                 longer than 1, as models that shorten hubs leave them, else by their cosines)
 //	alignment        [N,M] floats (optional)
+//	match_scale      [1] float (optional): a search ranks by alignment plus this many times matching
 //	image_tokens     [ΣR,D], image_counts [N]: region vectors, ones after the other (optional)
 //	caption_tokens   [ΣW,D], caption_counts [M]: word vectors
 //	image_boxes      [ΣR,4] x1,y1,x2,y2 in 0…1 of width and height; caption_spans [ΣW,2] byte offsets of
@@ -119,6 +122,16 @@ func (r *dumpReader) data() (*data, error) {
 		if d.alignment, err = eval.NewMatrix(shape[0], shape[1], v); err != nil {
 			return nil, err
 		}
+	}
+	if r.z.Has("match_scale") {
+		_, v, err := r.floats("match_scale", 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(v) != 1 || !(v[0] >= 0) || math.IsInf(float64(v[0]), 0) {
+			return nil, fmt.Errorf("%w: match_scale is %v, want one number, 0 or more", errData, v)
+		}
+		d.ranking = &index.Ranking{MatchScale: v[0]}
 	}
 	return d, d.validate()
 }
@@ -377,6 +390,9 @@ func writeDump(path string, d *data, alignment eval.Scores, withTokens bool) err
 				mode = append(mode, releasedMode)
 			}
 			w.text("alignment_mode", mode)
+		}
+		if r := d.ranking; r != nil {
+			w.array("match_scale", []float32{r.MatchScale}, 1)
 		}
 		if alignment != nil {
 			w.scores("alignment", alignment)

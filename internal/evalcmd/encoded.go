@@ -36,6 +36,7 @@ type gathering struct {
 	words   [][]word
 	boxes   [][]region.Box
 	labels  [][]string
+	ranking *index.Ranking
 }
 
 func newGathering(folder, name string) *gathering {
@@ -53,6 +54,7 @@ func (g *gathering) add(enc *index.Encoding) error {
 	if len(enc.Matching) != g.dim || len(enc.Tokens)%g.dim != 0 {
 		return fmt.Errorf("%w: an encoding of %d dimensions with %d token values among those of %d", errData, len(enc.Matching), len(enc.Tokens), g.dim)
 	}
+	g.ranking = enc.Ranking
 	g.vectors = append(g.vectors, enc.Matching...)
 	n := len(enc.Tokens) / g.dim
 	if n > 0 {
@@ -119,6 +121,9 @@ func (d *data) install(images, captions *gathering) error {
 	}
 	if d.imageTokens == nil || d.captionTokens == nil {
 		d.imageTokens, d.captionTokens = nil, nil
+	}
+	if d.mode.MaxSim() && d.imageTokens != nil {
+		d.ranking = captions.ranking
 	}
 	d.boxes, d.labels = images.boxes, images.labels
 	d.words = func(c int) []word { return captions.words[c] }

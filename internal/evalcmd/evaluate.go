@@ -2,11 +2,13 @@ package evalcmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/eval"
 )
@@ -43,7 +45,8 @@ const manyPairs = 20e6
 // A head is one way to rank, with all that was found about it.
 type head struct {
 	name       string
-	candidates int // of re-ranking, else 0
+	candidates int  // of re-ranking, else 0
+	fused      bool // re-ranked by alignment and matching, as a search does
 	outcome    *eval.Outcome
 	forgiving  *eval.Outcome // accepts duplicates; nil if there are none
 	lists      *eval.Lists   // first answers by original index
@@ -303,6 +306,7 @@ func (e *evaluation) ranking(progress func(done, total int)) *eval.Options {
 // rank fills the heads, gallery by gallery.
 func (e *evaluation) rank(ctx context.Context) error {
 	var matching, alignment *head
+	var fused *head
 	var reranked []*head
 	if e.matching != nil {
 		matching = e.newHead("matching", 0)
@@ -313,6 +317,11 @@ func (e *evaluation) rank(ctx context.Context) error {
 	if e.matching != nil && (e.aligner != nil || e.exact != nil) && e.alignment != "none" {
 		for _, k := range e.candidates {
 			reranked = append(reranked, e.newHead(fmt.Sprintf("rerank@%d", k), k))
+		}
+		if n := len(e.candidates); n > 0 && e.d.ranking != nil {
+			k := e.candidates[n-1]
+			fused = e.newHead(fmt.Sprintf("fused@%d", k), k)
+			fused.fused = true
 		}
 	}
 	p := e.tell("ranking", len(e.galleries)*len(e.heads))
@@ -360,26 +369,58 @@ func (e *evaluation) rank(ctx context.Context) error {
 		} else {
 			second = &selectedPairs{e.aligner, g}
 		}
-		again2, err := eval.Rescore(ctx, first.lists, second, o)
-		if err != nil {
+		if err := e.rerank(ctx, reranked, g, answers, first, second, o, p.Add); err != nil {
 			return err
 		}
-		for _, h := range reranked {
-			ranks, err := again2.Ranks(first.ranks, own, h.candidates)
-			if err != nil {
+		if fused != nil {
+			second = &fusedPairs{e.d.ranking, second, eval.Lookup(scores)}
+			if err := e.rerank(ctx, []*head{fused}, g, answers, first, second, o, p.Add); err != nil {
 				return err
 			}
-			var forgiving *eval.Ranks
-			if first.forgiving != nil {
-				if forgiving, err = again2.Ranks(first.forgiving, again, h.candidates); err != nil {
-					return err
-				}
-			}
-			if err := e.enter(ctx, h, g, answers, &ranking{ranks, forgiving, again2.Lists(h.candidates)}, o); err != nil {
-				return err
-			}
-			p.Add(1)
 		}
+	}
+	return nil
+}
+
+// rerank fills the heads that put the first answers of matching in order by a second score.
+func (e *evaluation) rerank(ctx context.Context, heads []*head, g eval.Gallery, a *answers, first *ranking, second eval.PairScorer, o *eval.Options, done func(int)) error {
+	again, err := eval.Rescore(ctx, first.lists, second, o)
+	if err != nil {
+		return err
+	}
+	for _, h := range heads {
+		var r ranking
+		if r.ranks, err = again.Ranks(first.ranks, a.own, h.candidates); err != nil {
+			return err
+		}
+		if first.forgiving != nil {
+			if r.forgiving, err = again.Ranks(first.forgiving, a.duplicate, h.candidates); err != nil {
+				return err
+			}
+		}
+		r.lists = again.Lists(h.candidates)
+		if err := e.enter(ctx, h, g, a, &r, o); err != nil {
+			return err
+		}
+		done(1)
+	}
+	return nil
+}
+
+// fusedPairs score pairs by alignment and matching, as a search ranks them.
+type fusedPairs struct {
+	ranking         *index.Ranking
+	align, matching eval.PairScorer
+}
+
+// Pairs implements eval.PairScorer.
+func (f *fusedPairs) Pairs(image int, captions []int32, dst []float32) error {
+	match := make([]float32, len(captions))
+	if err := errors.Join(f.align.Pairs(image, captions, dst), f.matching.Pairs(image, captions, match)); err != nil {
+		return err
+	}
+	for k := range dst {
+		dst[k] = f.ranking.Score(dst[k], match[k])
 	}
 	return nil
 }

@@ -43,6 +43,12 @@ func (e *evaluation) figures(ctx context.Context) error {
 			forgiving = &r
 		}
 		switch {
+		case h.fused:
+			f.Candidates = h.candidates
+			e.doc.Fused, e.doc.Duplicates.Fused = f, forgiving
+			if e.doc.NDCG != nil {
+				e.doc.NDCG.Fused = gain
+			}
 		case h.candidates > 0:
 			f.Candidates = h.candidates
 			e.doc.RerankAll = append(e.doc.RerankAll, *f)

@@ -46,21 +46,29 @@ func (e *evaluation) judge(ctx context.Context) (err error) {
 		}
 		return c, nil
 	}
+	var matching, alignment eval.PairScorer
 	if e.matching != nil {
 		dot, err := eval.NewDot(e.d.imageVectors, e.d.captionVectors)
 		if err != nil {
 			return err
 		}
-		if e.doc.Judgments.Matching, err = correlate(dot); err != nil {
+		matching = dot
+		if e.doc.Judgments.Matching, err = correlate(matching); err != nil {
 			return err
 		}
 	}
 	switch {
 	case e.aligner != nil:
-		e.doc.Judgments.Alignment, err = correlate(e.aligner)
+		alignment = e.aligner
 	case e.exact != nil:
-		e.doc.Judgments.Alignment, err = correlate(eval.Lookup(e.exact))
+		alignment = eval.Lookup(e.exact)
+	default:
+		return nil
 	}
+	if e.doc.Judgments.Alignment, err = correlate(alignment); err != nil || matching == nil || e.d.ranking == nil {
+		return err
+	}
+	e.doc.Judgments.Fused, err = correlate(&fusedPairs{e.d.ranking, alignment, matching})
 	return err
 }
 

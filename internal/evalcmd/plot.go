@@ -35,8 +35,7 @@ func (e *evaluation) points() []setting {
 	if f := e.doc.Matching; f != nil {
 		out = append(out, setting{"matching", ms(0), f})
 	}
-	for k := range e.doc.RerankAll {
-		f := &e.doc.RerankAll[k]
+	reranked := func(name string, f *figures) {
 		t := 0.0
 		if l != nil {
 			for _, a := range l.AlignAt {
@@ -45,7 +44,13 @@ func (e *evaluation) points() []setting {
 				}
 			}
 		}
-		out = append(out, setting{fmt.Sprintf("re-ranked %d", f.Candidates), t, f})
+		out = append(out, setting{fmt.Sprintf("%s %d", name, f.Candidates), t, f})
+	}
+	for k := range e.doc.RerankAll {
+		reranked("re-ranked", &e.doc.RerankAll[k])
+	}
+	if f := e.doc.Fused; f != nil {
+		reranked("fused", f)
 	}
 	if f := e.doc.Alignment; f != nil {
 		t := 0.0

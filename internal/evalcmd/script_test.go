@@ -151,9 +151,9 @@ func mkdump() {
 	exit(writeDump(os.Args[1], d, alignment, true))
 }
 
-// mkmodel writes a model with random weights: mkmodel DIR [SEED].
+// mkmodel writes a model with random weights: mkmodel DIR [SEED [calibrated]].
 func mkmodel() {
-	var o testmodel.Options
+	o := testmodel.Options{Calibrated: len(os.Args) > 3}
 	if len(os.Args) > 2 {
 		o.Seed, _ = strconv.ParseUint(os.Args[2], 10, 64)
 	}

@@ -78,6 +78,7 @@ type answer struct {
 type answerHit struct {
 	Rank     int          `json:"rank"`
 	ID       string       `json:"id"`
+	Score    float32      `json:"score"` // what ranks
 	Match    float32      `json:"match"`
 	Align    float32      `json:"align"`
 	Coverage float32      `json:"coverage"`
@@ -209,7 +210,7 @@ func (s *search) query(words []string) (*aladin.Query, string, error) {
 
 func (a *answer) fill(r *aladin.Result) {
 	for i, h := range r.Hits {
-		out := answerHit{Rank: i + 1, ID: h.ID, Match: h.Match, Align: h.Align, Coverage: h.Coverage, Words: []answerWord{}}
+		out := answerHit{Rank: i + 1, ID: h.ID, Score: h.Score, Match: h.Match, Align: h.Align, Coverage: h.Coverage, Words: []answerWord{}}
 		if h.Kind == index.Caption {
 			out.Text = h.Fields.Text
 		}
@@ -238,13 +239,13 @@ func (a *answer) print(env cli.Env, explain bool) error {
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	head := "rank\tmatch"
 	if a.Aligned {
-		head += "\talign\tcovered"
+		head = "rank\tscore\tmatch\talign\tcovered"
 	}
 	fmt.Fprintln(w, head+"\titem")
 	for _, h := range a.Hits {
 		row := fmt.Sprintf("%d\t%.3f", h.Rank, h.Match)
 		if a.Aligned {
-			row += fmt.Sprintf("\t%.2f\t%.0f %%", h.Align, 100*h.Coverage)
+			row = fmt.Sprintf("%d\t%.2f\t%.3f\t%.2f\t%.0f %%", h.Rank, h.Score, h.Match, h.Align, 100*h.Coverage)
 		}
 		row += "\t" + printable(h.ID)
 		if h.Text != "" {

@@ -80,13 +80,13 @@ type viewSearch struct {
 }
 
 type viewHit struct {
-	Rank                   int
-	ID, Text               string
-	Match, Align, Coverage string
-	Photo                  template.URL
-	Shape                  template.CSS // width to height
-	Boxes                  []viewBox
-	Parts                  []viewPart
+	Rank                          int
+	ID, Text                      string
+	Score, Match, Align, Coverage string
+	Photo                         template.URL
+	Shape                         template.CSS // width to height
+	Boxes                         []viewBox
+	Parts                         []viewPart
 }
 
 // viewBox is a region that words found.
@@ -110,6 +110,7 @@ type viewPart struct {
 func show(query string, rank int, h Hit) (viewHit, error) {
 	v := viewHit{Rank: rank, ID: h.ID, Text: h.Text, Match: fmt.Sprintf("%.3f", h.Match), Shape: "4 / 3"}
 	if len(h.Words) > 0 {
+		v.Score = fmt.Sprintf("%.2f", h.Score)
 		v.Align, v.Coverage = fmt.Sprintf("%.2f", h.Align), fmt.Sprintf("%.0f %%", 100*h.Coverage)
 	}
 	if h.Photo != nil {

@@ -59,6 +59,7 @@ type hitAnswer struct {
 	Rank      int           `json:"rank"`
 	ID        string        `json:"id"`
 	Kind      string        `json:"kind"`
+	Score     float32       `json:"score"`
 	Match     float32       `json:"match"`
 	MatchRank int           `json:"match_rank"`
 	Align     float32       `json:"align"`
@@ -137,7 +138,7 @@ func (s *Server) search(ctx context.Context, req *search) (*searchResponse, erro
 	for i := range out.Hits {
 		h := &r.Hits[req.offset+i]
 		a := &out.Hits[i]
-		*a = hitAnswer{Rank: req.offset + i + 1, ID: h.ID, Kind: h.Kind.String(), Match: h.Match, MatchRank: h.MatchRank, Align: h.Align, Coverage: h.Coverage,
+		*a = hitAnswer{Rank: req.offset + i + 1, ID: h.ID, Kind: h.Kind.String(), Score: h.Score, Match: h.Match, MatchRank: h.MatchRank, Align: h.Align, Coverage: h.Coverage,
 			Photo: s.photoOf(h.ID), Words: req.words(r, h)}
 		if f := h.Fields; f != nil {
 			a.Text, a.Tags, a.Meta = f.Text, f.Tags, f.Meta

@@ -29,6 +29,7 @@ type Options struct {
 	Learned     bool   // it says that its words are what it was trained with
 	Layers      int    // of the encoder; default 1
 	Hidden      int    // a multiple of 4; default 32
+	Calibrated  bool   // a search ranks by alignment plus matching
 }
 
 // New makes a model in a folder of the test's and returns the folder.
@@ -100,11 +101,16 @@ func Write(dir string, o Options) error {
 	if err != nil {
 		return err
 	}
+	var calibration *bundle.Calibration
+	if o.Calibrated {
+		calibration = &bundle.Calibration{MatchWeight: 0.5, AlignSpread: 4, MatchSpread: 0.5}
+	}
 	_, err = bundle.Create(dir, bundle.Manifest{
 		Name: o.Name, Dims: bundle.Dims{Embed: net.Hidden, Region: dim}, Lengths: bundle.Lengths{Caption: 24, Labels: 12, Regions: 20},
 		Tokenizer: bundle.Tokenizer{Kind: bundle.WordPiece, File: bundle.VocabFile, Lowercase: true, Options: wp.BundleOptions()},
 		Regions:   regions, Alignment: net.Alignment,
-		Quirks: bundle.Quirks{DropLastPiece: o.Released, NullRegion: o.Released},
+		Quirks:      bundle.Quirks{DropLastPiece: o.Released, NullRegion: o.Released},
+		Calibration: calibration,
 	}, files)
 	return err
 }

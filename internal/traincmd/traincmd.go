@@ -15,6 +15,6 @@ var Program = cli.Program{
   aladin-train import --clip hf:laion/CLIP-ViT-B-32-laion2B-s34B-b79K --out clip.model
   aladin-train import --checkpoint model_best_rsum.pth.tar --vinvl checkpoint-0132780 --out aladin.model
 `,
-	Verbs: []cli.Verb{runVerb, importVerb, modelsVerb, exportVerb, initVerb, configsVerb, cacheVerb, deticVerb},
+	Verbs: []cli.Verb{runVerb, importVerb, modelsVerb, calibrateVerb, exportVerb, initVerb, configsVerb, cacheVerb, deticVerb},
 	Hints: published.TrainHints,
 }

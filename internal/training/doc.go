@@ -12,9 +12,9 @@
 //	encode              vectors of the parameters at hand      ← model, dataset
 //	validate            recalls on a data set                  ← encode
 //	start               first values out of the data           ← dataset
-//	heads               heads on frozen towers, a run of its own ← validate, report, optim, grad
+//	calibrate           how scores of the finished bundle are to be read ← dataset
 //	state, report       what a run leaves on disk              ← validate, model, optim
-//	heads               heads on frozen towers, a run of its own ← report
+//	heads               heads on frozen towers, a run of its own ← report, calibrate
 //
 // Package train is its public face, and internal/traincmd its command line.
 package training

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/training/calibrate"
 	"github.com/aladin-go/aladin/internal/training/config"
 	"github.com/aladin-go/aladin/internal/training/dataset"
 	"github.com/aladin-go/aladin/internal/training/encode"
@@ -80,7 +81,24 @@ func (r *Run) Do(ctx context.Context) (*validate.Result, error) {
 	}
 	w.log = log
 	err = w.train(ctx)
+	if err == nil {
+		err = w.calibrate(ctx)
+	}
 	return w.best, errors.Join(err, log.Close(), report.Write(r.Dir))
+}
+
+// calibrate measures the model that was kept, on the validation data.
+func (w *worker) calibrate(ctx context.Context) error {
+	if w.Val == nil {
+		return nil
+	}
+	c, err := calibrate.Bundle(ctx, w.modelDir(), calibrate.Of(ctx, w.Val), calibrate.Options{Device: w.Device, Threads: w.Threads, Progress: func(done, total int) {
+		w.observe(report.Event{Kind: "start", Note: "calibrating", Done: done, Total: total})
+	}})
+	if err == nil && c != nil {
+		w.note("calibrated: %s", c)
+	}
+	return err
 }
 
 func (r *Run) check() error {

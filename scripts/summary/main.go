@@ -31,10 +31,10 @@ type ranking struct{ I2T, T2I recalls }
 
 // document is the part of aladin-eval's that is shown.
 type document struct {
-	Images, Captions            int
-	Matching, Alignment, Rerank *ranking
-	Grounding                   *float64
-	GroundingDetail             struct {
+	Images, Captions                   int
+	Matching, Alignment, Rerank, Fused *ranking
+	Grounding                          *float64
+	GroundingDetail                    struct {
 		Words  int
 		Chance float64
 	} `json:"grounding_detail"`
@@ -66,6 +66,7 @@ func summarise(w io.Writer, data []byte) error {
 	row("matching", d.Matching)
 	row("alignment", d.Alignment)
 	row("matching, then alignment", d.Rerank)
+	row("matching, then both", d.Fused)
 	row("guessing", guessing(d.Images, d.Captions))
 	fmt.Fprintln(w)
 	if d.UniqueCaptions != nil {

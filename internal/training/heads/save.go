@@ -36,7 +36,7 @@ func (w *worker) save(p *param.Set, res *Result) error {
 	towers.Untrained = !res.Ranks
 	towers.Global = float32(math.Exp(float64(p.Lookup(globalShare).Data[0])))
 	man.Towers = &towers
-	man.Name = w.Name
+	man.Name, man.Calibration = w.Name, nil
 	var before any
 	if len(man.Training) > 0 {
 		if err := json.Unmarshal(man.Training, &before); err != nil {

@@ -14,7 +14,9 @@ import (
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/nn"
 	"github.com/aladin-go/aladin/internal/ort"
+	"github.com/aladin-go/aladin/internal/training/calibrate"
 	"github.com/aladin-go/aladin/internal/training/config"
+	"github.com/aladin-go/aladin/internal/training/dataset"
 	"github.com/aladin-go/aladin/internal/training/optim"
 	"github.com/aladin-go/aladin/internal/training/param"
 	"github.com/aladin-go/aladin/internal/training/report"
@@ -90,7 +92,38 @@ func (r *Run) Do(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return res, w.save(best, res)
+	if err := w.save(best, res); err != nil {
+		return nil, err
+	}
+	return res, w.calibrate(ctx)
+}
+
+// calibrate measures the model that was saved, on the validation data.
+func (w *worker) calibrate(ctx context.Context) error {
+	source := w.Val
+	if source == nil {
+		source = w.Data
+	}
+	at := make(map[string]int, len(source.Images))
+	for i, x := range source.Images {
+		at[x.ID] = i
+	}
+	d := &calibrate.Data{}
+	for _, id := range w.val.images {
+		d.Images = append(d.Images, source.Images[at[id]].Input)
+	}
+	texts := make(map[string]string, len(source.Captions))
+	for c, x := range source.Captions {
+		texts[captionID(c)] = x.Text
+	}
+	for _, c := range w.val.captions {
+		d.Captions = append(d.Captions, dataset.Caption{Image: c.image, Text: texts[c.id]})
+	}
+	c, err := calibrate.Bundle(ctx, w.modelDir(), d.First(), calibrate.Options{Device: w.Device, Threads: w.Threads, Progress: w.progress("calibrating")})
+	if err == nil && c != nil {
+		w.note("calibrated: %s", c)
+	}
+	return err
 }
 
 // A worker is a run under way.

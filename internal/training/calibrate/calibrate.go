@@ -1,0 +1,215 @@
+// Package calibrate measures, on captioned pictures that a model was not trained on, how its scores are to be read:
+// what matching counts beside alignment in the ranking of a search. Everything is computed by the bundle as it is on
+// disk, in the precision of an index.
+package calibrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+
+	"github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/training/dataset"
+)
+
+// Images are about how many pictures are worth measuring, and Captions at most how many of each.
+const Images, Captions = 1000, 5
+
+// weights are those of matching that are tried.
+var weights = []float64{0, 0.1, 0.2, 0.35, 0.5, 0.7, 1, 1.4, 2, 2.8, 4}
+
+// Data is captioned pictures.
+type Data struct {
+	Images   []aladin.Input
+	Captions []dataset.Caption
+}
+
+// Of is the first pictures and captions of a data set.
+func Of(ctx context.Context, d *dataset.Data) *Data {
+	out := &Data{Captions: d.Captions}
+	for i := range min(Images, d.Images.Len()) {
+		out.Images = append(out.Images, aladin.Input{Name: d.Images.ID(i), Regions: func() (*aladin.RegionSet, error) {
+			s, err := d.Images.Load(ctx, i, 0)
+			if err != nil {
+				return nil, err
+			}
+			return &aladin.RegionSet{Features: s.Features, Dim: s.Dim, Boxes: s.Boxes, Labels: s.Labels, Tags: s.Tags}, nil
+		}})
+	}
+	return out.First()
+}
+
+// First is as many pictures and captions as are worth measuring.
+func (d *Data) First() *Data {
+	out := &Data{Images: d.Images[:min(Images, len(d.Images))]}
+	count := make([]int, len(out.Images))
+	for _, c := range d.Captions {
+		if c.Image < len(out.Images) && count[c.Image] < Captions {
+			count[c.Image]++
+			out.Captions = append(out.Captions, c)
+		}
+	}
+	return out
+}
+
+// Options say how a model runs. Progress, if not nil, hears how many pictures and captions are encoded.
+type Options struct {
+	Device   string
+	Threads  int
+	Progress func(done, total int)
+}
+
+// Bundle measures a model and puts what it found into its bundle. A model that ranks by its vectors alone is left as it
+// is, and so is one where the data is too small to measure anything; the calibration is nil then.
+func Bundle(ctx context.Context, dir string, d *Data, o Options) (*bundle.Calibration, error) {
+	b, err := bundle.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	c, err := measure(ctx, dir, d, o)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	_, err = b.Calibrate(c)
+	return c, err
+}
+
+func measure(ctx context.Context, dir string, d *Data, o Options) (_ *bundle.Calibration, err error) {
+	m, err := aladin.OpenModel(dir, &aladin.Options{Device: o.Device, Threads: o.Threads, CacheTexts: -1})
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	if info := m.Info(); !info.Aligns || info.Untrained {
+		return nil, nil
+	}
+	s, err := encode(ctx, m, d, o)
+	if err != nil || len(s.images) < 2 || len(s.captions) < 2 {
+		return nil, err
+	}
+	return s.fuse(ctx, o.Threads)
+}
+
+// sample is encoded pictures and captions with all their scores, images × captions.
+type sample struct {
+	images, captions []*index.Encoding
+	owner            []int
+	align, match     *eval.Matrix
+}
+
+func encode(ctx context.Context, m *aladin.Model, d *Data, o Options) (*sample, error) {
+	s := &sample{}
+	done, total := 0, len(d.Images)+len(d.Captions)
+	all := func(in iter.Seq[aladin.Input]) (out []*index.Encoding, err error) { // nil in the place of what cannot be encoded
+		for e, err := range m.EncodeSeq(ctx, in) {
+			if bad := (*aladin.InputError)(nil); err != nil && !errors.As(err, &bad) {
+				return nil, err
+			}
+			if out, done = append(out, e), done+1; o.Progress != nil {
+				o.Progress(done, total)
+			}
+		}
+		return out, nil
+	}
+	images, err := all(slices.Values(d.Images))
+	if err != nil {
+		return nil, err
+	}
+	captions, err := all(func(yield func(aladin.Input) bool) {
+		for _, c := range d.Captions {
+			if !yield(aladin.Text(c.Text)) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	at := make([]int, len(images))
+	for i, e := range images {
+		if at[i] = len(s.images); e != nil && e.N() > 0 {
+			s.images = append(s.images, e)
+		}
+	}
+	for c, e := range captions {
+		if i := d.Captions[c].Image; e != nil && e.N() > 0 && images[i] != nil && images[i].N() > 0 {
+			s.captions, s.owner = append(s.captions, e), append(s.owner, at[i])
+		}
+	}
+	scores, err := m.AlignScores(ctx, s.captions, s.images)
+	if err != nil {
+		return nil, err
+	}
+	n, k := len(s.images), len(s.captions)
+	s.align = &eval.Matrix{Images: n, Captions: k, Data: make([]float32, n*k)}
+	s.match = &eval.Matrix{Images: n, Captions: k, Data: make([]float32, n*k)}
+	for c, q := range s.captions {
+		for i, x := range s.images {
+			s.align.Data[i*k+c], s.match.Data[i*k+c] = scores[c*n+i], aladin.Match(q, x)
+		}
+	}
+	return s, nil
+}
+
+// fuse finds what matching should count.
+func (s *sample) fuse(ctx context.Context, threads int) (*bundle.Calibration, error) {
+	out := &bundle.Calibration{Images: len(s.images), Captions: len(s.captions), AlignSpread: spread(s.align), MatchSpread: spread(s.match)}
+	if !(out.AlignSpread > 1e-6 && out.MatchSpread > 1e-6) {
+		return nil, nil // all scores are the same
+	}
+	rel, err := eval.Owners(len(s.images), s.owner)
+	if err != nil {
+		return nil, err
+	}
+	sums := make([]float64, len(weights))
+	fused := &eval.Matrix{Images: s.align.Images, Captions: s.align.Captions, Data: make([]float32, len(s.align.Data))}
+	for k, w := range weights {
+		out.MatchWeight = w
+		ranking := &index.Ranking{MatchScale: out.MatchScale()}
+		for i, a := range s.align.Data {
+			fused.Data[i] = ranking.Score(a, s.match.Data[i])
+		}
+		ranks, err := eval.Rank(ctx, fused, rel, &eval.Options{Threads: threads})
+		if err != nil {
+			return nil, fmt.Errorf("calibration: %w", err)
+		}
+		for _, v := range []eval.Recall{eval.RecallOf(ranks.I2T), eval.RecallOf(ranks.T2I)} {
+			sums[k] += v.R1 + v.R5 + v.R10
+		}
+	}
+	out.MatchWeight = weights[smoothest(sums)]
+	return out, nil
+}
+
+// smoothest is the place of the highest value when each is averaged with its neighbours: the top of a noisy hill.
+func smoothest(v []float64) int {
+	best, top := 0, math.Inf(-1)
+	for k, x := range v {
+		mean := (v[max(0, k-1)] + 2*x + v[min(len(v)-1, k+1)]) / 4
+		if mean > top {
+			best, top = k, mean
+		}
+	}
+	return best
+}
+
+// spread is the mean over captions of the standard deviation of a caption's scores.
+func spread(m *eval.Matrix) float64 {
+	var total float64
+	for c := range m.Captions {
+		var sum, square float64
+		for i := range m.Images {
+			v := float64(m.Data[i*m.Captions+c])
+			sum, square = sum+v, square+v*v
+		}
+		n := float64(m.Images)
+		total += math.Sqrt(max(0, square/n-sum/n*sum/n))
+	}
+	return total / float64(m.Captions)
+}
