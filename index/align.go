@@ -62,9 +62,6 @@ func (a *aligner) rank(ctx context.Context, hits []Hit, ranking *Ranking, thread
 		}
 		return nil
 	})
-	if o := a.sn.store.opts; o.Match == Bits && !a.sn.store.rescores() {
-		ranking = nil // Match is no inner product
-	}
 	for i := range hits {
 		hits[i].Score = ranking.Score(hits[i].Align, hits[i].Match)
 	}

@@ -107,7 +107,8 @@ func (r *recalled) match(q *Encoding, items []Packed, n int) ([]Hit, error) {
 	hits := make([]Hit, min(n, len(found)))
 	for i := range hits {
 		f := found[i]
-		hits[i] = Hit{ID: items[f.Pos].ID, Kind: items[f.Pos].Kind, Match: min(f.Score, 1), MatchRank: i + 1, at: location{row: f.Pos}}
+		match := min(f.Score, 1)
+		hits[i] = Hit{ID: items[f.Pos].ID, Kind: items[f.Pos].Kind, Score: match, Match: match, MatchRank: i + 1, at: location{row: f.Pos}}
 	}
 	return hits, nil
 }

@@ -72,7 +72,9 @@ func world(t *testing.T, match, regions index.Codec) (path string, items []index
 		require.NoError(t, b.Add(t.Context(), it))
 	}
 	require.NoError(t, b.Finish(t.Context()))
-	return path, items, []*index.Encoding{s.caption(5), s.image(6), s.caption(0), s.image(1)}
+	fused := s.caption(5)
+	fused.Ranking = &index.Ranking{MatchScale: 2}
+	return path, items, []*index.Encoding{s.caption(5), s.image(6), s.caption(0), s.image(1), fused}
 }
 
 // On the same candidates an engine's hits are those of the file, bit for bit; so are its items.

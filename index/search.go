@@ -162,7 +162,7 @@ func (ix *Index) SearchBatch(ctx context.Context, qs []*Encoding, o *SearchOptio
 	}
 	var hits [][]Hit
 	err = ix.view(func(sn *snapshot) error {
-		s := &search{from: sn, tokens: sn.store.tokens, opts: opts, threads: ix.opts.Threads}
+		s := &search{from: sn, tokens: sn.store.tokens, signs: sn.store.opts.Match == Bits && !sn.store.rescores(), opts: opts, threads: ix.opts.Threads}
 		hits, err = s.run(ctx, sn, qs)
 		if err == nil && opts.Stats != nil {
 			*opts.Stats = s.stats
@@ -176,6 +176,7 @@ func (ix *Index) SearchBatch(ctx context.Context, qs []*Encoding, o *SearchOptio
 type search struct {
 	from    rows
 	tokens  *vector.Tokens // of from; nil: it has none
+	signs   bool           // Match is a share of equal signs, not an inner product
 	opts    SearchOptions
 	threads int
 	stats   SearchStats
@@ -249,7 +250,7 @@ func (s *search) rank(ctx context.Context, q *Encoding, hits []Hit) ([]Hit, erro
 	}
 	if !byVector {
 		ranking := q.Ranking
-		if s.opts.AlignOnly {
+		if s.opts.AlignOnly || s.signs {
 			ranking = nil
 		}
 		if err := a.rank(ctx, hits, ranking, s.threads); err != nil {
