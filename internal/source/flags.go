@@ -23,8 +23,17 @@ type Flags struct {
 	Scenes int    // --scenes N
 	Seed   uint64 // --seed S
 
-	prefix string
+	// Several allows --images and --captions more than once; it is set before Register.
+	Several bool
+
+	several several
+	prefix  string
 }
+
+const (
+	imagesUsage   = "`folder` of photos, searched with all its subfolders"
+	captionsUsage = "`file` of lines: photo <tab> number <tab> caption, or CSV, JSON lines or COCO's JSON; only the photos it names are used"
+)
 
 // Options are what the command, not its user, says about a source.
 type Options struct {
@@ -49,9 +58,13 @@ func (f *Flags) Register(fs *cli.Flags, prefix string) {
 		fs.Group(what)
 	}
 	heading("Photos and captions")
-	fs.StringVar(&f.Images, prefix+"images", f.Images, "`folder` of photos, searched with all its subfolders")
+	if f.Several {
+		f.several.register(fs, f, prefix)
+	} else {
+		fs.StringVar(&f.Images, prefix+"images", f.Images, imagesUsage)
+		fs.StringVar(&f.Captions, prefix+"captions", f.Captions, captionsUsage)
+	}
 	f.Walk.Register(fs, prefix)
-	fs.StringVar(&f.Captions, prefix+"captions", f.Captions, "`file` of lines: photo <tab> number <tab> caption, or CSV, JSON lines or COCO's JSON; only the photos it names are used")
 	heading("Features in VinVL's layout, in place of photos")
 	fs.StringVar(&f.Features, prefix+"features", f.Features, "`folder` of the features")
 	fs.StringVar(&f.CocoIR, prefix+"coco-ir", f.CocoIR, "`folder` of their captions (SPLIT_captions.pt)")
@@ -99,6 +112,9 @@ func (f *Flags) Check() error {
 	case f.Scenes < 0 || f.Scenes > MaxScenes:
 		return cli.Misuse("%s %d, want 1 to %d", name("scenes"), f.Scenes, MaxScenes)
 	}
+	if err := f.several.check(f.prefix); err != nil {
+		return err
+	}
 	if _, err := vinvl.ParseDetection(f.Detection); err != nil {
 		return cli.Misuse("%s: %v", name("detection"), err)
 	}
@@ -133,6 +149,8 @@ func (f *Flags) Open(ctx context.Context, o *Options) (*Source, error) {
 		return nil, cli.Misuse("detection type %v is one of published features (--%sfeatures DIR)", d, f.prefix)
 	}
 	switch {
+	case len(f.several.images) > 1:
+		return f.several.open(ctx, &f.Walk)
 	case f.Images != "":
 		return openFolder(ctx, f.Images, f.Captions, &f.Walk)
 	case f.Features != "":

@@ -366,3 +366,46 @@ func TestTraining(t *testing.T) {
 	_, err = Training(t.Context(), captioned(t, dir, "03-cut.png"), x, o)
 	require.ErrorIs(t, err, ErrEmpty)
 }
+
+// Several collections are one source: a photo that two of them describe is one photo with all its captions.
+func TestSeveral(t *testing.T) {
+	first, second := badFolder(t), badFolder(t)
+	file := func(text string) string {
+		path := filepath.Join(t.TempDir(), "c.tsv")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	read := func(args ...string) (*Source, error) {
+		f := Flags{Several: true}
+		fs := cli.NewFlags("test")
+		f.Register(fs, "")
+		require.NoError(t, fs.Parse(args))
+		return f.Open(t.Context(), nil)
+	}
+	a, b, c := file("00.png\t0\ta dog\n04.png\t0\ta cat\n"), file("00.png\t0\ta horse\n05.png\t0\ta cow\nnone.png\t0\tx\n"), file("04.png\t0\tsome cat\n")
+	s, err := read("--images", first, "--captions", a, "--images", second, "--captions", b, "--images", first, "--captions", c)
+	require.NoError(t, err)
+	defer s.Close()
+	var ids []string
+	for _, item := range s.Items {
+		ids = append(ids, item.ID)
+	}
+	assert.Equal(t, []string{"00.png", "04.png", filepath.ToSlash(second) + "/00.png", "05.png"}, ids)
+	assert.Equal(t, []Caption{
+		{ID: "00.png#0", Image: 0, Text: "a dog"}, {ID: "04.png#0", Image: 1, Text: "a cat"},
+		{ID: filepath.ToSlash(second) + "/00.png#0", Image: 2, Text: "a horse"}, {ID: "05.png#0", Image: 3, Text: "a cow"},
+		{ID: "04.png#1", Image: 1, Text: "some cat"},
+	}, s.Captions)
+	assert.Equal(t, "1 photo", s.Skipped.String())
+	file1, err := s.Open(2, nil)
+	require.NoError(t, err)
+	require.NoError(t, file1.Close())
+
+	for _, args := range [][]string{
+		{"--images", first, "--images", second, "--captions", a},
+		{"--images", first, "--captions", a, "--captions", b},
+	} {
+		_, err := read(args...)
+		require.ErrorIs(t, err, cli.ErrUsage)
+	}
+}

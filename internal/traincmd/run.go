@@ -38,6 +38,7 @@ it went. Ctrl-C saves first.
 `,
 	Setup: func(f *cli.Flags) cli.Body {
 		o := &runOptions{}
+		o.data.Several, o.val.Several = true, true
 		f.StringVar(&o.config, "config", "", "configuration: a `name` from aladin-train configs, or a YAML file")
 		f.StringVar(&o.out, "out", "", "`folder` for everything the run leaves")
 		f.IntVar(&o.epochs, "epochs", 0, "`number` of epochs, in place of the configuration's")
