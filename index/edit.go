@@ -246,5 +246,8 @@ func splitEdit(b []byte) (record, state []byte, err error) {
 	if r.bad {
 		return nil, nil, fmt.Errorf("edit of %d bytes does not decode: %w", len(b), ErrCorrupt)
 	}
-	return record, r.b, nil
+	if len(r.b) > 0 {
+		state = r.b
+	}
+	return record, state, nil
 }

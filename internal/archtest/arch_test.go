@@ -28,35 +28,37 @@ var arrows = map[string][]string{
 	"format":   {},                                                                                                     // the bytes of a file know nothing of what they mean
 	"scorer":   {"format", "internal/vector"},                                                                          // kernels serve any store
 	"index":    {"format", "internal/container", "internal/vector", "internal/elem", "internal/align", "internal/lru"}, // an index searches without a model
-	".":        {"index", "internal"},                                                                                  // the façade
+	"weaviate": {"index", "internal/elem"},                                                                             // an engine is another place for what index packs
+	".":        {"index", "weaviate", "internal"},                                                                      // the façade
 	"heif":     {"internal"},                                                                                           // for its effect
 	"train":    {"internal"},                                                                                           // a trained model is a bundle, not an index
-	"internal": {"internal", "format", "index", "scorer", "."},
+	"internal": {"internal", "format", "index", "scorer", "weaviate", "."},
 	"cmd":      {"*"},
 	"scripts":  {"*"},
 
 	// Finer arrows inside internal.
-	"internal/ort":        {"internal/ortsetup"},
-	"internal/ortsetup":   {},                                                       // setting a machine up must not need what it sets up
-	"internal/onnx":       {"internal/elem", "internal/mapped", "internal/nearest"}, // a graph's format knows nothing of networks
-	"internal/bundle":     {},                                                       // a model's folder can be checked without ONNX Runtime
-	"internal/region":     {},
-	"internal/tokenizer":  {},                      // texts alone
-	"internal/preprocess": {},                      // and pictures alone
-	"internal/hub":        {"internal/atomicfile"}, // what is fetched is files
-	"internal/elem":       {},
-	"internal/itemid":     {"internal/nearest"},
-	"internal/lru":        {},
-	"internal/picture":    {}, // the only reader of photos
-	"internal/regions":    {"internal/nearest", "internal/onnx", "internal/ort", "internal/picture", "internal/region", "internal/segments"},
-	"internal/serve":      {".", "index", "internal/atomicfile", "internal/itemid", "internal/lru", "internal/picture"}, // parsing, adding up and searching are the library's
-	"internal/searchpage": {"index", "internal/picture"},
-	"internal/align":      {"internal/vector"}, // word by word, of whatever store
-	"internal/mapped":     {},
-	"internal/vector":     {"format", "internal/elem"},   // arithmetic, and the names of codecs
-	"internal/container":  {"format", "internal/mapped"}, // the bytes of a file, not what they mean
-	"internal/nearest":    {},
-	"internal/cli":        {"internal/nearest", "internal/progress"}, // flags and exit codes know nothing of models
+	"internal/ort":          {"internal/ortsetup"},
+	"internal/ortsetup":     {},                                                       // setting a machine up must not need what it sets up
+	"internal/onnx":         {"internal/elem", "internal/mapped", "internal/nearest"}, // a graph's format knows nothing of networks
+	"internal/bundle":       {},                                                       // a model's folder can be checked without ONNX Runtime
+	"internal/region":       {},
+	"internal/tokenizer":    {},                      // texts alone
+	"internal/preprocess":   {},                      // and pictures alone
+	"internal/hub":          {"internal/atomicfile"}, // what is fetched is files
+	"internal/elem":         {},
+	"internal/itemid":       {"internal/nearest"},
+	"internal/lru":          {},
+	"internal/weaviatetest": {},
+	"internal/picture":      {}, // the only reader of photos
+	"internal/regions":      {"internal/nearest", "internal/onnx", "internal/ort", "internal/picture", "internal/region", "internal/segments"},
+	"internal/serve":        {".", "index", "internal/atomicfile", "internal/itemid", "internal/lru", "internal/picture"}, // parsing, adding up and searching are the library's
+	"internal/searchpage":   {"index", "internal/picture"},
+	"internal/align":        {"internal/vector"}, // word by word, of whatever store
+	"internal/mapped":       {},
+	"internal/vector":       {"format", "internal/elem"},   // arithmetic, and the names of codecs
+	"internal/container":    {"format", "internal/mapped"}, // the bytes of a file, not what they mean
+	"internal/nearest":      {},
+	"internal/cli":          {"internal/nearest", "internal/progress"}, // flags and exit codes know nothing of models
 }
 
 // only says where a foreign package may be imported.

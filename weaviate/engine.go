@@ -1,0 +1,107 @@
+package weaviate
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+
+	"github.com/aladin-go/aladin/index"
+)
+
+// engine is a collection as package index wants it.
+type engine struct{ *Collection }
+
+const (
+	// slack is how many more items than wanted are recalled, so that of those with the same score the right ones are taken.
+	slack = 16
+	// atOnce is how many items are fetched in a call.
+	atOnce = 1000
+)
+
+// Recall implements index.Engine.
+func (e engine) Recall(ctx context.Context, vector []float32, n int, o *index.SearchOptions) ([]index.Packed, error) {
+	filter, err := translate(o)
+	if err != nil || filter == none {
+		return nil, err
+	}
+	r := &searchRequest{properties: []string{propKey, propKind, propCodes}, limit: n + slack, filter: filter, vector: vector}
+	if r.limit <= atOnce {
+		return e.items(ctx, r)
+	}
+	r.properties = []string{propKey, propKind}
+	found, err := e.items(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(found))
+	for i := range found {
+		ids[i] = found[i].ID
+	}
+	return e.fetch(ctx, ids, propCodes)
+}
+
+// Rest implements index.Engine.
+func (e engine) Rest(ctx context.Context, ids []string) ([]index.Packed, error) {
+	return e.fetch(ctx, ids, propTags, propRest)
+}
+
+// fetch reads some properties of items, those that are there, in any order.
+func (e engine) fetch(ctx context.Context, ids []string, properties ...string) (out []index.Packed, err error) {
+	for len(ids) > 0 {
+		n := min(len(ids), atOnce)
+		part, err := e.items(ctx, &searchRequest{
+			properties: append([]string{propKey, propKind}, properties...), limit: n, filter: and(items, anyOf(propUUID, uuids(ids[:n]))),
+		})
+		if err != nil {
+			return nil, err
+		}
+		out, ids = append(out, part...), ids[n:]
+	}
+	return out, nil
+}
+
+// items sends a request and unpacks what came.
+func (e engine) items(ctx context.Context, r *searchRequest) ([]index.Packed, error) {
+	found, err := e.search(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]index.Packed, len(found))
+	for i := range found {
+		if out[i], err = found[i].packed(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// packed is a result as an item, with those parts that were asked for.
+func (r *result) packed() (p index.Packed, err error) {
+	p.ID = string(r.texts[propKey])
+	switch kind := string(r.texts[propKind]); kind {
+	case index.Image.String():
+	case index.Caption.String():
+		p.Kind = index.Caption
+	default:
+		return p, fmt.Errorf("object %.40q is an item of kind %.20q: %w", r.uuid, kind, index.ErrCorrupt)
+	}
+	if itemUUID(p.ID) != string(r.uuid) {
+		return p, fmt.Errorf("object %.40q is not that of item %.100q: %w", r.uuid, p.ID, index.ErrCorrupt)
+	}
+	for _, t := range r.tags {
+		p.Tags = append(p.Tags, decodeTag(t))
+	}
+	for prop, to := range map[string]*[]byte{propCodes: &p.Codes, propRest: &p.Rest} {
+		text, ok := r.texts[prop]
+		if !ok {
+			continue
+		}
+		b := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+		n, err := base64.StdEncoding.Decode(b, text)
+		if err != nil {
+			return p, fmt.Errorf("item %.100q: %s: %v: %w", p.ID, prop, err, index.ErrCorrupt)
+		}
+		*to = b[:n]
+	}
+	return p, nil
+}
