@@ -40,6 +40,8 @@ type Options struct {
 	// ControlFlow lets a model have graphs within its graph (Loop, If, Scan, SequenceMap) and functions: ErrRefused
 	// otherwise. It is for graphs that were made here, and those whose user says so: a Loop ends when it likes.
 	ControlFlow bool
+	// Placement has the session remember which provider runs its nodes, for Session.Placement.
+	Placement bool
 	// Config holds further session configuration entries, under ONNX Runtime's own keys.
 	Config map[string]string
 	// DeviceMemory bounds what the session takes of a GPU's memory by CUDA, in bytes; 0 does not. WebGPU has no bound.

@@ -158,6 +158,9 @@ func configure(so *onnxruntime.SessionOptions, o *Options) error {
 	if !o.Spin {
 		entries["session.intra_op.allow_spinning"] = "0"
 	}
+	if o.Placement {
+		entries["session.record_ep_graph_assignment_info"] = "1"
+	}
 	for k, v := range o.Config {
 		entries[k] = v
 	}

@@ -1,0 +1,19 @@
+package devicetest
+
+import (
+	"cmp"
+	"os"
+	"testing"
+
+	"github.com/aladin-go/aladin/internal/ort"
+)
+
+// device is the one that is tested.
+func device() string { return cmp.Or(os.Getenv("ALADIN_TEST_DEVICE"), ort.CPU) }
+
+func need(tb testing.TB) {
+	tb.Helper()
+	if !ort.Available() {
+		tb.Skip("needs ONNX Runtime")
+	}
+}
