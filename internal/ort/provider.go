@@ -3,6 +3,7 @@
 package ort
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -67,8 +68,11 @@ func (d device) blames(err error) bool {
 	return !d.cpu()
 }
 
-// failed is the error of a run: the device was lost, or its memory is full.
-func (d device) failed(err error) error {
+// blame makes of an error of a run one of the device where it comes from there: it was lost, or its memory is full.
+func (d device) blame(err error) error {
+	if errors.Is(err, ErrInput) || !d.blames(err) {
+		return err
+	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return fmt.Errorf("%w %s: %s", ErrDevice, d, strings.TrimSpace(line))
 }

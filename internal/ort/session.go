@@ -301,10 +301,8 @@ func (s *Session) run(ctx context.Context, in, out []onnxruntime.Value) error {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return fmt.Errorf("ort: %s: %w", s.model, ctx.Err())
-	case err != nil && s.device.blames(err):
-		return fmt.Errorf("ort: %s: %w", s.model, s.device.failed(err))
 	case err != nil:
-		return fmt.Errorf("ort: %s: %w", s.model, err)
+		return fmt.Errorf("ort: %s: %w", s.model, s.device.blame(err))
 	}
 	return nil
 }

@@ -62,3 +62,15 @@ func (*Binding) Run(context.Context) error { return errNoCgo }
 
 // Close lets go of the bound memory.
 func (*Binding) Close() error { return nil }
+
+// A Resident runs a session with inputs that stay on its device. Without cgo there is none.
+type Resident struct{}
+
+// Keep copies inputs to the device.
+func (*Session) Keep(map[string]*Tensor) (*Resident, error) { return nil, errNoCgo }
+
+// Run runs the session over what is kept.
+func (*Resident) Run(context.Context, map[string]*Tensor, map[string]*Tensor) error { return errNoCgo }
+
+// Close frees what is kept.
+func (*Resident) Close() error { return nil }
