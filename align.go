@@ -3,11 +3,9 @@ package aladin
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/align"
-	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/vector"
 )
 
@@ -94,7 +92,7 @@ func weight(e *Encoding, i int) float32 {
 
 // AlignScores are the alignment scores of every caption with every image: that of captions[i] and images[j]
 // at i·len(images)+j. It computes with int8 codes, as an index does: on the model's GPU, or by the CPU's
-// kernels. Scores agree with those of Align to about a hundredth of a word's weight. In modes that kernels do not
+// kernels, which give the same scores but for their last digits. Scores agree with those of Align to about a hundredth of a word's weight. In modes that kernels do not
 // know (see Alignment) they are those of Align.
 func (m *Model) AlignScores(ctx context.Context, captions, images []*Encoding) ([]float32, error) {
 	if err := m.enter(); err != nil {
@@ -123,14 +121,12 @@ func (m *Model) AlignScores(ctx context.Context, captions, images []*Encoding) (
 		}
 		return out, nil
 	}
-	if m.opts.onGPU() {
-		s, err := m.aligner.get()
-		if err != nil {
-			return nil, err
-		}
-		if s.Device() != "cpu" { // "auto" may have found no GPU
-			return out, m.alignQueue.Do(ctx, graphCaptions, []*alignRun{{captions, images, out}})
-		}
+	r, err := m.ranker()
+	if err != nil {
+		return nil, err
+	}
+	if r != nil {
+		return out, m.alignQueue.Do(ctx, deviceCaptions, []*alignRun{{captions, images, out}})
 	}
 	return out, m.alignKernels(ctx, captions, images, out)
 }
@@ -156,124 +152,4 @@ func (m *Model) alignKernels(ctx context.Context, captions, images []*Encoding, 
 		}
 	}
 	return nil
-}
-
-// Sizes of a run of align.onnx: together they bound its largest array, of one float for each word and
-// region, to some 100 MB.
-const (
-	graphCaptions = 32
-	graphImages   = 512
-	graphCells    = 24_000_000
-)
-
-// An alignRun is a call of AlignScores that waits for the GPU.
-type alignRun struct {
-	captions, images []*Encoding
-	out              []float32
-}
-
-// runAligns runs calls one after another, so that the arrays of one are on the device at a time. Those that
-// are about the same images become one.
-func (m *Model) runAligns(ctx context.Context, all []*alignRun) error {
-	s, err := m.aligner.get()
-	if err != nil {
-		return err
-	}
-	for len(all) > 0 {
-		images := all[0].images
-		var same, others []*alignRun
-		var captions []*Encoding
-		for _, r := range all {
-			if slices.Equal(r.images, images) {
-				same, captions = append(same, r), append(captions, r.captions...)
-			} else {
-				others = append(others, r)
-			}
-		}
-		out := make([]float32, len(captions)*len(images))
-		if err := m.alignGraph(ctx, s, captions, images, out); err != nil {
-			return err
-		}
-		for _, r := range same {
-			out = out[copy(r.out, out):]
-		}
-		all = others
-	}
-	return nil
-}
-
-// alignGraph runs align.onnx on the session's device.
-func (m *Model) alignGraph(ctx context.Context, s *ort.Session, captions, images []*Encoding, out []float32) error {
-	for from := 0; from < len(images); from += graphImages {
-		g := newGraphRegions(images[from:min(from+graphImages, len(images))], m.dim())
-		for at := 0; at < len(captions); {
-			n, words := 0, 1
-			for n < graphCaptions && at+n < len(captions) {
-				w := max(words, captions[at+n].N())
-				if n > 0 && (n+1)*w*g.n*g.rows > graphCells {
-					break
-				}
-				n, words = n+1, w
-			}
-			scores, err := g.run(ctx, s, captions[at:at+n], words)
-			if err != nil {
-				return err
-			}
-			for i := range n {
-				copy(out[(at+i)*len(images)+from:], scores[i*g.n:(i+1)*g.n])
-			}
-			at += n
-		}
-	}
-	return nil
-}
-
-// graphRegions are the regions of images as align.onnx takes them.
-type graphRegions struct {
-	n, rows, dim int
-	codes        []int8
-	scales, mask []float32
-}
-
-func newGraphRegions(images []*Encoding, dim int) *graphRegions {
-	g := &graphRegions{n: len(images), rows: 1, dim: dim}
-	for _, x := range images {
-		g.rows = max(g.rows, x.N())
-	}
-	g.codes = make([]int8, g.n*g.rows*dim)
-	g.scales, g.mask = make([]float32, g.n*g.rows), make([]float32, g.n*g.rows)
-	for i, x := range images {
-		for r := range x.N() {
-			at := i*g.rows + r
-			g.scales[at] = vector.QuantizeInt8(g.codes[at*dim:(at+1)*dim], x.Tokens[r*dim:(r+1)*dim])
-			if weight(x, r) > 0 {
-				g.mask[at] = 1
-			}
-		}
-	}
-	return g
-}
-
-func (g *graphRegions) run(ctx context.Context, s *ort.Session, captions []*Encoding, words int) ([]float32, error) {
-	tokens, weights := make([]float32, len(captions)*words*g.dim), make([]float32, len(captions)*words)
-	for i, c := range captions {
-		copy(tokens[i*words*g.dim:], c.Tokens)
-		for w := range c.N() {
-			weights[i*words+w] = weight(c, w)
-		}
-	}
-	q, n, rows := int64(len(captions)), int64(g.n), int64(g.rows)
-	out, err := s.Run(ctx, map[string]*ort.Tensor{
-		"words": ort.Float32([]int64{q, int64(words), int64(g.dim)}, tokens), "word_weights": ort.Float32([]int64{q, int64(words)}, weights),
-		"regions":       ort.Int8([]int64{n, rows, int64(g.dim)}, g.codes),
-		"region_scales": ort.Float32([]int64{n, rows}, g.scales), "region_mask": ort.Float32([]int64{n, rows}, g.mask),
-	}, "scores")
-	if err != nil {
-		return nil, err
-	}
-	scores := out["scores"].Float32()
-	if len(scores) != len(captions)*g.n {
-		return nil, fmt.Errorf("%w: align.onnx gives %d scores for %d pairs", ErrCorrupt, len(scores), len(captions)*g.n)
-	}
-	return scores, nil
 }

@@ -128,6 +128,11 @@ func (c *Collection) Search(ctx context.Context, q *Query, o *SearchOptions) (*R
 	if m, ok := c.Model.(*Model); ok && !m.mode.MaxSim() && !opts.MatchOnly {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("Hits are ranked by their vectors alone: the model aligns by %s, which a search cannot.", m.mode))
 	}
+	if m, ok := c.Model.(*Model); ok && opts.Device == nil && !opts.MatchOnly {
+		if opts.Device, err = m.device(); err != nil {
+			return nil, err
+		}
+	}
 	opts.Stats = &r.Stats
 	hits, err := c.Index.Search(ctx, r.Query, &opts)
 	if err != nil {

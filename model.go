@@ -13,6 +13,7 @@ import (
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/regions"
+	"github.com/aladin-go/aladin/internal/resident"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 )
 
@@ -28,12 +29,13 @@ type Model struct {
 	mode    align.Mode      // of alignment
 	ranking *index.Ranking  // of what its encodings find; nil where nobody calibrated it
 
-	texts, images, aligner lazy[*ort.Session]
-	textQueue, imageQueue  *batch.Queue[*prepared]
-	extractQueue           *batch.Queue[*extraction]
-	alignQueue             *batch.Queue[*alignRun]
-	extractor              lazy[regions.Extractor]
-	learned                func() []string // the words that it was trained with; nil where it does not say
+	texts, images         lazy[*ort.Session]
+	aligner               lazy[*resident.Ranker]
+	textQueue, imageQueue *batch.Queue[*prepared]
+	extractQueue          *batch.Queue[*extraction]
+	alignQueue            *batch.Queue[*alignRun]
+	extractor             lazy[regions.Extractor]
+	learned               func() []string // the words that it was trained with; nil where it does not say
 
 	mu     sync.Mutex
 	closed bool
@@ -74,7 +76,7 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 			return ort.Open(path, o.runtime())
 		}
 	}
-	m.texts.open, m.images.open, m.aligner.open = session(bundle.TextFile), session(bundle.ImageFile), session(bundle.AlignFile)
+	m.texts.open, m.images.open, m.aligner.open = session(bundle.TextFile), session(bundle.ImageFile), m.openRanker
 	if o.Int8Text {
 		m.texts.open = m.openInt8(m.texts.open)
 	}

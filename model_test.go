@@ -466,10 +466,11 @@ func TestAlignScores(t *testing.T) {
 	}
 	kernels, err := m.AlignScores(t.Context(), captions, images)
 	require.NoError(t, err)
-	s, err := m.aligner.get()
+	r, err := m.aligner.get()
 	require.NoError(t, err)
 	graph := make([]float32, len(kernels))
-	require.NoError(t, m.alignGraph(t.Context(), s, captions, images, graph))
+	require.NoError(t, m.alignDevice(t.Context(), r, captions, images, graph))
+	assert.InDeltaSlice(t, kernels, graph, 1e-5)
 	for i, q := range captions {
 		for j, x := range images {
 			want := alignedByHand(q, x)

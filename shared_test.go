@@ -103,7 +103,7 @@ func TestRunAligns(t *testing.T) {
 		captions = append(captions, encode(Text(strings.Repeat("a red ball and two cubes ", 1+i%3))))
 		images = append(images, encode(Regions(someRegions(2+i, 12))))
 	}
-	s, err := m.aligner.get()
+	_, err := m.aligner.get()
 	require.NoError(t, err)
 	var runs []*alignRun
 	for i, c := range [][2][]*Encoding{
@@ -117,7 +117,7 @@ func TestRunAligns(t *testing.T) {
 	require.NoError(t, m.runAligns(t.Context(), runs))
 	for i, r := range runs {
 		want := make([]float32, len(r.out))
-		require.NoError(t, m.alignGraph(t.Context(), s, r.captions, r.images, want))
+		require.NoError(t, m.alignKernels(t.Context(), r.captions, r.images, want))
 		assert.InDeltaSlice(t, want, r.out, 1e-5, "call %d", i)
 	}
 }

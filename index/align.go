@@ -30,6 +30,9 @@ type aligner struct {
 	from  rows
 	q     *Encoding
 	query *align.Query
+
+	device   Device // nil: the CPU
+	byDevice int    // hits that it aligned
 }
 
 // newAligner prepares a query that has tokens; the rows have some too.
@@ -52,11 +55,16 @@ const alignPiece = 64
 
 // rank sets the scores of hits and sorts them, best first.
 func (a *aligner) rank(ctx context.Context, hits []Hit, ranking *Ranking, threads int) error {
-	pieces := (len(hits) + alignPiece - 1) / alignPiece
-	err := parallel(ctx, a.from.guard, threads, pieces, func(next func() (int, bool)) error {
+	left, err := a.onDevice(ctx, hits)
+	if err != nil {
+		return err
+	}
+	a.byDevice = len(hits) - left
+	pieces := (left + alignPiece - 1) / alignPiece
+	err = parallel(ctx, a.from.guard, threads, pieces, func(next func() (int, bool)) error {
 		var w alignWork
 		for i, ok := next(); ok; i, ok = next() {
-			if err := w.score(a, hits[i*alignPiece:min((i+1)*alignPiece, len(hits))]); err != nil {
+			if err := w.score(a, hits[i*alignPiece:min((i+1)*alignPiece, left)]); err != nil {
 				return err
 			}
 		}

@@ -54,6 +54,10 @@ type SearchOptions struct {
 	MinCoverage float32
 	MinShare    float32
 
+	// Device, when set, aligns candidates in place of the CPU where the index keeps their tokens as int8 codes. Hits are the
+	// same, scores but for their last digits. It pays for many candidates; a Model on a GPU sets it (see package aladin).
+	Device Device
+
 	// Stats, when set, is filled in. Searches at the same time need one each.
 	Stats *SearchStats
 }
@@ -62,6 +66,7 @@ type SearchOptions struct {
 type SearchStats struct {
 	Candidates int  // items recalled
 	Aligned    bool // ranked by alignment, not by their vectors
+	OnDevice   int  // aligned by SearchOptions.Device
 
 	// Time spent on recall, on ranking by alignment, and on explaining the hits.
 	Match, Align, Explain time.Duration
@@ -253,9 +258,11 @@ func (s *search) rank(ctx context.Context, q *Encoding, hits []Hit) ([]Hit, erro
 		if s.opts.AlignOnly || s.signs {
 			ranking = nil
 		}
+		a.device = s.opts.Device
 		if err := a.rank(ctx, hits, ranking, s.threads); err != nil {
 			return nil, err
 		}
+		s.stats.OnDevice += a.byDevice
 	}
 	hits = hits[:min(len(hits), s.opts.K)]
 	s.lap(&s.stats.Align)

@@ -103,6 +103,15 @@ func (t *Tokens) Decode(dst []float32, block []byte, i int) bool {
 	return true
 }
 
+// Unpack copies the codes and the scales of a block of Int8 tokens, as AppendBlock describes them, to rows of Stride(Dim) bytes.
+func (t *Tokens) Unpack(block []byte, codes []byte, scales []float32) {
+	from, heads := t.split(block)
+	copy(codes, from)
+	for i := range t.Count(block) {
+		scales[i] = math.Float32frombits(binary.LittleEndian.Uint32(heads[headBytes*i:]))
+	}
+}
+
 // split cuts a block into codes and heads; surplus bytes are left out.
 func (t *Tokens) split(block []byte) (codes, heads []byte) {
 	n := t.Count(block)
