@@ -75,6 +75,8 @@
 //	KindRescore      n int8 vectors beside a KindMatch of bits, and
 //	KindRescoreScale their scales. Absent in all segments = only bits are kept
 //	KindCellStart    C+1 × uint32: the row each cell begins at (with KindCells)
+//	KindSign         n × one bit a value, see below (with KindCellShape)
+//	KindSignFactor   n × float32
 //	KindTokenFirst   n+1 × uint32: number of each item's first token
 //	KindTokenOffset  n × uint64: where the block of an item's tokens begins in KindToken;
 //	                 blocks lie in the order the items came in, not in order of rows
@@ -103,8 +105,14 @@
 //	                 and the state, which replaces that of KindState
 //
 // A row table is: count uint64, count+1 × uint64 start offsets, count × uint32 rows in ascending
-// order, bytes. Rows that are not in it have nothing. Programs that do not know these two
-// kinds read the items as they were, and lose the kinds when they compact the file.
+// order, bytes. Rows that are not in it have nothing. Programs that do not know KindState and KindEdit
+// read the items as they were, and lose the kinds when they compact the file.
+//
+// The signs of a row are those of its matching vector, as its codes say, less the mean of its cell, rotated: three times, each
+// 64 values are flipped by the bits of SplitMix64 of (round<<32 | number of the 64) + 1, go through a Walsh–Hadamard
+// transform, and are dealt out, one by one, to all groups of 64. Bit i of byte i/8 is set if value i is not negative. The
+// factor is the sum of squares of what is left of the vector, divided by the sum of its rotated values without their
+// signs. All this follows from the other sections: programs that do not know it search cells by the codes.
 //
 // # Shared sections
 //
@@ -114,6 +122,8 @@
 //	                 centred with before signs are taken, and that of other queries
 //	KindFileState    what a program keeps with the file, at most 1 MiB
 //	KindCells        C × dim float32: centroids of the cells
+//	KindCellShape    version uint32, 0 uint32, C × 2 float32: the mean of a cell's members is its centroid times the first
+//	                 number, their distance from it, as a root of the mean square, about the second
 //
 // A reader ignores kinds that it does not know. What an older reader could not
 // ignore safely raises the version.

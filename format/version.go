@@ -57,12 +57,15 @@ const (
 	KindRecord       Kind = 20
 	KindState        Kind = 21
 	KindEdit         Kind = 22
+	KindSign         Kind = 23
+	KindSignFactor   Kind = 24
 
 	KindDictionary Kind = 64
 	KindCodebook   Kind = 65
 	KindBits       Kind = 66
 	KindCells      Kind = 67
 	KindFileState  Kind = 68
+	KindCellShape  Kind = 69
 )
 
 var kindNames = map[Kind]string{
@@ -75,8 +78,9 @@ var kindNames = map[Kind]string{
 	KindBox:         "boxes", KindLabel: "labels", KindLabelName: "label names",
 	KindTag: "tags", KindTagRows: "tag rows", KindTombstone: "tombstones",
 	KindRecordIndex: "record index", KindRecord: "records", KindState: "states", KindEdit: "edits",
+	KindSign: "signs", KindSignFactor: "sign factors",
 	KindDictionary: "dictionary", KindCodebook: "token codebook",
-	KindBits: "bits means", KindCells: "cells", KindFileState: "file state",
+	KindBits: "bits means", KindCells: "cells", KindFileState: "file state", KindCellShape: "shapes of cells",
 }
 
 // String names the kind as messages and `info` show it.

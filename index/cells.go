@@ -1,9 +1,10 @@
 package index
 
 import (
+	"context"
+	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 
 	"github.com/aladin-go/aladin/internal/elem"
@@ -16,9 +17,18 @@ type cells struct {
 	n, dim    int
 	centroids []float32 // may be a view of the file
 
+	// What is known of the members of each cell: their mean is the centroid times length, and spread is how far they are
+	// from it. Both are nil in files of before there were signs.
+	lengths, spreads []float32
+
 	once sync.Once
 	a    *vector.Assigner
 }
+
+// shapeVersion is the first number of KindCellShape. A reader that does not know it does without signs.
+//
+//	1  version uint32, 0 uint32, C × (length float32, spread float32)
+const shapeVersion = 1
 
 // Sizes of cells.
 const (
@@ -26,12 +36,7 @@ const (
 	// told otherwise: below, an exact scan takes milliseconds.
 	autoCellsFrom = 200_000
 	maxCells      = 1 << 16
-	// autoProbeShare of all cells, but at least autoProbeMin, are looked into
-	// when a query does not say.
-	autoProbeShare = 24
-	autoProbeMin   = 16
-	// A filter that lets less than 1/exactShare pass makes an exact scan cheap.
-	exactShare = 8
+	maxShape      = 16 // of a length or a spread; those of unit vectors are 1 at most
 )
 
 func openCells(b []byte, dim int) (*cells, error) {
@@ -62,6 +67,90 @@ func autoCells(n int) int {
 	return min((c+15)/16*16, maxCells)
 }
 
+// openShape reads what KindCellShape says of the cells.
+func (c *cells) openShape(b []byte) error {
+	if len(b) < 8 {
+		return fmt.Errorf("shapes of cells of %d bytes: %w", len(b), ErrCorrupt)
+	}
+	if binary.LittleEndian.Uint32(b) != shapeVersion {
+		return nil
+	}
+	if len(b) != 8+8*c.n {
+		return fmt.Errorf("shapes of %d cells of %d bytes: %w", c.n, len(b), ErrCorrupt)
+	}
+	c.lengths, c.spreads = make([]float32, c.n), make([]float32, c.n)
+	for i, x := range elem.Load[float32](b[8:]) {
+		if !(x >= 0 && x <= maxShape) {
+			return fmt.Errorf("cell %d has the shape %v: %w", i/2, x, ErrCorrupt)
+		}
+		if i%2 == 0 {
+			c.lengths[i/2] = x
+		} else {
+			c.spreads[i/2] = x
+		}
+	}
+	return nil
+}
+
+func (c *cells) shape() []byte {
+	b := binary.LittleEndian.AppendUint32(nil, shapeVersion)
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	for i := range c.n {
+		b = append(b, elem.Bytes([]float32{c.lengths[i], c.spreads[i]})...)
+	}
+	return b
+}
+
+// learnShape takes the shape of cells from a sample of Int8 rows. A cell that none of them is in has that of all.
+func (c *cells) learnShape(ctx context.Context, sample *vector.Rows) error {
+	nearest := make([]uint32, sample.N)
+	if err := c.assigner().Assign(ctx, sample, nearest, 0); err != nil {
+		return err
+	}
+	type sums struct{ n, along, square float64 }
+	in := make([]sums, c.n+1) // the last is that of all
+	v := make([]float32, c.dim)
+	for i, cell := range nearest {
+		sample.Decode(v, i)
+		var along, square float64
+		for d, x := range v {
+			along += float64(float64(x) * float64(c.centroids[int(cell)*c.dim+d]))
+			square += float64(float64(x) * float64(x))
+		}
+		for _, s := range []*sums{&in[cell], &in[c.n]} {
+			s.n, s.along, s.square = s.n+1, s.along+along, s.square+square
+		}
+	}
+	c.lengths, c.spreads = make([]float32, c.n), make([]float32, c.n)
+	for i := range c.n {
+		s := in[i]
+		if s.n < 2 {
+			s = in[c.n]
+		}
+		length := min(max(s.along/s.n, 0), maxShape)
+		c.lengths[i] = float32(length)
+		c.spreads[i] = float32(math.Sqrt(min(max(s.square/s.n-float64(length*length), 0), maxShape)))
+	}
+	return nil
+}
+
+// signs are the codes by which members of a cell are told apart: the signs of what they differ by from its mean.
+func (c *cells) signs(ctx context.Context, rows *vector.Rows, cell func(row int) int) (*vector.Signs, error) {
+	size := vector.RowBytes(vector.Bits, c.dim)
+	s := &vector.Signs{Dim: c.dim, N: rows.N, Codes: make([]byte, rows.N*size), Factors: make([]float32, rows.N)}
+	return s, vector.InPieces(ctx, rows.N, 256, 0, func(lo, hi int) {
+		v, rotator := make([]float32, c.dim), vector.NewRotator(c.dim)
+		for row := lo; row < hi; row++ {
+			rows.Decode(v, row)
+			i := cell(row)
+			for d, x := range c.centroids[i*c.dim : (i+1)*c.dim] {
+				v[d] -= float32(x * c.lengths[i])
+			}
+			s.Factors[row] = vector.EncodeSigns(s.Codes[row*size:], rotator.Rotate(v))
+		}
+	})
+}
+
 // int8Rows codes the given rows of r, or all when which is nil, as int8.
 func int8Rows(r *vector.Rows, which []int) vector.Rows {
 	n := len(which)
@@ -85,70 +174,4 @@ func int8Rows(r *vector.Rows, which []int) vector.Rows {
 		out.Scales[i] = vector.EncodeRow(vector.Int8, out.Codes[i*size:], v, nil)
 	}
 	return out
-}
-
-// probes says how many cells a query should look into; 0 is an exact scan.
-func (m *matcher) probes(allowed int) int {
-	c := m.sn.store.cells
-	if c == nil || m.opts.Exact || m.opts.Probe >= c.n || allowed < m.sn.items/exactShare {
-		return 0
-	}
-	if m.opts.Probe > 0 {
-		return m.opts.Probe
-	}
-	return min(max(c.n/autoProbeShare, autoProbeMin), c.n)
-}
-
-// probePieces keeps of the pieces what lies in the n cells nearest to a vector,
-// and whole segments that have no cells.
-func (m *matcher) probePieces(vector []float32, pieces []piece, n int) ([]piece, error) {
-	nearest := m.sn.store.cells.assigner().Nearest(vector, n)
-	slices.Sort(nearest)
-	var out []piece
-	last := -1
-	for _, p := range pieces {
-		s := m.sn.segments[p.seg]
-		switch {
-		case s.cellStart == nil:
-			out = append(out, p)
-			continue
-		case p.seg == last: // its runs are cut below, when its first piece is met
-			continue
-		}
-		last = p.seg
-		run := piece{seg: p.seg, filter: p.all, all: p.all}
-		rows := 0
-		for _, c := range nearest {
-			from, to := s.cellStart[c], s.cellStart[c+1]
-			if from > to || int(to) > s.n {
-				return nil, fmt.Errorf("%s: cell %d spans rows %d to %d of %d: %w", m.sn.r.Name(), c, from, to, s.n, ErrCorrupt)
-			}
-			if from == to {
-				continue
-			}
-			run.runs = append(run.runs, [2]int{int(from), int(to)})
-			if rows += int(to - from); rows >= pieceRows {
-				out = append(out, run)
-				run.runs, rows = nil, 0
-			}
-		}
-		if len(run.runs) > 0 {
-			out = append(out, run)
-		}
-	}
-	return out, nil
-}
-
-// shiftRows returns the bits from…from+n-1 of a row set as one of their own.
-func shiftRows(dst, set []uint64, from, n int) []uint64 {
-	dst = dst[:0]
-	shift := uint(from % 64)
-	for i := from / 64; i*64 < from+n; i++ {
-		w := set[i] >> shift
-		if shift > 0 && i+1 < len(set) {
-			w |= set[i+1] << (64 - shift)
-		}
-		dst = append(dst, w)
-	}
-	return dst
 }

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -177,12 +178,8 @@ func (c *compactor) trainCells(ctx context.Context, s *store) error {
 				seen++
 			}
 		}
-		from := &seg.rows
-		if seg.rescore != nil {
-			from = seg.rescore
-		}
 		if len(which) > 0 {
-			part := int8Rows(from, which)
+			part := int8Rows(seg.fine(), which)
 			sample.Codes = append(sample.Codes, part.Codes...)
 			sample.Scales = append(sample.Scales, part.Scales...)
 			sample.N += part.N
@@ -196,7 +193,10 @@ func (c *compactor) trainCells(ctx context.Context, s *store) error {
 		return err
 	}
 	s.cells = &cells{n: len(centroids) / s.dim, dim: s.dim, centroids: centroids}
-	return s.share(c.fw, format.KindCells, 0, elem.Bytes(centroids))
+	if err := s.cells.learnShape(ctx, &sample); err != nil {
+		return err
+	}
+	return cmp.Or(s.share(c.fw, format.KindCells, 0, elem.Bytes(centroids)), s.share(c.fw, format.KindCellShape, 0, s.cells.shape()))
 }
 
 func (c *compactor) copyRow(ctx context.Context, cur *cursor) error {

@@ -29,6 +29,7 @@ var compatFiles = map[string]struct {
 	"v1-int8":               {index.BuildOptions{}, compatItems, 0},
 	"v1-f32-f16":            {index.BuildOptions{Match: index.F32, Regions: index.F16}, compatItems, 0},
 	"v1-bits-2bit-cells":    {index.BuildOptions{Match: index.Bits, Regions: index.TwoBit}, compatItems, 3},
+	"v1-int8-cells-signs":   {index.BuildOptions{}, compatItems, 3},
 	"v1-f16-4bit-segments":  {index.BuildOptions{Match: index.F16, Regions: index.FourBit, SegmentBytes: 1500}, compatItems, 0},
 	"v1-only-bits-segments": {index.BuildOptions{Match: index.Bits, NoRescore: true, Regions: index.TwoBit, SegmentBytes: 1500}, compatItems, 0},
 	"v1-dictionary":         {index.BuildOptions{Regions: index.None}, compatTexts, 0},

@@ -62,13 +62,10 @@ type matcher struct {
 	threads int
 }
 
-// piece is what a worker scans at a time: the rows from…to, or, when runs is set,
-// those runs of rows.
+// piece is what a worker scans at a time: the rows from…to.
 type piece struct {
 	seg, from, to int
 	filter        []uint64 // of the rows from…to; nil lets all pass
-	all           []uint64 // of the whole segment
-	runs          [][2]int
 }
 
 // pieceRows is a multiple of 64, so that filters can be cut: some 12 MB of
@@ -79,10 +76,17 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 	if len(qs) == 0 || len(m.sn.segments) == 0 {
 		return make([][]found, len(qs)), nil
 	}
+	rows, err := m.allowed()
+	if err != nil {
+		return nil, err
+	}
+	k := min(m.opts.K, rows.total)
+	if m.probes(rows.total) {
+		return m.probe(ctx, qs, rows, k)
+	}
 	st := m.sn.store
 	queries := make([]*vector.Query, len(qs))
 	for i, q := range qs {
-		var err error
 		centre := st.queryCentre
 		if q.Kind == m.sn.segments[0].kind(0) {
 			centre = st.centre // more like this
@@ -91,21 +95,11 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 			return nil, fmt.Errorf("%w query: %v", ErrInvalid, err)
 		}
 	}
-	pieces, allowed, err := m.pieces()
-	if err != nil {
-		return nil, err
-	}
-	k := min(m.opts.K, allowed)
 	coarse := k
 	if st.rescores() {
-		coarse = min(max(bitsCandidates*k, bitsMinCandidates), allowed)
+		coarse = min(max(bitsCandidates*k, bitsMinCandidates), rows.total)
 	}
-	var out [][]found
-	if n := m.probes(allowed); n > 0 {
-		out, err = m.probe(ctx, qs, queries, pieces, n, k, coarse)
-	} else {
-		out, err = m.scan(ctx, queries, pieces, coarse)
-	}
+	out, err := m.scan(ctx, queries, m.pieces(rows), coarse)
 	if err != nil {
 		return nil, err
 	}
@@ -126,25 +120,27 @@ func (m *matcher) run(ctx context.Context, qs []*Encoding) ([][]found, error) {
 	return out, nil
 }
 
-// probe scans the nearest cells of each query, and everything where that gives
-// fewer than k rows.
-func (m *matcher) probe(ctx context.Context, qs []*Encoding, queries []*vector.Query, pieces []piece, n, k, coarse int) ([][]found, error) {
+// probe looks each query up in its nearest cells.
+func (m *matcher) probe(ctx context.Context, qs []*Encoding, rows *allowedRows, k int) ([][]found, error) {
 	out := make([][]found, len(qs))
-	for i, q := range qs {
-		near, err := m.probePieces(q.Matching, pieces, n)
-		if err != nil {
-			return nil, err
-		}
-		one, err := m.scan(ctx, queries[i:i+1], near, coarse)
-		if err == nil && len(one[0]) < k {
-			one, err = m.scan(ctx, queries[i:i+1], pieces, coarse)
-		}
-		if err != nil {
-			return nil, err
-		}
-		out[i] = one[0]
+	if k == 0 {
+		return out, nil
 	}
-	return out, nil
+	err := m.sn.parallel(ctx, m.threads, len(qs), func(next func() (int, bool)) error {
+		for i, ok := next(); ok; i, ok = next() {
+			p, err := newProber(m.sn, qs[i], rows, k)
+			if err != nil {
+				return err
+			}
+			fs, err := p.run(qs[i].Matching, m.opts.Probe, k)
+			if err != nil {
+				return err
+			}
+			out[i] = m.sn.best(fs, k)
+		}
+		return nil
+	})
+	return out, err
 }
 
 // Bits codes are coarse: this many times K, and at least so many candidates are
@@ -178,27 +174,40 @@ func (m *matcher) rescore(q *Encoding, fs []found, k int) ([]found, error) {
 	return out, nil
 }
 
-// pieces cuts the rows that the filters let pass into work for workers, and says
-// how many pass.
-func (m *matcher) pieces() (out []piece, allowed int, err error) {
-	for i, s := range m.sn.segments {
+// allowedRows are the rows that the filters let pass.
+type allowedRows struct {
+	filters [][]uint64 // by segment; nil lets all pass
+	n       []int      // by segment
+	total   int
+}
+
+func (m *matcher) allowed() (*allowedRows, error) {
+	a := &allowedRows{}
+	for _, s := range m.sn.segments {
 		filter, n, err := m.opts.allowed(s)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		if n == 0 {
+		a.filters, a.n, a.total = append(a.filters, filter), append(a.n, n), a.total+n
+	}
+	return a, nil
+}
+
+// pieces cuts them into work for workers.
+func (m *matcher) pieces(rows *allowedRows) (out []piece) {
+	for i, s := range m.sn.segments {
+		if rows.n[i] == 0 {
 			continue
 		}
-		allowed += n
 		for from := 0; from < s.n; from += pieceRows {
-			p := piece{seg: i, from: from, to: min(from+pieceRows, s.n), all: filter}
-			if filter != nil {
+			p := piece{seg: i, from: from, to: min(from+pieceRows, s.n)}
+			if filter := rows.filters[i]; filter != nil {
 				p.filter = filter[from/64 : (p.to+63)/64]
 			}
 			out = append(out, p)
 		}
 	}
-	return out, allowed, nil
+	return out
 }
 
 // parallel runs work on up to threads goroutines, each guarded against faults.

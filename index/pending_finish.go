@@ -55,7 +55,7 @@ func (p *pending) finish(ctx context.Context) (container.Segment, []uint32, erro
 	}
 	for _, w := range []func() error{
 		func() error { return p.writeIDs(order, cells, add) },
-		func() error { return p.writeMatch(order, add) },
+		func() error { return p.writeMatch(ctx, order, cells, add) },
 		func() error { return p.writeTokenTables(order, add) },
 		func() error { return p.writeTags(rowOf, add) },
 		func() error { return p.writeRecords(order, add) },
@@ -136,7 +136,7 @@ func (p *pending) writeIDs(order, cells []uint32, add addSection) error {
 	return add(format.KindCellStart, 0, elem.Bytes(starts))
 }
 
-func (p *pending) writeMatch(order []uint32, add addSection) error {
+func (p *pending) writeMatch(ctx context.Context, order, cells []uint32, add addSection) error {
 	s := p.store
 	kind, scaleKind, codec := format.KindMatch, format.KindMatchScale, s.opts.Match
 	if codec == Bits {
@@ -148,17 +148,24 @@ func (p *pending) writeMatch(order []uint32, add addSection) error {
 		}
 		kind, scaleKind, codec = format.KindRescore, format.KindRescoreScale, Int8
 	}
-	if err := add(kind, codec, permuteRows(p.match, vector.RowBytes(codec, s.dim), order)); err != nil {
+	rows := vector.Rows{Codec: codec, Dim: s.dim, N: len(order), Codes: permuteRows(p.match, vector.RowBytes(codec, s.dim), order)}
+	if err := add(kind, codec, rows.Codes); err != nil {
 		return err
 	}
-	if p.scales == nil {
+	if p.scales != nil {
+		rows.Scales = make([]float32, len(order))
+		for row, a := range order {
+			rows.Scales[row] = p.scales[a]
+		}
+		if err := add(scaleKind, 0, elem.Bytes(rows.Scales)); err != nil {
+			return err
+		}
+	}
+	if cells == nil || s.cells.lengths == nil {
 		return nil
 	}
-	scales := make([]float32, len(order))
-	for row, a := range order {
-		scales[row] = p.scales[a]
-	}
-	return add(scaleKind, 0, elem.Bytes(scales))
+	signs, err := s.cells.signs(ctx, &rows, func(row int) int { return int(cells[order[row]]) })
+	return cmp.Or(err, add(format.KindSign, Bits, signs.Codes), add(format.KindSignFactor, 0, elem.Bytes(signs.Factors)))
 }
 
 // permuteRows brings rows of equal size from the order of arrival into that of

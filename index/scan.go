@@ -56,7 +56,6 @@ func (s *scan) newTops() []*vector.TopK {
 func (s *scan) bySegment(next func() (int, bool)) error {
 	tops := s.newTops()
 	seg := -1
-	var shifted []uint64
 	drain := func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -71,9 +70,7 @@ func (s *scan) bySegment(next func() (int, bool)) error {
 			drain()
 			seg = p.seg
 		}
-		shifted = s.piece(p, shifted, func(rows *vector.Rows, from int, filter []uint64) {
-			s.batch.Scan(rows, filter, from, tops)
-		})
+		s.batch.Scan(s.rows(p), p.filter, p.from, tops)
 	}
 	drain()
 	return nil
@@ -88,14 +85,11 @@ func (s *scan) across(next func() (int, bool)) error {
 		all[i] = vector.NewCandidates(s.k)
 	}
 	base := s.sn.bases()
-	var shifted []uint64
 	for i, ok := next(); ok; i, ok = next() {
 		p := &s.pieces[i]
-		shifted = s.piece(p, shifted, func(rows *vector.Rows, from int, filter []uint64) {
-			for j, q := range s.queries {
-				all[j].Scan(rows, q, filter, base[p.seg]+from)
-			}
-		})
+		for j, q := range s.queries {
+			all[j].Scan(s.rows(p), q, p.filter, base[p.seg]+p.from)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,24 +113,7 @@ func (sn *snapshot) bases() []int {
 	return base
 }
 
-// piece calls scan for each run of rows in a piece, with the row that it begins
-// at. It returns shifted for the next call.
-func (s *scan) piece(p *piece, shifted []uint64, scan func(rows *vector.Rows, from int, filter []uint64)) []uint64 {
-	rows := &s.sn.segments[p.seg].rows
-	if p.runs == nil {
-		scan(rows.Slice(p.from, p.to), p.from, p.filter)
-		return shifted
-	}
-	for _, r := range p.runs {
-		var filter []uint64
-		if p.all != nil {
-			shifted = shiftRows(shifted, p.all, r[0], r[1]-r[0])
-			filter = shifted
-		}
-		scan(rows.Slice(r[0], r[1]), r[0], filter)
-	}
-	return shifted
-}
+func (s *scan) rows(p *piece) *vector.Rows { return s.sn.segments[p.seg].rows.Slice(p.from, p.to) }
 
 // collector gathers what workers found for one query. It keeps all that can be
 // among the best k, ties included, so that the order in which workers come makes

@@ -30,7 +30,8 @@ type segment struct {
 	cellStart []uint32 // nil: no cells
 
 	rows    vector.Rows
-	rescore *vector.Rows // bits only; nil when only bits are kept
+	rescore *vector.Rows  // bits only; nil when only bits are kept
+	signs   *vector.Signs // of rows in cells; nil in older segments
 
 	tokenFirst  []uint32
 	tokenOffset []uint64
@@ -116,12 +117,32 @@ func (s *segment) openMatch(sr *sectionReader) {
 	}
 	if s.store.cells != nil {
 		s.cellStart = elem.Load[uint32](sr.bytes(format.KindCellStart, 4*int64(s.store.cells.n+1), false))
+		s.openSigns(sr)
 	}
 	if sr.err == nil {
 		if err := s.rows.Validate(); err != nil {
 			sr.err = fmt.Errorf("matching vectors: %v: %w", err, ErrCorrupt)
 		}
 	}
+}
+
+func (s *segment) openSigns(sr *sectionReader) {
+	if s.store.cells.lengths == nil || s.cellStart == nil {
+		return
+	}
+	codes := sr.bytes(format.KindSign, int64(s.n)*int64(vector.RowBytes(vector.Bits, s.store.dim)), false)
+	if codes != nil {
+		s.signs = &vector.Signs{Dim: s.store.dim, N: s.n, Codes: codes,
+			Factors: elem.Load[float32](sr.bytes(format.KindSignFactor, 4*int64(s.n), true))}
+	}
+}
+
+// fine are the best codes of the matching vectors.
+func (s *segment) fine() *vector.Rows {
+	if s.rescore != nil {
+		return s.rescore
+	}
+	return &s.rows
 }
 
 func (s *segment) openTokens(sr *sectionReader) {

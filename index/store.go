@@ -199,6 +199,11 @@ func openStore(r *container.Reader) (*store, error) {
 		if s.cells, err = openCells(r.Bytes(sec), m.Dim); err != nil {
 			return nil, err
 		}
+		if sec, ok := m.SharedSection(format.KindCellShape); ok {
+			if err := s.cells.openShape(r.Bytes(sec)); err != nil {
+				return nil, err
+			}
+		}
 	}
 	s.records = newBlockCodec(dict)
 	return s, nil

@@ -3,10 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
-	"math"
 	"math/rand/v2"
 	"unsafe"
 
+	"github.com/aladin-go/aladin/internal/bench/crossmodal"
 	"github.com/aladin-go/aladin/internal/vector"
 )
 
@@ -14,22 +14,7 @@ import (
 const dim = 768
 
 // unitVectors draws n L2-normalised vectors.
-func unitVectors(r *rand.Rand, n int) []float32 {
-	v := make([]float32, n*dim)
-	for i := 0; i < len(v); i += dim {
-		var s float64
-		for d := range dim {
-			x := r.NormFloat64()
-			v[i+d] = float32(x)
-			s += x * x
-		}
-		inv := float32(1 / math.Sqrt(s))
-		for d := range dim {
-			v[i+d] *= inv
-		}
-	}
-	return v
-}
+func unitVectors(r *rand.Rand, n int) []float32 { return crossmodal.UnitVectors(r, n, dim) }
 
 // randomBytes fills b fast; good enough where only time is measured.
 func randomBytes(r *rand.Rand, b []byte) {

@@ -187,3 +187,33 @@ func BenchmarkNewMaxSim(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSigns bounds the inner products of 20,000 rows.
+func BenchmarkSigns(b *testing.B) {
+	for _, dim := range []int{128, 256, 768} {
+		b.Run(fmt.Sprint(dim), func(b *testing.B) {
+			const n = 20000
+			r := inputs{Rand: rand.New(rand.NewPCG(1, 1))}
+			s := &Signs{Dim: dim, N: n, Codes: r.bytes(n * dim / 8), Factors: r.floats(n, true)}
+			q, _ := NewSignQuery(r.floats(dim, true), 2)
+			var out SignBounds
+			for b.Loop() {
+				for at := 0; at+MaxSignRows <= n; at += MaxSignRows {
+					q.Bounds(&out, s, at, at+MaxSignRows, 1e9)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
+		})
+	}
+}
+
+func BenchmarkRotate(b *testing.B) {
+	v := make([]float32, 768)
+	for i := range v {
+		v[i] = float32(i)
+	}
+	r := NewRotator(len(v))
+	for b.Loop() {
+		r.Rotate(v)
+	}
+}

@@ -26,6 +26,7 @@ type routines struct {
 	dotF32  func(q *float32, rows *byte, stride, n int, out *float32)
 	dotF16  func(q *float32, rows *byte, stride, n int, out *float32)
 	hamming func(q *uint64, rows *byte, words, n int, out *int32)
+	planes  func(q *uint64, bias int32, rows *byte, words, n int, out *int32)
 
 	max16         func(dots *int32, scales *float32, first int32, best *float32, arg *int32, n int)
 	maxResidual16 func(dots *int32, scales *float32, centroids *int32, table *float32, first int32, best *float32, arg *int32, n int)
@@ -140,6 +141,17 @@ func (k *kernels) hamming(q []uint64, rows []byte, out []int32) {
 		hammingGo(q, rows, out)
 	case len(out) > 0:
 		k.asm.hamming(&q[0], &rows[0], len(q), len(out), &out[0])
+	}
+}
+
+// planes: out[i] = bias + 2·Σ q(d) over the set bits d of row i. Value q(d), −8…7, is in two's complement: bit p of it is bit d
+// of plane p, and each 64 values have their four planes side by side.
+func (k *kernels) planes(q []uint64, bias int32, rows []byte, out []int32) {
+	switch {
+	case k.asm.planes == nil:
+		planesGo(q, bias, rows, out)
+	case len(out) > 0:
+		k.asm.planes(&q[0], bias, &rows[0], len(q)/4, len(out), &out[0])
 	}
 }
 

@@ -14,8 +14,8 @@ func available() []*kernels {
 	all = append(all, avx2)
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512VNNI && x.HasBMI2 {
 		best := *avx512
-		if !x.HasAVX512VPOPCNTDQ { // Cascade Lake
-			best.asm.hamming = avx2.asm.hamming
+		if !x.HasAVX512VPOPCNTDQ || !x.HasAVX512BITALG { // Cascade Lake
+			best.asm.hamming, best.asm.planes = avx2.asm.hamming, avx2.asm.planes
 		}
 		all = append(all, &best)
 	}

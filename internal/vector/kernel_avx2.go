@@ -20,7 +20,7 @@ var avx2 = &kernels{"avx2", routines{
 		}
 	},
 	group: 8, scale: scaleAVX2, signs: signsAVX2, scale16: scale16AVX2,
-	dotF32: dotF32AVX2, dotF16: dotF16AVX2, hamming: hammingPOPCNT,
+	dotF32: dotF32AVX2, dotF16: dotF16AVX2, hamming: hammingPOPCNT, planes: planesPOPCNT,
 	max16: max16AVX2, maxResidual16: maxResidual16AVX2, maxFloat16: maxFloat16AVX2,
 	expand2: expand2AVX2, expand4: expand4AVX2, expandF16: expandF16AVX2,
 	dotF32x16: []dotF32x16Rows{{4, dotF32x16n4AVX2}, {1, dotF32x16n1AVX2}},

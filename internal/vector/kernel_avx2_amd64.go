@@ -32,6 +32,9 @@ func dotF16AVX2(q *float32, rows *byte, stride int, n int, out *float32)
 func hammingPOPCNT(q *uint64, rows *byte, words int, n int, out *int32)
 
 //go:noescape
+func planesPOPCNT(q *uint64, bias int32, rows *byte, words int, n int, out *int32)
+
+//go:noescape
 func max16AVX2(dots *int32, scales *float32, first int32, best *float32, arg *int32, n int)
 
 //go:noescape

@@ -464,6 +464,57 @@ word:
 	JNZ     row
 	RET
 
+// func planesPOPCNT(q *uint64, bias int32, rows *byte, words int, n int, out *int32)
+// Requires: POPCNT
+TEXT ·planesPOPCNT(SB), NOSPLIT, $0-48
+	MOVQ    q+0(FP), AX
+	MOVQ    rows+16(FP), CX
+	MOVQ    words+24(FP), DX
+	MOVQ    n+32(FP), BX
+	MOVQ    out+40(FP), SI
+	MOVLQSX bias+8(FP), DI
+
+row:
+	MOVQ AX, R8
+	MOVQ DX, R9
+	XORQ R12, R12
+	XORQ R13, R13
+	XORQ R14, R14
+	XORQ R15, R15
+
+word:
+	MOVQ    (CX), R10
+	MOVQ    R10, R11
+	ANDQ    (R8), R11
+	POPCNTQ R11, R11
+	ADDQ    R11, R12
+	MOVQ    R10, R11
+	ANDQ    8(R8), R11
+	POPCNTQ R11, R11
+	ADDQ    R11, R13
+	MOVQ    R10, R11
+	ANDQ    16(R8), R11
+	POPCNTQ R11, R11
+	ADDQ    R11, R14
+	MOVQ    R10, R11
+	ANDQ    24(R8), R11
+	POPCNTQ R11, R11
+	ADDQ    R11, R15
+	ADDQ    $0x00000008, CX
+	ADDQ    $0x00000020, R8
+	SUBQ    $0x01, R9
+	JNZ     word
+	NEGQ    R15
+	LEAQ    (R14)(R15*2), R14
+	LEAQ    (R13)(R14*2), R13
+	LEAQ    (R12)(R13*2), R12
+	LEAQ    (DI)(R12*2), R11
+	MOVL    R11, (SI)
+	ADDQ    $0x00000004, SI
+	SUBQ    $0x01, BX
+	JNZ     row
+	RET
+
 // func max16AVX2(dots *int32, scales *float32, first int32, best *float32, arg *int32, n int)
 // Requires: AVX, AVX2
 TEXT ·max16AVX2(SB), NOSPLIT, $0-48

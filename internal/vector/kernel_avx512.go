@@ -2,7 +2,7 @@
 
 package vector
 
-// avx512 needs AVX-512 F, BW, VL, DQ and VNNI, and VPOPCNTDQ for hamming: Intel's
+// avx512 needs AVX-512 F, BW, VL, DQ and VNNI, and VPOPCNTDQ and BITALG for bits: Intel's
 // servers since Ice Lake, AMD since Zen 4.
 var avx512 = &kernels{"avx512", routines{
 	dotU8: dotU8AVX512,
@@ -25,7 +25,7 @@ var avx512 = &kernels{"avx512", routines{
 		}
 	},
 	group: 1, scale: scaleAVX512, signs: signsAVX512, scale16: scale16AVX512,
-	dotF32: dotF32AVX512, dotF16: dotF16AVX512, hamming: hammingAVX512,
+	dotF32: dotF32AVX512, dotF16: dotF16AVX512, hamming: hammingAVX512, planes: planesAVX512,
 	max16: max16AVX512, maxResidual16: maxResidual16AVX512, maxFloat16: maxFloat16AVX512, across16: across16AVX512,
 	expand2: expand2AVX512, expand4: expand4AVX512, expandF16: expandF16AVX512,
 	dotF32x16: []dotF32x16Rows{

@@ -89,6 +89,9 @@ func dotF16AVX512(q *float32, rows *byte, stride int, n int, out *float32)
 func hammingAVX512(q *uint64, rows *byte, words int, n int, out *int32)
 
 //go:noescape
+func planesAVX512(q *uint64, bias int32, rows *byte, words int, n int, out *int32)
+
+//go:noescape
 func max16AVX512(dots *int32, scales *float32, first int32, best *float32, arg *int32, n int)
 
 //go:noescape

@@ -2436,6 +2436,130 @@ done:
 	VZEROUPPER
 	RET
 
+// func planesAVX512(q *uint64, bias int32, rows *byte, words int, n int, out *int32)
+// Requires: AVX, AVX2, AVX512F, MMX+
+TEXT ·planesAVX512(SB), NOSPLIT, $0-48
+	MOVQ         q+0(FP), AX
+	MOVQ         rows+16(FP), CX
+	MOVQ         words+24(FP), DX
+	MOVQ         n+32(FP), BX
+	MOVQ         out+40(FP), SI
+	VBROADCASTSS bias+8(FP), X0
+	VMOVDQU64    planeWeightsAVX512<>+0(SB), Z1
+	MOVQ         DX, DI
+	SHLQ         $0x03, DI
+	LEAQ         (DI)(DI*2), R8
+	CMPQ         BX, $0x04
+	JL           rest
+
+four:
+	MOVQ       AX, R9
+	MOVQ       DX, R10
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	PREFETCHT0 2048(CX)
+	PREFETCHT0 2112(CX)
+
+words4:
+	VMOVDQU       (R9), Y6
+	VPBROADCASTQ  (CX), Y7
+	VPAND         Y6, Y7, Y7
+	VPOPCNTB      Y7, Y7
+	VPDPBUSD      Y1, Y7, Y2
+	VPBROADCASTQ  (CX)(DI*1), Y7
+	VPAND         Y6, Y7, Y7
+	VPOPCNTB      Y7, Y7
+	VPDPBUSD      Y1, Y7, Y3
+	VPBROADCASTQ  (CX)(DI*2), Y7
+	VPAND         Y6, Y7, Y7
+	VPOPCNTB      Y7, Y7
+	VPDPBUSD      Y1, Y7, Y4
+	VPBROADCASTQ  (CX)(R8*1), Y7
+	VPAND         Y6, Y7, Y7
+	VPOPCNTB      Y7, Y7
+	VPDPBUSD      Y1, Y7, Y5
+	ADDQ          $0x00000020, R9
+	ADDQ          $0x00000008, CX
+	SUBQ          $0x01, R10
+	JNZ           words4
+	ADDQ          R8, CX
+	VEXTRACTI64X4 $0x01, Z2, Y6
+	VPADDD        Y6, Y2, Y2
+	VEXTRACTI64X4 $0x01, Z3, Y6
+	VPADDD        Y6, Y3, Y3
+	VEXTRACTI64X4 $0x01, Z4, Y6
+	VPADDD        Y6, Y4, Y4
+	VEXTRACTI64X4 $0x01, Z5, Y6
+	VPADDD        Y6, Y5, Y5
+	VPHADDD       Y3, Y2, Y2
+	VPHADDD       Y5, Y4, Y4
+	VPHADDD       Y4, Y2, Y2
+	VEXTRACTI128  $0x01, Y2, X6
+	VPADDD        X6, X2, X2
+	VPADDD        X0, X2, X2
+	VMOVDQU       X2, (SI)
+	ADDQ          $0x00000010, SI
+	SUBQ          $0x04, BX
+	CMPQ          BX, $0x04
+	JGE           four
+
+rest:
+	TESTQ BX, BX
+	JZ    done
+
+one:
+	MOVQ   AX, DI
+	MOVQ   DX, R8
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+words1:
+	VMOVDQU       (DI), Y2
+	VPBROADCASTQ  (CX), Y3
+	VPAND         Y2, Y3, Y3
+	VPOPCNTB      Y3, Y3
+	VPDPBUSD      Y1, Y3, Y8
+	ADDQ          $0x00000020, DI
+	ADDQ          $0x00000008, CX
+	SUBQ          $0x01, R8
+	JNZ           words1
+	VEXTRACTI64X4 $0x01, Z8, Y2
+	VPADDD        Y2, Y8, Y8
+	VEXTRACTI64X4 $0x01, Z9, Y2
+	VPADDD        Y2, Y9, Y9
+	VEXTRACTI64X4 $0x01, Z10, Y2
+	VPADDD        Y2, Y10, Y10
+	VEXTRACTI64X4 $0x01, Z11, Y2
+	VPADDD        Y2, Y11, Y11
+	VPHADDD       Y9, Y8, Y8
+	VPHADDD       Y11, Y10, Y10
+	VPHADDD       Y10, Y8, Y8
+	VEXTRACTI128  $0x01, Y8, X2
+	VPADDD        X2, X8, X8
+	VPADDD        X0, X8, X8
+	VMOVD         X8, (SI)
+	ADDQ          $0x00000004, SI
+	DECQ          BX
+	JNZ           one
+
+done:
+	VZEROUPPER
+	RET
+
+DATA planeWeightsAVX512<>+0(SB)/8, $0x0202020202020202
+DATA planeWeightsAVX512<>+8(SB)/8, $0x0404040404040404
+DATA planeWeightsAVX512<>+16(SB)/8, $0x0808080808080808
+DATA planeWeightsAVX512<>+24(SB)/8, $0xf0f0f0f0f0f0f0f0
+DATA planeWeightsAVX512<>+32(SB)/8, $0x0202020202020202
+DATA planeWeightsAVX512<>+40(SB)/8, $0x0404040404040404
+DATA planeWeightsAVX512<>+48(SB)/8, $0x0808080808080808
+DATA planeWeightsAVX512<>+56(SB)/8, $0xf0f0f0f0f0f0f0f0
+GLOBL planeWeightsAVX512<>(SB), RODATA|NOPTR, $64
+
 // func max16AVX512(dots *int32, scales *float32, first int32, best *float32, arg *int32, n int)
 // Requires: AVX, AVX512F
 TEXT ·max16AVX512(SB), NOSPLIT, $0-48

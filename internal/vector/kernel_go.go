@@ -114,6 +114,19 @@ func hammingGo(q []uint64, rows []byte, out []int32) {
 	}
 }
 
+func planesGo(q []uint64, bias int32, rows []byte, out []int32) {
+	size := 2 * len(q)
+	for i := range out {
+		row := rows[i*size:][:size]
+		n := 0
+		for w := 0; w+4 <= len(q); w += 4 {
+			p, x := (*[4]uint64)(q[w:]), binary.LittleEndian.Uint64(row[2*w:])
+			n += bits.OnesCount64(x&p[0]) + 2*bits.OnesCount64(x&p[1]) + 4*bits.OnesCount64(x&p[2]) - 8*bits.OnesCount64(x&p[3])
+		}
+		out[i] = bias + 2*int32(n)
+	}
+}
+
 func signsGo(diff []int32, dim int32, threshold float32, scores []float32, pass []uint64, from int) {
 	for i := from; i < len(diff); i++ {
 		s := float32(dim - 2*diff[i])

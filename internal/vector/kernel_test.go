@@ -218,6 +218,24 @@ var kernelChecks = map[string]kernelCheck{
 			}
 		}
 	},
+	"planes": func(t *testing.T, k *kernels, r inputs, n, stride int, name func(string) string) {
+		codes, bias := r.bytes(n*stride/8), int32(r.IntN(1<<20)-1<<19)
+		planes, q := make([]uint64, stride/16), make([]int8, stride)
+		for d := range q {
+			q[d] = int8(r.IntN(16) - 8)
+		}
+		setPlanes(planes, q)
+		want, got := make([]int32, n), newGuarded[int32](n, r.odd%8)
+		for i := range want {
+			want[i] = bias
+			for d, x := range q {
+				want[i] += 2 * int32(x) * int32(codes[i*stride/8+d/8]>>(d%8)&1)
+			}
+		}
+		k.planes(planes, bias, codes, got.v)
+		got.check(t, name("planes"))
+		sameBits(t, name("planes"), want, got.v)
+	},
 	"hamming": func(t *testing.T, k *kernels, r inputs, n, stride int, name func(string) string) {
 		codes := r.bytes(n * stride)
 		words := stride / 64

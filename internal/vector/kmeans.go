@@ -250,25 +250,18 @@ func (a *Assigner) Assign(ctx context.Context, rows *Rows, nearest []uint32, wor
 	})
 }
 
-// Nearest returns the numbers of the n centroids nearest to v, nearest first;
-// these are the cells to probe.
-func (a *Assigner) Nearest(v []float32, n int) []int {
+// Scores fills scores with the inner products of v with all centroids, less ½·|centroid|² if not spherical. What is
+// greater is nearer.
+func (a *Assigner) Scores(v, scores []float32) {
 	code := make([]byte, Stride(a.dim))
 	s := encodeOffset(code, v[:a.dim])
 	dots := make([]int32, lanes)
-	top := NewTopK(n)
 	for g, p := range a.packs {
 		kernel.dotU8x16(p.code, &p.bias, code, dots, nil)
 		for l := range min(lanes, a.length-g*lanes) {
-			top.Push(Hit{g*lanes + l, float32(float32(float32(dots[l])*p.scale[l])*s) + p.plus[l]})
+			scores[g*lanes+l] = float32(float32(float32(dots[l])*p.scale[l])*s) + p.plus[l]
 		}
 	}
-	hits := top.Hits()
-	out := make([]int, len(hits))
-	for i, h := range hits {
-		out[i] = h.Pos
-	}
-	return out
 }
 
 // InPieces calls f for pieces of 0…n-1 that begin at multiples of step, on several

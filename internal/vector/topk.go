@@ -83,6 +83,13 @@ func (t *TopK) Threshold() float32 {
 	return t.worst.Score
 }
 
+// Tighten raises the threshold to that of all pushed so far.
+func (t *TopK) Tighten() {
+	if len(t.hits) >= t.k && t.k > 0 {
+		t.cut()
+	}
+}
+
 // Hits returns the best k hits pushed so far, best first. The slice is the
 // caller's.
 func (t *TopK) Hits() []Hit {
@@ -109,6 +116,35 @@ func (t *TopK) cut() {
 	}
 	t.full = true
 }
+
+// Ranking hands out hits best first, and sorts no more of them than are asked for.
+type Ranking struct {
+	hits   []Hit
+	sorted int // so many are in order
+	next   int
+}
+
+// NewRanking ranks hits, which it reorders.
+func NewRanking(hits []Hit) *Ranking { return &Ranking{hits: hits} }
+
+// Next returns the next best hit.
+func (r *Ranking) Next() (Hit, bool) {
+	if r.next == len(r.hits) {
+		return Hit{}, false
+	}
+	if r.next == r.sorted {
+		rest := r.hits[r.sorted:]
+		n := min(max(r.sorted, 32), len(rest))
+		selectBest(rest, n)
+		slices.SortFunc(rest[:n], compareHits)
+		r.sorted += n
+	}
+	r.next++
+	return r.hits[r.next-1], true
+}
+
+// Rest are the hits that Next has not returned yet, the best of them first and the others in any order.
+func (r *Ranking) Rest() []Hit { return r.hits[r.next:] }
 
 // selectBest moves the k best hits to the front, in any order: quickselect with
 // the median of three, which needs no randomness to be deterministic.

@@ -20,6 +20,7 @@ func avx2() {
 	dotFloatAVX2("dotF32AVX2", 4)
 	dotFloatAVX2("dotF16AVX2", 2)
 	hammingPOPCNT()
+	planesPOPCNT()
 	maxAVX2("max16AVX2", true, false)
 	maxAVX2("maxResidual16AVX2", true, true)
 	maxAVX2("maxFloat16AVX2", false, false)
@@ -249,6 +250,43 @@ func hammingPOPCNT() {
 		CMPQ(i, words)
 		JL(LabelRef("word"))
 		MOVL(sum.As32(), Mem{Base: out})
+		add(4, out)
+	})
+	RET()
+}
+
+func planesPOPCNT() {
+	text("planesPOPCNT", "(q *uint64, bias int32, rows *byte, words, n int, out *int32)")
+	q, data, words, n, out := arg("q"), arg("rows"), arg("words"), arg("n"), arg("out")
+	bias := GP64()
+	MOVLQSX(argAddr("bias"), bias)
+	loop("row", n, 1, func() {
+		at, left, x, w := GP64(), GP64(), GP64(), GP64()
+		MOVQ(q, at)
+		MOVQ(words, left)
+		var sum [4]reg.GPVirtual
+		for p := range sum {
+			sum[p] = GP64()
+			XORQ(sum[p], sum[p])
+		}
+		loop("word", left, 1, func() {
+			MOVQ(Mem{Base: data}, x)
+			for p := range sum {
+				MOVQ(x, w)
+				ANDQ(Mem{Base: at, Disp: 8 * p}, w)
+				POPCNTQ(w, w)
+				ADDQ(w, sum[p])
+			}
+			add(8, data)
+			add(32, at)
+		})
+		// bias + 2·(s₀ + 2·(s₁ + 2·(s₂ − 2·s₃)))
+		NEGQ(sum[3])
+		for p := 3; p > 0; p-- {
+			LEAQ(Mem{Base: sum[p-1], Index: sum[p], Scale: 2}, sum[p-1])
+		}
+		LEAQ(Mem{Base: bias, Index: sum[0], Scale: 2}, w)
+		MOVL(w.As32(), Mem{Base: out})
 		add(4, out)
 	})
 	RET()

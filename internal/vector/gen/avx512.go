@@ -24,6 +24,7 @@ func avx512() {
 	dotFloatAVX512("dotF32AVX512", 4)
 	dotFloatAVX512("dotF16AVX512", 2)
 	hammingAVX512()
+	planesAVX512()
 	maxAVX512("max16AVX512", true, false)
 	maxAVX512("maxResidual16AVX512", true, true)
 	maxAVX512("maxFloat16AVX512", false, false)
@@ -372,6 +373,62 @@ func hammingAVX512() {
 		} else {
 			VMOVD(s, Mem{Base: out})
 			ADDQ(stride, data)
+		}
+		add(4*rows, out)
+	})
+	ret()
+}
+
+// planesAVX512 takes one word of a row with its four planes at a time: the bits that they share are counted by bytes, and
+// a product of bytes weighs and adds the counts.
+func planesAVX512() {
+	text("planesAVX512", "(q *uint64, bias int32, rows *byte, words, n int, out *int32)")
+	q, data, words, n, out := arg("q"), arg("rows"), arg("words"), arg("n"), arg("out")
+	weights := GLOBL("planeWeightsAVX512", RODATA|NOPTR)
+	for i := range 8 {
+		w := [4]byte{2, 4, 8, 0xf0}[i%4]
+		DATA(8*i, U64(0x0101010101010101*uint64(w)))
+	}
+	bias, weight := XMM(), ZMM()
+	VBROADCASTSS(argAddr("bias"), bias)
+	VMOVDQU64(weights, weight)
+	stride, stride3 := GP64(), GP64()
+	MOVQ(words, stride)
+	SHLQ(Imm(3), stride)
+	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
+	fourRows(n, func(rows int) {
+		at, left := GP64(), GP64()
+		MOVQ(q, at)
+		MOVQ(words, left)
+		acc := zeros(4)
+		if rows == 4 {
+			PREFETCHT0(Mem{Base: data, Disp: 2048})
+			PREFETCHT0(Mem{Base: data, Disp: 2048 + 64})
+		}
+		places := []Mem{{Base: data}, {Base: data, Index: stride, Scale: 1},
+			{Base: data, Index: stride, Scale: 2}, {Base: data, Index: stride3, Scale: 1}}[:rows]
+		loop(fmt.Sprintf("words%d", rows), left, 1, func() {
+			w := YMM()
+			VMOVDQU(Mem{Base: at}, w)
+			for i, m := range places {
+				d := YMM()
+				VPBROADCASTQ(m, d)
+				VPAND(w, d, d)
+				vpopcntb(d, d)
+				vpdpbusd(weight.AsY(), d, acc[i].AsY())
+			}
+			add(32, at)
+			add(8, data)
+		})
+		if rows == 4 {
+			ADDQ(stride3, data)
+		}
+		s := sum4(acc)
+		VPADDD(bias, s, s)
+		if rows == 4 {
+			VMOVDQU(s, Mem{Base: out})
+		} else {
+			VMOVD(s, Mem{Base: out})
 		}
 		add(4*rows, out)
 	})

@@ -84,15 +84,17 @@ func loop(label string, n reg.Register, by int, body func()) {
 	JNZ(LabelRef(label))
 }
 
-// vpdpbusd is acc += Σ of four products of signed bytes with unsigned bytes; avo
-// does not know VNNI.
+// vpdpbusd is acc += Σ of four products of signed bytes with unsigned bytes; avo does not know VNNI.
 func vpdpbusd(signed, unsigned, acc Op) {
-	Instruction(&ir.Instruction{
-		Opcode:   "VPDPBUSD",
-		Operands: []Op{signed, unsigned, acc},
-		Inputs:   []Op{signed, unsigned, acc},
-		Outputs:  []Op{acc},
-	})
+	unknown("VPDPBUSD", []Op{signed, unsigned, acc}, signed, unsigned, acc)
+}
+
+// vpopcntb counts the bits of each byte; avo does not know BITALG.
+func vpopcntb(from, to Op) { unknown("VPOPCNTB", []Op{from}, from, to) }
+
+// unknown is an instruction that avo does not know, whose last operand is what it writes.
+func unknown(opcode string, inputs []Op, operands ...Op) {
+	Instruction(&ir.Instruction{Opcode: opcode, Operands: operands, Inputs: inputs, Outputs: operands[len(operands)-1:]})
 }
 
 // rows addresses up to 20 rows from few registers: 9 from each base with the
