@@ -34,8 +34,9 @@ type appender struct {
 	base  *snapshot // the current commit; nil in a new file
 	cur   *pending
 	inCur map[string]struct{} // ids of cur and of held
-	held  []Item              // items that wait until there are enough to train on
+	held  []arrival           // items that wait until there are enough to train on
 	heldN int                 // values they hold
+	once  bool                // every id comes once, so that none is looked up
 
 	written []writtenSegment // by segment, beyond those of base
 	dead    map[int]*roaring.Bitmap
@@ -55,6 +56,12 @@ type writtenSegment struct {
 }
 
 var hashSeed = maphash.MakeSeed()
+
+// An arrival is an item on its way into a segment. One that comes from a file keeps the codes that it has there.
+type arrival struct {
+	Item
+	from *origin
+}
 
 // heldValues is how many values (of float32) are held for training: enough for a
 // codebook and a mean.
@@ -80,8 +87,13 @@ func (a *appender) add(ctx context.Context, it Item) error {
 	if err != nil || !ok {
 		return a.fail(err)
 	}
+	return a.fail(a.accept(ctx, &arrival{Item: it}))
+}
+
+// accept takes an item that there is room for.
+func (a *appender) accept(ctx context.Context, it *arrival) error {
 	a.stats.Added++
-	a.inCur[it.ID] = struct{}{}
+	a.note(it.ID)
 	// Dimensions are fixed by the first item that shows them.
 	if a.store.dim == 0 {
 		a.store.setDim(len(it.Encoding.Matching))
@@ -89,17 +101,27 @@ func (a *appender) add(ctx context.Context, it Item) error {
 	if n := it.Encoding.N(); n > 0 && a.store.tokenDim == 0 && a.store.opts.Regions != None {
 		a.store.tokenDim = len(it.Encoding.Tokens) / n
 	}
-	if a.mustHold(&it) {
-		it.Encoding, it.Tags, it.Meta = it.Encoding.clone(), slices.Clone(it.Tags), slices.Clone(it.Meta)
-		it.State = slices.Clone(it.State)
-		a.held = append(a.held, it)
-		a.heldN += len(it.Encoding.Tokens) + len(it.Encoding.Matching)
-		if a.heldN < heldValues {
-			return nil
-		}
-		return a.fail(a.release(ctx))
+	if !a.mustHold(&it.Item) {
+		return a.put(ctx, it)
 	}
-	return a.fail(a.put(ctx, &it))
+	kept := *it
+	if it.from == nil { // the caller may use its memory again
+		kept.Encoding, kept.Tags, kept.Meta = it.Encoding.clone(), slices.Clone(it.Tags), slices.Clone(it.Meta)
+		kept.State = slices.Clone(it.State)
+	}
+	a.held = append(a.held, kept)
+	a.heldN += len(kept.Encoding.Tokens) + len(kept.Encoding.Matching)
+	if a.heldN < heldValues {
+		return nil
+	}
+	return a.release(ctx)
+}
+
+// note remembers an id that is not in the file yet.
+func (a *appender) note(id string) {
+	if !a.once {
+		a.inCur[id] = struct{}{}
+	}
 }
 
 // fail makes errors of the file last; those of an item do not.
@@ -142,16 +164,24 @@ func (a *appender) release(ctx context.Context) error {
 	return nil
 }
 
-func (a *appender) put(ctx context.Context, it *Item) error {
-	if a.store.tokens == nil && a.store.tokenDim > 0 && !residual(a.store.opts.Regions) {
-		if err := a.store.trainTokens(ctx, a.fw, nil); err != nil {
-			return err
-		}
+func (a *appender) put(ctx context.Context, it *arrival) error {
+	if err := a.openTokens(ctx); err != nil {
+		return err
 	}
 	if err := a.makeCur(ctx, it.ID); err != nil {
 		return err
 	}
 	return a.cur.add(it)
+}
+
+// openTokens settles how tokens are coded, where that need not be learned.
+func (a *appender) openTokens(ctx context.Context) error {
+	if a.store.tokens == nil && a.store.tokenDim > 0 && !residual(a.store.opts.Regions) {
+		if err := a.store.trainTokens(ctx, a.fw, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makeCur makes room for an item in the current segment.
@@ -160,9 +190,9 @@ func (a *appender) makeCur(ctx context.Context, id string) error {
 		if err := a.flush(ctx); err != nil {
 			return err
 		}
-		a.inCur[id] = struct{}{}
+		a.note(id)
 		for i := range a.held {
-			a.inCur[a.held[i].ID] = struct{}{}
+			a.note(a.held[i].ID)
 		}
 	}
 	if a.cur == nil {
@@ -292,6 +322,9 @@ func (a *appender) flush(ctx context.Context) error {
 		return err
 	}
 	a.man.Segments = append(a.man.Segments, seg)
+	if a.once {
+		return nil
+	}
 	w := writtenSegment{items: len(p.ids), hashes: make([]uint64, len(p.ids)), rows: make([]uint32, len(p.ids))}
 	w.ids, _ = seg.Section(format.KindID)
 	type entry struct {

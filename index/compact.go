@@ -138,12 +138,8 @@ func (c *compactor) run(ctx context.Context) error {
 	if err := c.trainCells(ctx, &s); err != nil {
 		return err
 	}
-	all := make([]int, len(c.src.segments))
-	for i := range all {
-		all[i] = i
-	}
-	err := c.src.merge(all, nil, func(cur *cursor) error { return c.copyRow(ctx, cur) })
-	if err != nil {
+	c.a.once = true
+	if err := mergeRows(c.src.cursors(0), func(cur *cursor) error { return c.copyRow(ctx, cur) }); err != nil {
 		return err
 	}
 	return c.a.commit(ctx)
@@ -207,17 +203,10 @@ func (c *compactor) copyRow(ctx context.Context, cur *cursor) error {
 		c.progress(0)
 	}
 	c.copied++
-	a := c.a
-	if a.cur != nil && a.cur.full() {
-		if err := a.flush(ctx); err != nil {
-			return err
-		}
-		a.written = nil // nobody looks ids up here
+	if err := c.a.makeCur(ctx, ""); err != nil {
+		return err
 	}
-	if a.cur == nil {
-		a.cur = newPending(a.fw, a.store)
-	}
-	return cur.copyTo(a.cur)
+	return cur.copyTo(c.a.cur)
 }
 
 // progress tells how far it is; toLearn items are still to be looked at for cells.

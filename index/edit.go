@@ -91,11 +91,9 @@ func (a *appender) rename(ctx context.Context, at location, from, to string) err
 	if err := a.makeCur(ctx, to); err != nil {
 		return err
 	}
-	row := uint32(len(a.cur.ids))
-	if err := a.cur.copyAs(to, a.base.segments[at.seg], at.row, rec.encode(), f.State); err != nil {
+	if err := a.cur.copy(to, origin{a.base.segments[at.seg], at.row}, rec.encode(), f.State, f.Tags); err != nil {
 		return err
 	}
-	a.cur.tag(row, f.Tags)
 	a.inCur[to] = struct{}{}
 	a.stats.Updated++
 	return a.remove(ctx, from)

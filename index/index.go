@@ -269,6 +269,16 @@ func (ix *Index) Verify(ctx context.Context, progress func(done, total int64)) e
 }
 
 func (sn *snapshot) item(seg, row int) (*Item, error) {
+	it, err := sn.untagged(seg, row)
+	if err != nil {
+		return nil, err
+	}
+	it.Tags, err = sn.segments[seg].tagsOf(row)
+	return it, err
+}
+
+// untagged is item without its tags.
+func (sn *snapshot) untagged(seg, row int) (*Item, error) {
 	s := sn.segments[seg]
 	id, err := s.id(row)
 	if err != nil {
@@ -288,9 +298,7 @@ func (sn *snapshot) item(seg, row int) (*Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	it := &Item{ID: string(id), Encoding: e, Meta: rec.meta, State: slices.Clone(state)}
-	it.Tags, err = s.tagsOf(row)
-	return it, err
+	return &Item{ID: string(id), Encoding: e, Meta: rec.meta, State: slices.Clone(state)}, nil
 }
 
 func (s *segment) decodeTokens(e *Encoding, row int, words []Word) error {

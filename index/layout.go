@@ -77,7 +77,11 @@ func TrainLayout(ctx context.Context, spec LayoutSpec, sample []Item) (*Layout, 
 		}
 	}
 	if s.opts.Regions, s.tokenDim = spec.Regions, spec.TokenDim; residual(spec.Regions) && spec.Codebook == nil && spec.TokenDim > 0 {
-		err := s.learnTokens(ctx, sample)
+		arrivals := make([]arrival, len(sample))
+		for i := range sample {
+			arrivals[i].Item = sample[i]
+		}
+		err := s.learnTokens(ctx, arrivals)
 		if err == nil && s.tokens == nil {
 			err = fmt.Errorf("%w layout: %v is learned from tokens, and the sample has none", ErrInvalid, spec.Regions)
 		}
@@ -138,10 +142,6 @@ func (ix *Index) Packed(ctx context.Context) iter.Seq2[*Packed, error] {
 				return err
 			}
 			for seg, s := range sn.segments {
-				tags, err := s.tagsByRow()
-				if err != nil {
-					return err
-				}
 				for c := (&cursor{sn: sn, seg: seg, s: s}); ; {
 					if err := errors.Join(c.next(), ctx.Err()); err != nil {
 						return err
@@ -153,7 +153,9 @@ func (ix *Index) Packed(ctx context.Context) iter.Seq2[*Packed, error] {
 					if err != nil {
 						return err
 					}
-					p.Tags = tags[c.row]
+					if p.Tags, err = c.tagsOf(); err != nil {
+						return err
+					}
 					if stopped = !yield(p, nil); stopped {
 						return nil
 					}
@@ -165,25 +167,4 @@ func (ix *Index) Packed(ctx context.Context) iter.Seq2[*Packed, error] {
 			yield(nil, err)
 		}
 	}
-}
-
-// tagsByRow returns the tags of all rows that have some, in ascending order.
-func (s *segment) tagsByRow() (map[int][]string, error) {
-	out := map[int][]string{}
-	for i := range s.tags.len() {
-		name, err := s.tags.at(i)
-		if err != nil {
-			return nil, err
-		}
-		rows, err := s.tagged(i)
-		if err != nil {
-			return nil, err
-		}
-		tag := string(name)
-		for it := rows.Iterator(); it.HasNext(); {
-			row := int(it.Next())
-			out[row] = append(out[row], tag)
-		}
-	}
-	return out, nil
 }

@@ -1,6 +1,9 @@
 package index
 
 import (
+	"bytes"
+	"cmp"
+	"container/heap"
 	"context"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -12,9 +15,20 @@ type cursor struct {
 	seg  int
 	s    *segment
 	dead *roaring.Bitmap // rows to leave out besides those that are dead already
+	rank int             // of rows of one id, that of the lowest rank comes first
 	i    int             // next place in order of id
 	row  int             // current row, -1 at the end
 	id   []byte
+	tags *rowTags // made when first needed
+}
+
+// cursors are those of all segments of a commit.
+func (sn *snapshot) cursors(rank int) []*cursor {
+	out := make([]*cursor, len(sn.segments))
+	for i, s := range sn.segments {
+		out[i] = &cursor{sn: sn, seg: i, s: s, rank: rank}
+	}
+	return out
 }
 
 func (c *cursor) next() error {
@@ -31,11 +45,21 @@ func (c *cursor) next() error {
 		c.i++
 		return err
 	}
-	c.row = -1
+	c.row, c.tags = -1, nil
 	return nil
 }
 
-// copyTo adds the current row to a segment in the making.
+// tagsOf returns the current row's tags in ascending order.
+func (c *cursor) tagsOf() (tags []string, err error) {
+	if c.tags == nil {
+		if c.tags, err = c.s.tagsByRow(); err != nil {
+			return nil, err
+		}
+	}
+	return c.tags.of(c.row), nil
+}
+
+// copyTo adds the current row to a segment in the making, with its codes as they are.
 func (c *cursor) copyTo(p *pending) error {
 	rec, err := c.sn.rawRecord(c.seg, c.row)
 	if err != nil {
@@ -45,35 +69,59 @@ func (c *cursor) copyTo(p *pending) error {
 	if err != nil {
 		return err
 	}
-	return p.copy(c.s, c.row, rec, state)
+	tags, err := c.tagsOf()
+	if err != nil {
+		return err
+	}
+	return p.copy(string(c.id), origin{c.s, c.row}, rec, state, tags)
 }
 
-// merge calls each for the live rows of some segments, in order of id.
-func (sn *snapshot) merge(segments []int, dead map[int]*roaring.Bitmap, each func(*cursor) error) error {
-	cursors := make([]*cursor, len(segments))
-	for i, seg := range segments {
-		cursors[i] = &cursor{sn: sn, seg: seg, s: sn.segments[seg], dead: dead[seg]}
-		if err := cursors[i].next(); err != nil {
+// cursorHeap has the cursor with the least id on top.
+type cursorHeap []*cursor
+
+func (h cursorHeap) Len() int { return len(h) }
+func (h cursorHeap) Less(i, j int) bool {
+	return cmp.Or(bytes.Compare(h[i].id, h[j].id), cmp.Compare(h[i].rank, h[j].rank)) < 0
+}
+func (h cursorHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *cursorHeap) Push(x any)   { *h = append(*h, x.(*cursor)) }
+func (h *cursorHeap) Pop() any {
+	last := len(*h) - 1
+	c := (*h)[last]
+	*h = (*h)[:last]
+	return c
+}
+
+// mergeRows calls each for the live rows of some segments, in order of id.
+func mergeRows(all []*cursor, each func(*cursor) error) error {
+	var h cursorHeap
+	for _, c := range all {
+		if err := guard(c.sn.r.Name(), c.next); err != nil {
 			return err
 		}
+		if c.row >= 0 {
+			h = append(h, c)
+		}
 	}
-	for {
-		var first *cursor
-		for _, c := range cursors {
-			if c.row >= 0 && (first == nil || string(c.id) < string(first.id)) {
-				first = c
+	heap.Init(&h)
+	for len(h) > 0 {
+		c := h[0]
+		err := guard(c.sn.r.Name(), func() error {
+			if err := each(c); err != nil {
+				return err
 			}
-		}
-		if first == nil {
-			return nil
-		}
-		if err := each(first); err != nil {
+			return c.next()
+		})
+		switch {
+		case err != nil:
 			return err
-		}
-		if err := first.next(); err != nil {
-			return err
+		case c.row < 0:
+			heap.Pop(&h)
+		default:
+			heap.Fix(&h, 0)
 		}
 	}
+	return nil
 }
 
 // Every commit makes a segment, and every manifest lists all segments. So that
@@ -107,7 +155,11 @@ func (a *appender) mergeSmall(ctx context.Context) error {
 
 func (a *appender) mergeSegments(ctx context.Context, segments []int) error {
 	p := newPending(a.fw, a.store)
-	err := a.base.merge(segments, a.dead, func(c *cursor) error {
+	cursors := make([]*cursor, len(segments))
+	for i, seg := range segments {
+		cursors[i] = &cursor{sn: a.base, seg: seg, s: a.base.segments[seg], dead: a.dead[seg]}
+	}
+	err := mergeRows(cursors, func(c *cursor) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

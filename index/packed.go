@@ -121,7 +121,7 @@ func (l *Layout) Pack(it *Item) (*Packed, error) {
 	r := rest{state: it.State}
 	if n := e.N(); n > 0 && l.tokens != nil {
 		var err error
-		if c.block, err = l.tokens.AppendBlock(nil, e.Tokens, e.Weights); err != nil {
+		if c.block, err = appendBlock(nil, l.tokens, e, nil); err != nil {
 			return nil, fmt.Errorf("item %q: %w: %v", it.ID, ErrInvalid, err)
 		}
 		c.n, rec.words = n, e.Words

@@ -40,8 +40,7 @@ type pending struct {
 	anyLabel  bool
 	labelIDs  map[string]uint16
 
-	tags    map[string][]uint32
-	copied  map[*segment][]uint32 // by row of an older segment: 1 + arrival; 0 = not copied
+	tags    map[string][]uint32 // by arrival
 	records [][]byte
 	states  map[uint32][]byte // by arrival
 	anyText bool
@@ -57,61 +56,74 @@ func (p *pending) full() bool {
 	return p.bytes >= p.store.opts.SegmentBytes || len(p.ids) >= maxSegmentRows || len(p.labelIDs) > noLabel/2
 }
 
-func (p *pending) add(it *Item) error {
+// origin is where an item's codes lie already.
+type origin struct {
+	s   *segment
+	row int
+}
+
+// match returns the codes of the matching vector, those that it is scored by.
+func (o *origin) match() *vector.Rows {
+	if o.s.rescore != nil {
+		return o.s.rescore
+	}
+	return &o.s.rows
+}
+
+// add adds an item, with the codes of its origin where the file has the same codec.
+func (p *pending) add(it *arrival) error {
 	e := it.Encoding
 	s := p.store
-	row := uint32(len(p.ids))
 	if e.N() > 0 && s.tokens != nil {
-		if err := p.addTokens(e); err != nil {
+		if err := p.addTokens(e, it.from); err != nil {
 			return err
 		}
 	} else {
-		p.tokenAt = append(p.tokenAt, uint64(p.tokenEnd))
-		p.counts = append(p.counts, 0)
+		p.noTokens()
 	}
-	p.addMatch(e.Matching)
-	p.ids = append(p.ids, it.ID)
-	p.kinds = append(p.kinds, e.Kind)
-	p.tag(row, it.Tags)
+	p.addMatch(e.Matching, it.from)
 	rec := record{text: e.Text, meta: it.Meta}
 	if s.tokens != nil {
 		rec.words = e.Words
 	}
-	p.addRecord(rec.encode(), it.State)
-	p.bytes += len(it.ID) + s.rowBytes + 64 + 8*len(it.Tags) + e.N()*14
+	p.note(it.ID, e.Kind, rec.encode(), it.State, it.Tags)
 	return nil
 }
 
-// tag gives the item that arrived as row-th its tags.
-func (p *pending) tag(row uint32, tags []string) {
+// note notes of the latest item what is not its vectors. It keeps the record.
+func (p *pending) note(id string, kind Kind, record, state []byte, tags []string) {
+	n := uint32(len(p.ids))
+	p.ids = append(p.ids, id)
+	p.kinds = append(p.kinds, kind)
+	p.records = append(p.records, record)
+	p.anyText = p.anyText || len(record) > 0
+	if len(state) > 0 {
+		p.states[n] = slices.Clone(state)
+	}
 	for _, t := range tags {
-		if rows := p.tags[t]; len(rows) == 0 || rows[len(rows)-1] != row {
-			p.tags[t] = append(rows, row)
+		if rows := p.tags[t]; len(rows) == 0 || rows[len(rows)-1] != n {
+			p.tags[t] = append(rows, n)
+			p.bytes += 8
 		}
 	}
+	p.bytes += len(id) + len(record) + len(state) + p.store.rowBytes + 64 + int(p.counts[n])*14
 }
 
-// addRecord notes the record, which it keeps, and the state of the latest item.
-func (p *pending) addRecord(b, state []byte) {
-	p.anyText = p.anyText || len(b) > 0
-	if len(state) > 0 {
-		p.states[uint32(len(p.records))] = slices.Clone(state)
-	}
-	p.records = append(p.records, b)
-	p.bytes += len(b) + len(state)
-}
-
-func (p *pending) addMatch(v []float32) {
+func (p *pending) addMatch(v []float32, from *origin) {
 	s := p.store
 	codec := s.opts.Match
-	if s.opts.Match == Bits {
+	if codec == Bits {
 		at := len(p.coarse)
 		p.coarse = append(p.coarse, make([]byte, vector.RowBytes(vector.Bits, s.dim))...)
-		vector.EncodeRow(vector.Bits, p.coarse[at:], v, s.centre)
+		vector.EncodeRow(vector.Bits, p.coarse[at:], roundMatch(v, from), s.centre)
 		if s.opts.NoRescore {
 			return
 		}
 		codec = vector.Int8
+	}
+	if from != nil && from.match().Codec == codec {
+		p.copyMatch(from.match(), from.row)
+		return
 	}
 	at := len(p.match)
 	p.match = append(p.match, make([]byte, vector.RowBytes(codec, s.dim))...)
@@ -121,31 +133,39 @@ func (p *pending) addMatch(v []float32) {
 	}
 }
 
-func (p *pending) addTokens(e *Encoding) error {
-	var err error
-	if p.block, err = p.store.tokens.AppendBlock(p.block[:0], e.Tokens, e.Weights); err != nil {
+func (p *pending) addTokens(e *Encoding, from *origin) (err error) {
+	s := p.store
+	if from != nil && from.s.store.opts.Regions == s.opts.Regions {
+		block, _, _, err := from.s.block(from.row)
+		if err != nil {
+			return err
+		}
+		p.block = append(p.block[:0], block...)
+	} else if p.block, err = appendBlock(p.block[:0], s.tokens, e, from); err != nil {
 		return err
 	}
 	if err := p.addBlock(e.N()); err != nil {
 		return err
 	}
 	for i := range e.N() {
-		w := e.weight(i)
-		p.addWeight(e.Kind, w)
+		p.addWeight(e.Kind, e.weight(i))
 		var box [4]uint16
 		if e.Boxes != nil {
 			box = packBox(e.Boxes[i])
-			p.anyBox = true
 		}
-		p.boxes = append(p.boxes, box[:]...)
-		label := uint16(noLabel)
-		if e.Labels != nil && e.Labels[i] != "" {
-			label = p.label(e.Labels[i])
-			p.anyLabel = true
+		p.addBox(box)
+		label := ""
+		if e.Labels != nil {
+			label = e.Labels[i]
 		}
-		p.labels = append(p.labels, label)
+		p.addLabel(label)
 	}
 	return nil
+}
+
+func (p *pending) noTokens() {
+	p.tokenAt = append(p.tokenAt, uint64(p.tokenEnd))
+	p.counts = append(p.counts, 0)
 }
 
 func (p *pending) addWeight(kind Kind, w float32) {
@@ -156,6 +176,19 @@ func (p *pending) addWeight(kind Kind, w float32) {
 // beyondBlock says that a token's weight is not what its block says. That a region takes part or not, 1 or 0, is
 // there already; words are summed up by their weights without a look at the block.
 func beyondBlock(kind Kind, w float32) bool { return w != 1 && (w != 0 || kind != Image) }
+
+func (p *pending) addBox(box [4]uint16) {
+	p.boxes = append(p.boxes, box[:]...)
+	p.anyBox = p.anyBox || box != [4]uint16{}
+}
+
+func (p *pending) addLabel(name string) {
+	label := uint16(noLabel)
+	if name != "" {
+		label, p.anyLabel = p.label(name), true
+	}
+	p.labels = append(p.labels, label)
+}
 
 // addBlock writes p.block, which holds n tokens.
 func (p *pending) addBlock(n int) (err error) {
@@ -180,24 +213,9 @@ func (p *pending) addBlock(n int) (err error) {
 	return nil
 }
 
-// copy adds row of an older segment as it is: codes stay what they are.
-func (p *pending) copy(src *segment, row int, record, state []byte) error {
-	id, err := src.id(row)
-	if err != nil {
-		return err
-	}
-	if p.copied == nil {
-		p.copied = make(map[*segment][]uint32)
-	}
-	if p.copied[src] == nil {
-		p.copied[src] = make([]uint32, src.n)
-	}
-	p.copied[src][row] = uint32(len(p.ids)) + 1
-	return p.copyAs(string(id), src, row, record, state)
-}
-
-// copyAs is copy under another id and without tags.
-func (p *pending) copyAs(id string, src *segment, row int, record, state []byte) error {
+// copy adds a row of another segment, whose codecs are those of the file: codes stay what they are.
+func (p *pending) copy(id string, from origin, record, state []byte, tags []string) error {
+	src, row := from.s, from.row
 	block, first, n, err := src.block(row)
 	if err != nil {
 		return err
@@ -208,47 +226,33 @@ func (p *pending) copyAs(id string, src *segment, row int, record, state []byte)
 			return err
 		}
 	} else {
-		p.tokenAt, p.counts = append(p.tokenAt, uint64(p.tokenEnd)), append(p.counts, 0)
+		p.noTokens()
 	}
-	for t := first; t < first+n; t++ {
-		w := float32(1)
-		if src.weights != nil {
-			w = src.weights[t]
-		}
-		p.addWeight(src.kind(row), w)
+	for t := range n {
+		p.addWeight(src.kind(row), src.weight(row, block, first, t))
 		var box [4]uint16
 		if src.boxes != nil {
-			copy(box[:], src.boxes[4*t:])
-			p.anyBox = true
+			copy(box[:], src.boxes[4*(first+t):])
 		}
-		p.boxes = append(p.boxes, box[:]...)
-		name, err := src.label(t)
+		p.addBox(box)
+		name, err := src.label(first + t)
 		if err != nil {
 			return err
 		}
-		label := uint16(noLabel)
-		if name != "" {
-			label, p.anyLabel = p.label(name), true
-		}
-		p.labels = append(p.labels, label)
+		p.addLabel(name)
 	}
-	p.copyMatch(src, row)
-	p.ids = append(p.ids, id)
-	p.kinds = append(p.kinds, src.kind(row))
-	p.addRecord(slices.Clone(record), state)
-	p.bytes += len(id) + p.store.rowBytes + 64 + n*14
+	if src.rows.Codec == vector.Bits {
+		size := vector.RowBytes(vector.Bits, src.rows.Dim)
+		p.coarse = append(p.coarse, src.rows.Codes[row*size:(row+1)*size]...)
+	}
+	if from.match().Codec != vector.Bits {
+		p.copyMatch(from.match(), row)
+	}
+	p.note(id, src.kind(row), slices.Clone(record), state, tags)
 	return nil
 }
 
-func (p *pending) copyMatch(src *segment, row int) {
-	rows := &src.rows
-	if rows.Codec == vector.Bits {
-		size := vector.RowBytes(rows.Codec, rows.Dim)
-		p.coarse = append(p.coarse, rows.Codes[row*size:(row+1)*size]...)
-		if rows = src.rescore; rows == nil {
-			return
-		}
-	}
+func (p *pending) copyMatch(rows *vector.Rows, row int) {
 	size := vector.RowBytes(rows.Codec, rows.Dim)
 	p.match = append(p.match, rows.Codes[row*size:(row+1)*size]...)
 	if rows.Scales != nil {

@@ -232,29 +232,11 @@ func permuteRuns[T any](v []T, width int, first []uint32, order []uint32) []T {
 }
 
 func (p *pending) writeTags(rowOf []uint32, add addSection) error {
-	all := make(map[string]struct{})
-	for t := range p.tags {
-		all[t] = struct{}{}
-	}
-	for src := range p.copied {
-		for i := range src.tags.len() {
-			t, err := src.tags.at(i)
-			if err != nil {
-				return err
-			}
-			all[string(t)] = struct{}{}
-		}
-	}
-	tags := make(map[string]*roaring.Bitmap)
-	for name := range all {
+	tags := make(map[string]*roaring.Bitmap, len(p.tags))
+	for name, arrivals := range p.tags {
 		rows := roaring.New()
-		for _, a := range p.tags[name] {
+		for _, a := range arrivals {
 			rows.Add(rowOf[a])
-		}
-		for src, arrival := range p.copied {
-			if err := copyTag(rows, name, src, arrival, rowOf); err != nil {
-				return err
-			}
 		}
 		tags[name] = rows
 	}
@@ -294,24 +276,6 @@ func (p *pending) writeStates(rowOf []uint32, add addSection) error {
 		byRow[rowOf[a]] = state
 	}
 	return add(format.KindState, 0, appendRowTable(nil, byRow))
-}
-
-// copyTag adds to rows those that carried a tag in an older segment.
-func copyTag(rows *roaring.Bitmap, name string, src *segment, arrival, rowOf []uint32) error {
-	i, err := src.findTag(name)
-	if err != nil || i < 0 {
-		return err
-	}
-	tagged, err := src.tagged(i)
-	if err != nil {
-		return err
-	}
-	for it := tagged.Iterator(); it.HasNext(); {
-		if a := arrival[it.Next()]; a > 0 {
-			rows.Add(rowOf[a-1])
-		}
-	}
-	return nil
 }
 
 func rowsToBytes(rows *roaring.Bitmap) ([]byte, error) {

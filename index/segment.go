@@ -361,6 +361,17 @@ func (s *segment) block(row int) (block []byte, first, count int, err error) {
 	return s.tokenBlocks[off : off+size : off+size], int(a), int(b - a), nil
 }
 
+// weight returns the weight of token t of a row: whether it takes part is in its block.
+func (s *segment) weight(row int, block []byte, first, t int) float32 {
+	switch {
+	case s.weights != nil:
+		return s.weights[first+t]
+	case s.kind(row) == Image && !s.store.tokens.TakesPart(block, t):
+		return 0
+	}
+	return 1
+}
+
 // label returns the label of token t, copied.
 func (s *segment) label(t int) (string, error) {
 	if s.labels == nil || s.labels[t] == noLabel {

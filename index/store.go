@@ -43,7 +43,7 @@ func (s *store) rescores() bool { return s.opts.Match == Bits && !s.opts.NoResco
 func residual(c Codec) bool { return c == FourBit || c == TwoBit }
 
 // train learns from the first items what encoding them needs, and writes it.
-func (s *store) train(ctx context.Context, fw *container.Writer, sample []Item) error {
+func (s *store) train(ctx context.Context, fw *container.Writer, sample []arrival) error {
 	for i := range sample {
 		e := sample[i].Encoding
 		if s.dim == 0 {
@@ -73,7 +73,7 @@ func (s *store) train(ctx context.Context, fw *container.Writer, sample []Item) 
 	return s.trainTokens(ctx, fw, sample)
 }
 
-func (s *store) trainTokens(ctx context.Context, fw *container.Writer, sample []Item) (err error) {
+func (s *store) trainTokens(ctx context.Context, fw *container.Writer, sample []arrival) (err error) {
 	codec := s.opts.Regions
 	if !residual(s.opts.Regions) {
 		s.tokens, err = vector.NewTokens(codec, s.tokenDim)
@@ -90,13 +90,14 @@ func (s *store) trainTokens(ctx context.Context, fw *container.Writer, sample []
 }
 
 // learnTokens learns the codebook of a residual codec. Without a token that takes part, there is none.
-func (s *store) learnTokens(ctx context.Context, sample []Item) (err error) {
+func (s *store) learnTokens(ctx context.Context, sample []arrival) (err error) {
 	var tokens []float32
 	for i := range sample {
 		e := sample[i].Encoding
+		rounded := roundTokens(e, s.tokenDim, sample[i].from)
 		for t := range e.N() {
 			if e.weight(t) > 0 {
-				tokens = append(tokens, e.token(t, s.tokenDim)...)
+				tokens = append(tokens, rounded[t*s.tokenDim:(t+1)*s.tokenDim]...)
 			}
 		}
 	}
@@ -105,6 +106,42 @@ func (s *store) learnTokens(ctx context.Context, sample []Item) (err error) {
 	}
 	s.tokens, err = vector.TrainTokens(ctx, s.opts.Regions, s.tokenDim, tokens, nil)
 	return err
+}
+
+// Codecs that are coarser than int8 work from what int8 leaves of a vector, so that a file is the same whether its
+// items are encoded for it or come from files of int8 codes.
+
+// roundMatch returns what int8 leaves of a matching vector, which is the vector itself if it was int8 already.
+func roundMatch(v []float32, from *origin) []float32 {
+	if from != nil && from.match().Codec == Int8 {
+		return v
+	}
+	code, out := make([]byte, vector.RowBytes(Int8, len(v))), make([]float32, len(v))
+	vector.DecodeRow(Int8, out, code, vector.EncodeRow(Int8, code, v, nil))
+	return out
+}
+
+// roundTokens is roundMatch for an encoding's tokens of dim values.
+func roundTokens(e *Encoding, dim int, from *origin) []float32 {
+	if from != nil && from.s.store.opts.Regions == Int8 {
+		return e.Tokens
+	}
+	code, out := make([]byte, vector.RowBytes(Int8, dim)), make([]float32, len(e.Tokens))
+	for t := range e.N() {
+		if e.weight(t) > 0 {
+			vector.DecodeRow(Int8, out[t*dim:(t+1)*dim], code, vector.EncodeRow(Int8, code, e.token(t, dim), nil))
+		}
+	}
+	return out
+}
+
+// appendBlock appends the block of an encoding's tokens to dst.
+func appendBlock(dst []byte, t *vector.Tokens, e *Encoding, from *origin) ([]byte, error) {
+	tokens := e.Tokens
+	if residual(t.Codec()) {
+		tokens = roundTokens(e, t.Dim(), from)
+	}
+	return t.AppendBlock(dst, tokens, e.Weights)
 }
 
 func (s *store) share(fw *container.Writer, kind format.Kind, codec Codec, b []byte) error {
@@ -128,10 +165,10 @@ func (s *store) setState(fw *container.Writer, state []byte) error {
 	return s.share(fw, format.KindFileState, 0, state)
 }
 
-func meanMatching(sample []Item, dim int) []float32 {
+func meanMatching(sample []arrival, dim int) []float32 {
 	sum := make([]float64, dim)
 	for i := range sample {
-		for d, x := range sample[i].Encoding.Matching {
+		for d, x := range roundMatch(sample[i].Encoding.Matching, sample[i].from) {
 			sum[d] += float64(x)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // TagCount is a tag and the number of items that have it.
@@ -57,4 +59,58 @@ func (s *segment) countTags(counts map[string]int) error {
 		}
 	}
 	return nil
+}
+
+// rowTags are the tags of each row of a segment.
+type rowTags struct {
+	names []string
+	first []uint32 // by row: where its tags begin in tags
+	tags  []uint32 // numbers of names, ascending for each row
+}
+
+// tagsByRow turns a segment's lists of rows around: for reading the tags of many rows.
+func (s *segment) tagsByRow() (*rowTags, error) {
+	t := &rowTags{}
+	if s.tags.len() == 0 {
+		return t, nil
+	}
+	t.first = make([]uint32, s.n+1)
+	all := make([]*roaring.Bitmap, s.tags.len())
+	for i := range all {
+		name, err := s.tags.at(i)
+		if err != nil {
+			return nil, err
+		}
+		t.names = append(t.names, string(name))
+		if all[i], err = s.tagged(i); err != nil {
+			return nil, err
+		}
+		for it := all[i].Iterator(); it.HasNext(); {
+			t.first[it.Next()+1]++
+		}
+	}
+	for row := range s.n {
+		t.first[row+1] += t.first[row]
+	}
+	t.tags = make([]uint32, t.first[s.n])
+	next := slices.Clone(t.first)
+	for i, rows := range all {
+		for it := rows.Iterator(); it.HasNext(); {
+			row := it.Next()
+			t.tags[next[row]] = uint32(i)
+			next[row]++
+		}
+	}
+	return t, nil
+}
+
+func (t *rowTags) of(row int) []string {
+	if t.first == nil {
+		return nil
+	}
+	var out []string
+	for _, i := range t.tags[t.first[row]:t.first[row+1]] {
+		out = append(out, t.names[i])
+	}
+	return out
 }

@@ -112,6 +112,19 @@ func (t *Tokens) Unpack(block []byte, codes []byte, scales []float32) {
 	}
 }
 
+// TakesPart reports whether token i of the block takes part.
+func (t *Tokens) TakesPart(block []byte, i int) bool {
+	_, heads := t.split(block)
+	head := heads[headBytes*i : headBytes*(i+1)]
+	var s float32
+	if t.residual != nil {
+		_, s = t.residual.head(head)
+	} else {
+		s = math.Float32frombits(binary.LittleEndian.Uint32(head))
+	}
+	return s == s
+}
+
 // split cuts a block into codes and heads; surplus bytes are left out.
 func (t *Tokens) split(block []byte) (codes, heads []byte) {
 	n := t.Count(block)
