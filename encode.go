@@ -229,6 +229,15 @@ func (m *Model) encodeWindow(ctx context.Context, w []prepared) error {
 	return m.encodeImages(ctx, images)
 }
 
+// rows is how many rows a run over n inputs has: n, or a whole batch where encodings shall be reproducible. ONNX
+// Runtime sums the products of a matrix of few rows in an order that depends on how many rows and threads there are.
+func (m *Model) rows(n, batch int) int {
+	if m.opts.Reproducible {
+		return max(n, batch)
+	}
+	return n
+}
+
 // encodeTexts encodes texts of one call, perhaps with those of others.
 func (m *Model) encodeTexts(ctx context.Context, part []*prepared) error {
 	n, err := m.together(&m.texts, textBatch)
@@ -249,9 +258,9 @@ func (m *Model) runTexts(ctx context.Context, part []*prepared) error {
 	if err != nil {
 		return err
 	}
-	seqs := make([][]int64, len(part))
-	for k, p := range part {
-		seqs[k] = p.caption.IDs
+	seqs := make([][]int64, m.rows(len(part), textBatch))
+	for k := range seqs {
+		seqs[k] = part[min(k, len(part)-1)].caption.IDs
 	}
 	c, err := m.text.PadCaptions(ctx, seqs)
 	if err != nil {

@@ -137,8 +137,10 @@ func (m *Model) runImages(ctx context.Context, part []*prepared) error {
 	if err != nil {
 		return err
 	}
-	tags, sets := make([][]string, len(part)), make([]*region.Set, len(part))
-	for k, p := range part {
+	rows := m.rows(len(part), imageBatch)
+	tags, sets := make([][]string, rows), make([]*region.Set, rows)
+	for k := range rows {
+		p := part[min(k, len(part)-1)]
 		tags[k], sets[k] = p.set.ObjectTags(), p.set
 	}
 	in, err := m.text.PadImages(ctx, tags, sets, m.bundle.Manifest.Lengths.Regions, m.regionDim())

@@ -139,6 +139,32 @@ func someRegions(n, dim int) *RegionSet {
 	return r
 }
 
+// With Reproducible an encoding does not depend on what else is encoded with it. Means on many threads are where
+// it would: ONNX Runtime then cuts products of few rows another way.
+func TestReproducible(t *testing.T) {
+	tiny := tiny(t, testmodel.Options{Hidden: 128, MeanPool: true})
+	m, err := OpenModel(tiny.bundle.Dir(), &Options{Threads: 8, Reproducible: true})
+	require.NoError(t, err)
+	defer m.Close()
+	var texts, pictures []Input
+	for i := range 40 {
+		s := scenes.New(7, nil).Scene(i)
+		texts, pictures = append(texts, Text(s.Captions[0].Text)), append(pictures, Image(s.Image))
+	}
+	for _, ins := range [][]Input{texts, pictures} {
+		want, err := m.EncodeBatch(t.Context(), ins)
+		require.NoError(t, err)
+		for _, n := range []int{1, 7} {
+			for i := 0; i < len(ins); i += n {
+				part := ins[i:min(i+n, len(ins))]
+				got, err := m.EncodeBatch(t.Context(), part)
+				require.NoError(t, err)
+				require.Equal(t, want[i:i+len(part)], got, "%d at once", n)
+			}
+		}
+	}
+}
+
 func TestEncodeImage(t *testing.T) {
 	m := tiny(t, testmodel.Options{})
 	path, img := scene(t, 0)

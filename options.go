@@ -32,6 +32,10 @@ type Options struct {
 	// change hardly (docs/performance.md has figures), and encodings still fit those made without it. On a
 	// GPU it changes nothing.
 	Int8Text bool
+	// Reproducible makes encodings the same, to the last bit, whatever else is encoded with them, on a CPU and with
+	// equal Threads: what is left for the end is run as a whole batch. A file that many machines made is then the
+	// one that a single machine would have made.
+	Reproducible bool
 	// CacheTexts is how many encodings of texts are remembered, because people repeat queries; 0 is 256,
 	// negative none.
 	CacheTexts int

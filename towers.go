@@ -141,7 +141,7 @@ func (m *Model) runTowerTexts(ctx context.Context, part []*prepared) error {
 
 func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*prepared) error {
 	t := m.towers
-	width, rows := 0, most(session, len(part))
+	width, rows := 0, most(session, m.rows(len(part), textBatch))
 	for _, p := range part {
 		width = max(width, len(p.sequence.Tokens))
 	}
@@ -213,6 +213,9 @@ func (m *Model) runTowerSome(ctx context.Context, session *ort.Session, part []*
 	return nil
 }
 
+// fewPictures are enough for a run at full speed: each is many rows to an image tower, and costs much.
+const fewPictures = 4
+
 // runTowerImages encodes pictures with the image tower.
 func (m *Model) runTowerImages(ctx context.Context, part []*prepared) error {
 	session, err := m.images.get()
@@ -220,8 +223,12 @@ func (m *Model) runTowerImages(ctx context.Context, part []*prepared) error {
 		return err
 	}
 	t := m.towers
-	for some := range slices.Chunk(part, most(session, len(part))) {
-		rows := most(session, len(some))
+	batch := len(part)
+	if m.opts.Reproducible {
+		batch = fewPictures
+	}
+	for some := range slices.Chunk(part, most(session, batch)) {
+		rows := most(session, m.rows(len(some), batch))
 		all := make([]float32, rows*t.values())
 		for k, p := range some {
 			copy(all[k*t.values():], p.sight.pixels)

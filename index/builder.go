@@ -64,6 +64,14 @@ func (b *Builder) Add(ctx context.Context, it Item) error {
 	return b.a.add(ctx, it)
 }
 
+// SetState replaces BuildOptions.State.
+func (b *Builder) SetState(state []byte) error {
+	if b.a == nil {
+		return fmt.Errorf("builder of %s: %w", b.path, ErrClosed)
+	}
+	return b.a.setState(state)
+}
+
 // Stats counts the items so far, also once the Builder is closed.
 func (b *Builder) Stats() Stats {
 	if b.a == nil {

@@ -112,13 +112,15 @@ func (w *Writer) Commit(ctx context.Context) error {
 // SetState replaces what is kept with the file for whom it means something: at
 // most 1 MiB. It is written by Commit, and read by Info.
 func (w *Writer) SetState(state []byte) error {
-	return w.run(func(a *appender) error {
-		if len(state) > maxFileState {
-			return fmt.Errorf("%w state of %d bytes, at most %d", ErrInvalid, len(state), maxFileState)
-		}
-		a.state = append([]byte{}, state...)
-		return nil
-	})
+	return w.run(func(a *appender) error { return a.setState(state) })
+}
+
+func (a *appender) setState(state []byte) error {
+	if len(state) > maxFileState {
+		return fmt.Errorf("%w state of %d bytes, at most %d", ErrInvalid, len(state), maxFileState)
+	}
+	a.state = append([]byte{}, state...)
+	return nil
 }
 
 // Stats counts what was changed since OpenWriter, also once the Writer is closed.

@@ -7,11 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/internal/elem"
 	"github.com/aladin-go/aladin/internal/follow"
 	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/source"
@@ -22,12 +25,15 @@ var buildVerb = cli.Verb{
 	About: `
 Encodes the pictures (or captions) of a source and writes an index file. The file appears when it is
 complete; an older one of that name stays until then. The same input gives the same bytes. Interrupted, it leaves
-nothing; of a large folder, sync makes an index that keeps what is done.
+nothing, or, with --resume, FILE.part, with which the same command goes on.
 
 A source is one of
   --images DIR [--captions FILE.tsv]
   --features DIR --coco-ir DIR --split PART [--keys FILE]
   --scenes N [--seed S]
+
+Many machines build one index: each a part, with --part 1/8, --part 2/8 …, which merge then makes one file of. An item's
+part follows from its id alone.
 
 Pictures that cannot be read are left out and named. From 200,000 items on the finished index is arranged in
 cells, which make searches faster, as compact does; interrupted there, it stays complete without them.
@@ -36,12 +42,15 @@ cells, which make searches faster, as compact does; interrupted there, it stays 
   aladin-index build --model photos.model --images ~/Photos --tags tags.tsv --regions 2bit --out small.aladin
   aladin-index build --model photos.model --images ~/Photos --match bits --no-rescore --regions 2bit --out tiny.aladin
   aladin-index build --model photos.model --images ~/Photos --captions captions.tsv --items captions --out captions.aladin
+  aladin-index build --model photos.model --images ~/Photos --part 3/8 --resume --out part-3.aladin
 `,
 	Setup: func(f *cli.Flags) cli.Body {
 		b := &building{}
 		b.register(f)
 		f.StringVar(&b.out, "out", "", "index `file` to make")
-		b.codecs.register(f)
+		f.StringVar(&b.partFlag, "part", "", "encode `I/N` of the items only, part I of N, for merge (I counts from 1; 0 is another name of N)")
+		f.BoolVar(&b.resume, "resume", false, "go on with what the same command, interrupted, left in FILE.part; a part that is there is not built again")
+		b.codecs.register(f, "int8")
 		return b.build
 	},
 }
@@ -67,18 +76,21 @@ again for the rest.
 
 // building is what build and add have in common.
 type building struct {
-	source     source.Flags
-	model      modelflags.Flags
-	tell       cli.Output
-	items      string
-	tags, meta string
+	source   source.Flags
+	model    modelflags.Flags
+	tell     cli.Output
+	items    string
+	tagsFile string
+	metaFile string
 
 	cells  int
 	noLock bool
 
-	out     string // build
-	codecs  codecs
-	replace bool // add
+	out      string // build
+	codecs   codecs
+	partFlag string
+	resume   bool
+	replace  bool // add
 }
 
 func (b *building) register(f *cli.Flags) {
@@ -86,8 +98,8 @@ func (b *building) register(f *cli.Flags) {
 	b.model.Register(f)
 	b.tell.Register(f)
 	f.StringVar(&b.items, "items", "images", "`what` to index: images or captions")
-	f.StringVar(&b.tags, "tags", "", "`file` of lines: id <tab> tag")
-	f.StringVar(&b.meta, "meta", "", "`file` of JSON lines, each with an \"id\": stored with the items")
+	f.StringVar(&b.tagsFile, "tags", "", "`file` of lines: id <tab> tag")
+	f.StringVar(&b.metaFile, "meta", "", "`file` of JSON lines, each with an \"id\": stored with the items")
 	f.Group(cli.Advanced)
 	f.IntVar(&b.cells, "cells", 0, "`number` of cells to arrange the index in; 0 chooses by size, -1 makes none")
 	noLockVar(f, &b.noLock)
@@ -133,7 +145,7 @@ func (b *building) open(ctx context.Context, env cli.Env) (_ *job, err error) {
 			err = errors.Join(err, j.close())
 		}
 	}()
-	if j.m, err = b.model.Open(&aladin.Options{Damaged: j.damaged.add}); err != nil {
+	if j.m, err = b.model.Open(&aladin.Options{Damaged: j.damaged.add, Reproducible: b.out != ""}); err != nil {
 		return nil, err
 	}
 	opts := &source.Options{Split: "test", MaxRegions: j.m.Info().MaxRegions}
@@ -144,7 +156,7 @@ func (b *building) open(ctx context.Context, env cli.Env) (_ *job, err error) {
 		return nil, err
 	}
 	j.skipped = j.src.Skipped
-	if j.tables, err = readTables(ctx, b.tags, b.meta); err != nil {
+	if j.tables, err = readTables(ctx, b.tagsFile, b.metaFile); err != nil {
 		return nil, err
 	}
 	j.skipped = append(j.skipped, j.tables.skipped...)
@@ -204,6 +216,10 @@ func (b *building) build(ctx context.Context, env cli.Env, args []string) (err e
 	if err := b.codecs.set(opts); err != nil {
 		return err
 	}
+	share, err := b.share(opts)
+	if err != nil {
+		return err
+	}
 	if info, err := os.Stat(filepath.Dir(b.out)); err != nil || !info.IsDir() {
 		return fmt.Errorf("--out %s: there is no folder %s", b.out, filepath.Dir(b.out))
 	}
@@ -218,31 +234,63 @@ func (b *building) build(ctx context.Context, env cli.Env, args []string) (err e
 	defer func() { err = errors.Join(err, j.close()) }()
 	j.replaced = replaced
 	opts.Model = j.m.Fingerprint()
-	if opts.Match == index.Bits && b.items == "images" {
+	// In order of id, because merge cannot know another one.
+	slices.SortStableFunc(j.entries, func(a, b entry) int { return strings.Compare(a.id, b.id) })
+	if err := share.choose(j); err != nil {
+		return err
+	}
+	if b.resume && b.partFlag != "" {
+		made, err := share.made(ctx, b.out, opts)
+		if made || err != nil {
+			j.replaced = false
+			return errors.Join(err, j.report(ctx, b.out, index.Stats{Skipped: len(j.entries)}))
+		}
+	}
+	if b.items == "images" && (opts.Match == index.Bits || b.partFlag != "" && share.Part == 1) {
 		if opts.QueryMean, err = meanOfCaptions(ctx, j.m, j.src); err != nil {
 			return err
 		}
+		share.QueryMean = elem.Bytes(opts.QueryMean)
 	}
-	w, err := index.NewBuilder(b.out, opts)
+	run := j.make
+	if b.resume {
+		run = j.makeResumable
+	}
+	stats, err := run(ctx, opts, share)
+	if err != nil {
+		return err
+	}
+	var arranged error
+	if b.partFlag == "" {
+		arranged = arrangeFile(ctx, env, &b.tell, b.out, b.cells, b.noLock)
+	}
+	return errors.Join(j.report(ctx, b.out, stats), arranged)
+}
+
+// make encodes the items into a new file.
+func (j *job) make(ctx context.Context, opts *index.BuildOptions, share *part) (stats index.Stats, err error) {
+	w, err := index.NewBuilder(j.out, opts)
 	if err != nil {
 		if errors.Is(err, index.ErrInvalid) {
-			return cli.Misuse("%w", err)
+			err = cli.Misuse("%w", err)
 		}
-		return err
+		return stats, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if err := j.encode(ctx, w.Add); err != nil {
-		return err
+		return stats, err
 	}
-	stats := w.Stats()
-	if stats.Added == 0 {
-		return j.nothing()
+	stats = w.Stats()
+	if j.partFlag == "" && stats.Added == 0 {
+		return stats, j.nothing()
 	}
-	if err := w.Finish(ctx); err != nil {
-		return err
+	if j.partFlag != "" {
+		share.Skipped = len(j.skipped)
+		if err := w.SetState(share.state()); err != nil {
+			return stats, err
+		}
 	}
-	arranged := b.arrangeFile(ctx, env)
-	return errors.Join(j.report(ctx, b.out, stats), arranged)
+	return stats, w.Finish(ctx)
 }
 
 // replaces says whether an index will be replaced by one at path. Anything else that is there stays there.
@@ -266,14 +314,14 @@ func replaces(path string) (bool, error) {
 	return false, fmt.Errorf("--out %s: something else is there, which is not overwritten; name another file: %w", path, err)
 }
 
-// arrangeFile is arrange for the index that was just built.
-func (b *building) arrangeFile(ctx context.Context, env cli.Env) (err error) {
-	w, err := index.OpenWriter(b.out, &index.BuildOptions{NoLock: b.noLock})
+// arrangeFile is arrange for an index that was just made.
+func arrangeFile(ctx context.Context, env cli.Env, tell *cli.Output, file string, cells int, noLock bool) (err error) {
+	w, err := index.OpenWriter(file, &index.BuildOptions{NoLock: noLock})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	return arrange(ctx, env, &b.tell, b.out, w, b.cells)
+	return arrange(ctx, env, tell, file, w, cells)
 }
 
 // arrange gives a committed index the cells that it should have. Whatever happens, the index stays complete.
@@ -395,13 +443,8 @@ func keepFields(ctx context.Context, old *index.Index, there map[string][]byte, 
 }
 
 // report says what was done.
-func (j *job) report(ctx context.Context, file string, stats index.Stats) (err error) {
-	ix, err := index.Open(file, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, ix.Close()) }()
-	info, err := ix.Info(context.WithoutCancel(ctx)) // an interrupted job reports what it did
+func (j *job) report(ctx context.Context, file string, stats index.Stats) error {
+	info, err := infoOf(context.WithoutCancel(ctx), file) // an interrupted job reports what it did
 	if err != nil {
 		return err
 	}

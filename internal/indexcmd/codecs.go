@@ -11,9 +11,10 @@ type codecs struct {
 	noRescore      bool
 }
 
-func (c *codecs) register(f *cli.Flags) {
-	f.StringVar(&c.match, "match", "int8", "`codec` of the vectors that are scanned: int8, f16, f32, bits")
-	f.StringVar(&c.regions, "regions", "int8", "`codec` of the regions (or words) for alignment: int8, f16, 4bit, 2bit, none")
+// register defines the flags, with int8 for their default, or "" for what there is.
+func (c *codecs) register(f *cli.Flags, standard string) {
+	f.StringVar(&c.match, "match", standard, "`codec` of the vectors that are scanned: int8, f16, f32, bits")
+	f.StringVar(&c.regions, "regions", standard, "`codec` of the regions (or words) for alignment: int8, f16, 4bit, 2bit, none")
 	f.Group(cli.Advanced)
 	f.BoolVar(&c.noRescore, "no-rescore", false, "with --match bits: keep the bits alone, which find candidates for alignment, and no int8 codes to score them again")
 }
@@ -24,6 +25,9 @@ func (c *codecs) set(o *index.BuildOptions) error {
 		flag, value string
 		codec       *index.Codec
 	}{{"--match", c.match, &o.Match}, {"--regions", c.regions, &o.Regions}} {
+		if x.value == "" {
+			continue
+		}
 		if err := x.codec.UnmarshalText([]byte(x.value)); err != nil {
 			return cli.Misuse("%s: %v", x.flag, err)
 		}

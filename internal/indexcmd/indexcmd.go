@@ -13,7 +13,7 @@ var Program = cli.Program{
   aladin-index build --model photos.model --images ~/Photos --out photos.aladin
   aladin-index search photos.aladin --model photos.model --explain "a dog catches a frisbee"
 `,
-	Verbs: []cli.Verb{buildVerb, syncVerb, addVerb, deleteVerb, listVerb, tagVerb, compactVerb, searchVerb, pageVerb, serveVerb, duplicatesVerb, infoVerb, verifyVerb, devicesVerb},
+	Verbs: []cli.Verb{buildVerb, mergeVerb, syncVerb, addVerb, deleteVerb, listVerb, tagVerb, compactVerb, searchVerb, pageVerb, serveVerb, duplicatesVerb, infoVerb, verifyVerb, devicesVerb},
 }
 
 // indexFile is the only argument.

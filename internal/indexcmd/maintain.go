@@ -124,6 +124,9 @@ func printInfo(env cli.Env, info *index.Info, tags []index.TagCount) error {
 			row("follows", "%s", printable(r.String()))
 		}
 	}
+	if p := partOf(info.State); p != nil {
+		row("part", "%v of an index of %d %s; merge makes one of all", p, p.Total, p.Items)
+	}
 	for i, t := range tags {
 		if i == shownTags {
 			row("tags", "and %d more", len(tags)-i)

@@ -43,7 +43,7 @@ empty, as a disk that is not mounted, takes nothing out of the index.
 		f.BoolVar(&s.opts.DryRun, "dry-run", false, "say what would be done, and do nothing")
 		f.BoolVar(&s.opts.AllowEmpty, "allow-empty", false, "let a folder that is empty, or holds other photos than before, take items out of the index")
 		f.Group("A new index")
-		s.codecs.register(f)
+		s.codecs.register(f, "int8")
 		f.Group(cli.Advanced)
 		f.IntVar(&s.cells, "cells", 0, "`number` of cells to arrange an index in that has outgrown them; 0 chooses by size, -1 makes none")
 		noLockVar(f, &s.opts.Index.NoLock)

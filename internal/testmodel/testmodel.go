@@ -30,6 +30,7 @@ type Options struct {
 	Layers      int    // of the encoder; default 1
 	Hidden      int    // a multiple of 4; default 32
 	Calibrated  bool   // a search ranks by alignment plus matching
+	MeanPool    bool   // matching vectors are means
 }
 
 // New makes a model in a folder of the test's and returns the folder.
@@ -73,7 +74,7 @@ func Write(dir string, o Options) error {
 	vocab := vocabulary()
 	net := nn.Config{
 		Layers: 1, Hidden: 32, Heads: 4, FF: 48, Vocab: len(vocab), MaxPositions: 40, Types: 2, LayerNormEps: 1e-12,
-		RegionDim: dim, MatchLayers: 1, MatchHeads: 4, MatchFF: 32, Alignment: "MrSw", ReleasedAlignment: o.Released,
+		RegionDim: dim, MatchLayers: 1, MatchHeads: 4, MatchFF: 32, Alignment: "MrSw", ReleasedAlignment: o.Released, MeanPool: o.MeanPool,
 	}
 	if o.Layers > 0 {
 		net.Layers = o.Layers
