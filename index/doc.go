@@ -18,8 +18,8 @@
 // searches it. Each commit of a Writer adds a segment and costs what it adds,
 // whatever is there already; now and then it also merges a few small segments,
 // so that many small commits do not make many segments. Deleted and replaced
-// items keep their bytes until Compact rewrites the file without them. Update and
-// Rename change what is stored with an item without encoding it again. The bytes
+// items keep their bytes until Compact rewrites the file without them. Merge makes
+// one file of many. Update and Rename change what is stored with an item without encoding it again. The bytes
 // are those of package format: a crash at any point leaves the last commit.
 //
 // A file's lock is an empty file beside it, with .lock added to its name. It stays
