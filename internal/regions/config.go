@@ -26,6 +26,10 @@ type Config struct {
 	// with feature maps, one map behind the other; at most one model makes boxes.
 	Models  []ModelConfig `json:"models,omitempty"`
 	Regions *RegionConfig `json:"regions,omitempty"`
+	// ShorterSide, for kind "onnx", shrinks pictures whose shorter side has more pixels to that many before anything looks at
+	// them, so that none is sharper than those that a model learned from. Default: 0, none is shrunk. Training sets it to the
+	// median of its photos.
+	ShorterSide int `json:"shorter_side,omitempty"`
 	// Standardise names a file beside the models (see [Standardisation]) with the mean and spread of
 	// every feature; after it features have mean 0 and variance 1. Default: none.
 	Standardise string `json:"standardise,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"math"
 	"runtime"
 	"slices"
 
@@ -128,11 +129,23 @@ func (x *ONNX) Close() error {
 
 // Extract implements Extractor.
 func (x *ONNX) Extract(ctx context.Context, pics []*picture.Picture, views ...View) ([]*region.Set, error) {
-	all, err := viewsOf(pics, views)
+	small, err := x.shrunk(pics)
 	if err != nil {
 		return nil, err
 	}
-	return x.extract(ctx, all)
+	all, err := viewsOf(small, views)
+	if err != nil {
+		return nil, err
+	}
+	sizes, err := viewsOf(pics, views)
+	if err != nil {
+		return nil, err
+	}
+	sets, err := x.extract(ctx, all)
+	for i, s := range sets {
+		s.Width, s.Height = int(math.Round(sizes[i].w())), int(math.Round(sizes[i].h()))
+	}
+	return sets, err
 }
 
 // extract works on several chunks of views at a time, so that some are prepared while others run.

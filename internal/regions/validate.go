@@ -77,6 +77,8 @@ func (c *Config) check(v *validator) {
 	}
 	if c.Kind != kindONNX {
 		switch {
+		case c.ShorterSide != 0:
+			v.fail("shorter_side", "kind %q has none", c.Kind)
 		case len(c.Models) > 0:
 			v.fail("models", "kind %q has none", c.Kind)
 		case c.Regions != nil:
@@ -90,6 +92,9 @@ func (c *Config) check(v *validator) {
 			c.Patches.check(v)
 		}
 		return
+	}
+	if c.ShorterSide != 0 {
+		v.within("shorter_side", float64(c.ShorterSide), 32, maxSide)
 	}
 	if len(c.Models) == 0 {
 		v.fail("models", "kind %q needs at least one", kindONNX)

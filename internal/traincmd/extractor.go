@@ -1,6 +1,7 @@
 package traincmd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/aladin-go/aladin/internal/regions"
 	"github.com/aladin-go/aladin/internal/source"
 	"github.com/aladin-go/aladin/internal/training/config"
+	"github.com/aladin-go/aladin/internal/training/dataset"
 	"github.com/aladin-go/aladin/internal/training/model"
 )
 
@@ -29,6 +31,8 @@ type extractor struct {
 	views    []regions.View    // what training sees of a picture
 	tags     []string          // class names it can give
 	manifest bundle.Regions
+	config   *regions.Config
+	options  *ort.Options
 	files    map[string]func(io.Writer) error
 }
 
@@ -91,14 +95,56 @@ func openExtractor(name string, start *model.Model, data *source.Flags, cfg *con
 			e.tags = append(e.tags, m.Boxes.Names...)
 		}
 	}
-	raw, err := json.Marshal(vc)
-	if err != nil {
+	if err := e.describe(vc); err != nil {
+		e.close()
 		return nil, err
 	}
-	e.manifest = bundle.Regions{Kind: vc.Kind, Config: raw}
+	e.options = opts
 	e.files = regionFiles(dir, vc.Files())
 	return e, nil
 }
+
+// describe says in the manifest what the extractor is.
+func (e *extractor) describe(vc *regions.Config) error {
+	raw, err := json.Marshal(vc)
+	e.config = vc
+	e.manifest = bundle.Regions{Kind: vc.Kind, Config: raw}
+	return err
+}
+
+// shrink has the model look at photos as sharp as those that it learns from, and no sharper: their shorter side is at most the
+// median of theirs, unless the extractor's configuration says another.
+func (e *extractor) shrink(ctx context.Context, learned *dataset.Data) error {
+	if e.x == nil || e.config.Kind != bundle.ONNX || e.config.ShorterSide > 0 {
+		return nil
+	}
+	n := learned.Images.Len()
+	sides := make([]int, min(n, sampledSides))
+	for i := range sides {
+		set, err := learned.Images.Load(ctx, i*n/len(sides), 0)
+		if err != nil {
+			return err
+		}
+		sides[i] = min(set.Width, set.Height)
+	}
+	slices.Sort(sides)
+	vc := e.config.Clone()
+	vc.ShorterSide = min(max(sides[len(sides)/2], leastSide), mostSide)
+	x, err := regions.Open(vc, e.dir, e.options)
+	if err != nil {
+		return err
+	}
+	err = e.x.Close()
+	e.x = x
+	return errors.Join(err, e.describe(vc))
+}
+
+const (
+	// Models see a few hundred pixels: beyond mostSide nothing would be lost.
+	leastSide, mostSide = 64, 1024
+	// sampledSides is how many photos are asked for their size.
+	sampledSides = 1000
+)
 
 // extractorConfig reads --regions: a JSON file, a bundle's folder, or a preset; "" is the teacher's own or
 // the preset of segments.

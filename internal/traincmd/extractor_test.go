@@ -1,6 +1,7 @@
 package traincmd
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/aladin-go/aladin/internal/regions"
 	"github.com/aladin-go/aladin/internal/source"
 	"github.com/aladin-go/aladin/internal/training/config"
+	"github.com/aladin-go/aladin/internal/training/dataset"
 )
 
 // flipping writes an extractor whose features are averages of a picture's and its mirror image's.
@@ -53,6 +55,34 @@ func TestTrainingSeesOnePictureWhereTheModelAveragesTwo(t *testing.T) {
 		require.True(t, kept.Regions.Flip, "the model goes on averaging")
 		e.close()
 	}
+}
+
+// The model looks at photos as sharp as the median of those that it learned from, unless its extractor says another.
+func TestSharpness(t *testing.T) {
+	name := flipping(t)
+	learned := &dataset.Data{Images: sized{{300, 200}, {90, 120}, {4000, 3000}}}
+	e, err := openExtractor(name, nil, &source.Flags{}, &config.Config{}, 1, "")
+	require.NoError(t, err)
+	defer e.close()
+	require.NoError(t, e.shrink(t.Context(), learned))
+	require.Equal(t, 200, e.plain().x.Config().ShorterSide)
+	var kept regions.Config
+	require.NoError(t, json.Unmarshal(e.manifest.Config, &kept))
+	require.Equal(t, 200, kept.ShorterSide)
+
+	require.NoError(t, e.shrink(t.Context(), &dataset.Data{Images: sized{{500, 500}}}))
+	require.Equal(t, 200, e.plain().x.Config().ShorterSide, "that of a teacher stays")
+}
+
+// sized are images of which only the size is known.
+type sized [][2]int
+
+func (s sized) Len() int              { return len(s) }
+func (s sized) Dim() int              { return 1 }
+func (s sized) ID(i int) string       { return "" }
+func (s sized) Views() []dataset.View { return []dataset.View{{}} }
+func (s sized) Load(_ context.Context, i, _ int) (*region.Set, error) {
+	return &region.Set{Width: s[i][0], Height: s[i][1]}, nil
 }
 
 func TestViews(t *testing.T) {

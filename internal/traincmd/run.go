@@ -160,7 +160,11 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 	if o.sentences == "" { // some photos may have turned out unusable
 		o.fitBatch(w, cfg, len(data.train().Captions))
 	}
-	run := &training.Run{Config: cfg, Data: data.train(), Known: known, Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Imitate: imitate, Observe: w.observe}
+	learned := data.train()
+	if err := ext.shrink(ctx, learned); err != nil {
+		return err
+	}
+	run := &training.Run{Config: cfg, Data: learned, Known: known, Dir: o.out, Resume: o.resume, Device: o.device, Threads: o.threads, Imitate: imitate, Observe: w.observe}
 	if val != nil {
 		if err := val.extract(ctx, w, ext.plain(), o.cache); err != nil {
 			return err
