@@ -117,6 +117,13 @@ type Config struct {
 	// SkipImageLayers is how many of the encoder's last layers images go without. Without any layer a region's state in
 	// alignment is of what is in its box alone.
 	SkipImageLayers int `json:"skip_image_layers,omitempty"`
+	// TextLocality > 0 has the words of a caption attend to near ones: attention scores of head h fall by
+	// TextLocality / 2^h for each word between (ALiBi, Press et al., ICLR 2022, in both directions).
+	TextLocality float32 `json:"text_locality,omitempty"`
+	// WordContext > 0 has alignment compare each word together with those around it: the sum of their states by their
+	// weights, each falling by this factor with every word between. "Red mug" then looks for one region, and not for something red
+	// and for a mug.
+	WordContext float32 `json:"word_context,omitempty"`
 	// AlignProjection puts a linear layer a side between the encoder and the alignment head.
 	AlignProjection bool `json:"align_projection,omitempty"`
 	// MatchProjection likewise before the matching head.
@@ -134,10 +141,11 @@ type Dropout struct {
 // The most of Config.Hubs and HubScale: sums of so many exponentials stay within float32.
 const MaxHubs, MaxHubScale = 1 << 20, 60
 
-// Bounds of sizes and of layers, far beyond any network.
+// Bounds of sizes, of layers and of a slope, far beyond any network.
 const (
-	maxSize   = 1 << 20
-	maxLayers = 1000
+	maxTextLocality = 100
+	maxSize         = 1 << 20
+	maxLayers       = 1000
 )
 
 // Validate checks that the numbers fit together.
@@ -167,6 +175,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%w: banks of %d vectors against hubs, compared at a scale of %g (0 to %d)", ErrConfig, c.Hubs, c.HubScale, MaxHubScale)
 	case c.RegionFF < 0 || c.SkipImageLayers < 0 || c.SkipImageLayers > c.Layers:
 		return fmt.Errorf("%w: a hidden layer of %d for regions, images without %d of %d layers", ErrConfig, c.RegionFF, c.SkipImageLayers, c.Layers)
+	case !(c.TextLocality >= 0 && c.TextLocality <= maxTextLocality):
+		return fmt.Errorf("%w: text_locality is %g, want 0 to %d", ErrConfig, c.TextLocality, maxTextLocality)
+	case !(c.WordContext >= 0 && c.WordContext < 1):
+		return fmt.Errorf("%w: word_context is %g, want 0 to less than 1", ErrConfig, c.WordContext)
+	case c.WordContext > 0 && c.ReleasedAlignment:
+		return fmt.Errorf("%w: word_context is not for released_alignment", ErrConfig)
 	case c.SkipImageLayers > 0 && (c.DepthAggregation != "" || c.AlignDepthAggregation != ""):
 		return fmt.Errorf("%w: depth aggregation needs the states of all layers of both sides; skip_image_layers is %d", ErrConfig, c.SkipImageLayers)
 	case c.GatedMean && !(c.MeanPool && c.WordGates):

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/aladin-go/aladin/internal/onnx"
 )
@@ -27,7 +28,9 @@ func (n *Net) EncodeText(words, tokens *onnx.Value) States {
 		} else {
 			x = n.embedTokens(n.embedWords(words), nil, kept)
 		}
-		s = n.encode(x, n.mask(tokens, kept), nil, n.Layers)
+		m := n.mask(tokens, kept)
+		s = n.encode(x, n.near(m), nil, n.Layers)
+		s.mask = m
 	})
 	s.words = words
 	return s
@@ -62,6 +65,24 @@ func (n *Net) EncodeImage(labels, types, tokens, regions, regionMask *onnx.Value
 		s.mask = at.mask
 	})
 	return s
+}
+
+// near makes attention under a mask prefer what is near, as TextLocality says.
+func (n *Net) near(m mask) mask {
+	if n.TextLocality == 0 {
+		return m
+	}
+	b, one, heads := n.B, onnx.D(1), onnx.D(n.Heads)
+	slopes := b.MulS(b.Exp(b.MulS(b.Cast(b.Range(heads), onnx.Float), -math.Ln2)), -n.TextLocality)
+	m.additive = b.Add(m.additive, b.Mul(b.Reshape(slopes, one, heads, one, one), b.Unsqueeze(n.apart(m.shape[1]), 0, 1)))
+	return m
+}
+
+// apart are the distances between the positions of a sequence [S, S].
+func (n *Net) apart(length onnx.Dim) *onnx.Value {
+	b := n.B
+	at := b.Cast(b.Range(length), onnx.Float)
+	return b.Abs(b.Sub(b.Reshape(at, length, onnx.D(1)), b.Reshape(at, onnx.D(1), length)))
 }
 
 func (n *Net) embedWords(ids *onnx.Value) *onnx.Value {

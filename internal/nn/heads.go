@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"math"
+
 	"github.com/aladin-go/aladin/internal/onnx"
 )
 
@@ -33,6 +35,9 @@ func (n *Net) Text(s States) Side {
 		side.Tokens = n.alignTokens(s, "text", "transformer_encoder_1")
 		side.Matching = n.matching(s, "text", words)
 		side.mask = s.mask
+		if n.WordContext > 0 {
+			side = n.inContext(side)
+		}
 		if n.GlobalPair > 0 {
 			side = n.globalWord(side)
 		}
@@ -136,6 +141,15 @@ func (n *Net) takeFirst(m mask) func(x *onnx.Value) *onnx.Value {
 	}
 	owners := n.owners(m, true)
 	return func(x *onnx.Value) *onnx.Value { return n.B.Gemm(owners, x, nil, false, false) }
+}
+
+// inContext makes of each word the direction of the sum that WordContext describes. Words of no weight add nothing.
+func (n *Net) inContext(text Side) Side {
+	b := n.B
+	x := n.padded(text.Tokens, text.mask)
+	falls := b.Exp(b.MulS(n.apart(x.Shape[1]), float32(math.Log(float64(n.WordContext)))))
+	text.Tokens, text.mask = b.L2Normalize(b.MatMul(falls, b.Mul(x, b.Unsqueeze(text.Weights, 2))), 1e-12), mask{}
+	return text
 }
 
 // globalWord puts the matching vector in the place of [CLS].

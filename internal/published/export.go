@@ -42,6 +42,8 @@ func Strange(c nn.Config) []string {
 		{c.GatedMean, "weights of words in matching (encoder.gated-mean)"},
 		{c.RegionFF > 0, "a hidden layer for regions (encoder.region-ff)"},
 		{c.SkipImageLayers > 0, "fewer layers for images (encoder.skip-image-layers)"},
+		{c.TextLocality > 0, "attention that falls with distance (encoder.text-locality)"},
+		{c.WordContext > 0, "words in their context (encoder.word-context)"},
 		{c.Hubs > 0, "shorter vectors of hubs (encoder.hubness-bank)"},
 		{c.StopWords, "stop words that take no part in alignment (model.exclude-stopwords)"},
 		{c.Standardise, "standardised region features"},

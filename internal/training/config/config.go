@@ -86,19 +86,21 @@ func (a *Aggregation) UnmarshalYAML(n *yaml.Node) error {
 
 // EncoderConfig is a network that starts from nothing; with a backbone or a teacher the shape is theirs.
 type EncoderConfig struct {
-	Layers          int  `yaml:"layers"`
-	Hidden          int  `yaml:"hidden"`
-	Heads           int  `yaml:"heads"`
-	FF              int  `yaml:"ff"`
-	HeadFF          int  `yaml:"head-ff"` // of the heads; 0 = hidden
-	RegionLayerNorm bool `yaml:"region-layer-norm"`
-	Standardise     bool `yaml:"standardise"` // region features, by the training data's statistics
-	PreNorm         bool `yaml:"pre-norm"`
-	MeanPool        bool `yaml:"mean-pool"`
-	WordGates       bool `yaml:"word-gates"`
-	GatedMean       bool `yaml:"gated-mean"`        // word gates in matching's mean, too
-	RegionFF        int  `yaml:"region-ff"`         // width of a hidden layer that regions alone have
-	SkipImageLayers int  `yaml:"skip-image-layers"` // how many of the last layers images go without
+	Layers          int     `yaml:"layers"`
+	Hidden          int     `yaml:"hidden"`
+	Heads           int     `yaml:"heads"`
+	FF              int     `yaml:"ff"`
+	HeadFF          int     `yaml:"head-ff"` // of the heads; 0 = hidden
+	RegionLayerNorm bool    `yaml:"region-layer-norm"`
+	Standardise     bool    `yaml:"standardise"` // region features, by the training data's statistics
+	PreNorm         bool    `yaml:"pre-norm"`
+	MeanPool        bool    `yaml:"mean-pool"`
+	WordGates       bool    `yaml:"word-gates"`
+	GatedMean       bool    `yaml:"gated-mean"`        // word gates in matching's mean, too
+	RegionFF        int     `yaml:"region-ff"`         // width of a hidden layer that regions alone have
+	SkipImageLayers int     `yaml:"skip-image-layers"` // how many of the last layers images go without
+	TextLocality    float32 `yaml:"text-locality"`     // > 0: words attend to near words first; see nn.Config
+	WordContext     float32 `yaml:"word-context"`      // > 0: alignment compares words together with those around them, likewise
 	// HubnessBank is the number of training captions and images by which the exported model recognises hubs, items that are
 	// close to everything, and ranks them lower; 0 turns this off. HubnessScale bounds β of package nn's hubs.go.
 	HubnessBank     int     `yaml:"hubness-bank"`

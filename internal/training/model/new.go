@@ -31,7 +31,7 @@ func New(name string, cfg *config.Config, vocab []string, regionDim int) (*Model
 		MaxPositions: max(l.Caption, l.Labels, 4), Types: 2, LayerNormEps: 1e-12,
 		RegionDim: regionDim, RegionLayerNorm: e.RegionLayerNorm, RegionLayerNormEps: 1e-12,
 		PreNorm: e.PreNorm, MeanPool: e.MeanPool, WordGates: e.WordGates, GatedMean: e.GatedMean, GlobalPair: e.GlobalPair, Standardise: e.Standardise,
-		RegionFF: e.RegionFF, SkipImageLayers: e.SkipImageLayers,
+		RegionFF: e.RegionFF, SkipImageLayers: e.SkipImageLayers, TextLocality: e.TextLocality, WordContext: e.WordContext,
 		AlignProjection: e.AlignProjection, MatchProjection: e.MatchProjection,
 	}
 	m := &Model{
