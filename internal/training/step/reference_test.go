@@ -197,7 +197,8 @@ func TestNetworkGradients(t *testing.T) {
 		"global pair, gated mean": func(c *nn.Config) {
 			c.GlobalPair, c.Alignment, c.MeanPool, c.WordGates, c.GatedMean = 0.5, nn.MrCOSw, true, true, true
 		},
-		"CLIP": func(c *nn.Config) { c.CLIPCaptions, c.CLIPLabels, c.Alignment = 5, 3, "MrAVGw" },
+		"phrases": func(c *nn.Config) { c.TextLocality, c.WordContext, c.Alignment, c.WordGates = 2, 0.5, nn.MrCOSw, true },
+		"CLIP":    func(c *nn.Config) { c.CLIPCaptions, c.CLIPLabels, c.Alignment = 5, 3, "MrAVGw" },
 	}
 	for name, change := range nets {
 		t.Run(name, func(t *testing.T) {

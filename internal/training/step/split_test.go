@@ -25,10 +25,13 @@ func TestSplit(t *testing.T) {
 		"depth": func(net *nn.Config, _ *config.Config) {
 			net.DepthAggregation, net.AlignDepthAggregation = "gated", "mean"
 		},
-		"frozen":    func(_ *nn.Config, cfg *config.Config) { cfg.Model.FreezeTeran = true },
-		"mode":      func(net *nn.Config, _ *config.Config) { net.Alignment = "symm" },
-		"released":  func(net *nn.Config, _ *config.Config) { net.ReleasedAlignment, net.StopWords = true, true },
-		"global":    func(net *nn.Config, _ *config.Config) { net.GlobalPair = 0.5 },
+		"frozen":   func(_ *nn.Config, cfg *config.Config) { cfg.Model.FreezeTeran = true },
+		"mode":     func(net *nn.Config, _ *config.Config) { net.Alignment = "symm" },
+		"released": func(net *nn.Config, _ *config.Config) { net.ReleasedAlignment, net.StopWords = true, true },
+		"global":   func(net *nn.Config, _ *config.Config) { net.GlobalPair = 0.5 },
+		"phrases": func(net *nn.Config, _ *config.Config) {
+			net.TextLocality, net.WordContext, net.WordGates = 2, 0.5, true
+		},
 		"recompute": func(_ *nn.Config, cfg *config.Config) { cfg.Training.GradientCheckpointing = true },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -439,7 +439,7 @@ func safeNet(i int, mode string, released bool) (nn.Config, *config.Config) {
 	if released {
 		k += len(nn.AlignmentModes)
 	} else if mode == nn.MrCOSw {
-		net.GlobalPair = 0.5
+		net.GlobalPair, net.TextLocality, net.WordContext = 0.5, 2, 0.5
 	}
 	t.DistillationMode, t.Measure = config.DistillationModes[k%len(config.DistillationModes)], config.Measures[k%len(config.Measures)]
 	t.Softness, t.MaxViolation, t.LossWeights.Auto = 0.3*float64(k%2), k%4 < 2, k%5 == 0

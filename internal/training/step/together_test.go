@@ -39,6 +39,7 @@ func TestRunTogether(t *testing.T) {
 			net.DepthAggregation, net.AlignDepthAggregation = "gated", "mean"
 		},
 		"global pair": func(net *nn.Config, _ *config.Config) { net.GlobalPair, net.Alignment = 0.5, nn.MrCOSw },
+		"phrases":     func(net *nn.Config, _ *config.Config) { net.TextLocality, net.WordContext = 2, 0.5 },
 		"stop words":  func(net *nn.Config, _ *config.Config) { net.StopWords, net.Alignment = true, nn.MrCOSw },
 		"frozen":      func(_ *nn.Config, c *config.Config) { c.Model.FreezeTeran = true },
 		"learned, ordinal": func(_ *nn.Config, c *config.Config) {
