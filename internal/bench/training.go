@@ -15,7 +15,7 @@ func training(ctx context.Context, b *bench) error {
 		return nil
 	}
 	size := workload.Sizes[0]
-	step, err := size.Compile(nil)
+	step, err := size.Compile("", nil)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package devicetest
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"os"
 	"testing"
 
@@ -17,3 +18,5 @@ func need(tb testing.TB) {
 		tb.Skip("needs ONNX Runtime")
 	}
 }
+
+func newRand() *rand.Rand { return rand.New(rand.NewPCG(5, 6)) }

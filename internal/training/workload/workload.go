@@ -91,8 +91,8 @@ type Step struct {
 	rng   *rand.Rand
 }
 
-// Compile compiles the step.
-func (s Size) Compile(change func(cfg *config.Config)) (*Step, error) {
+// Compile compiles the step for a device.
+func (s Size) Compile(device string, change func(cfg *config.Config)) (*Step, error) {
 	net := s.Net
 	net.Vocab, net.MaxPositions, net.Types, net.LayerNormEps, net.MatchHeads = 30522, 64, 2, 1e-12, 4
 	cfg := config.Default()
@@ -106,7 +106,7 @@ func (s Size) Compile(change func(cfg *config.Config)) (*Step, error) {
 		return nil, err
 	}
 	batch.Softness = float32(cfg.Training.Softness)
-	compiled, err := step.New(net, &cfg, param.NewSet(), step.Options{Distil: true, Full: !s.ragged, Like: batch})
+	compiled, err := step.New(net, &cfg, param.NewSet(), step.Options{Distil: true, Full: !s.ragged, Like: batch, Device: device})
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func (s Size) bench(b *testing.B, checkpointing bool) {
 	if s.Net.Hidden > 256 && testing.Short() {
 		b.Skip("large: without -short")
 	}
-	w, err := s.Compile(func(cfg *config.Config) { cfg.Training.GradientCheckpointing = checkpointing })
+	w, err := s.Compile("", func(cfg *config.Config) { cfg.Training.GradientCheckpointing = checkpointing })
 	require.NoError(b, err)
 	defer w.Close()
 	product, err := NewProduct(1024)
