@@ -175,6 +175,11 @@ func (c *Collection) encode(ctx context.Context, t *Term, r *Result) (err error)
 			if w := warning(text, unknown, all); w != "" {
 				r.Warnings = append(r.Warnings, w)
 			}
+			if m, ok := c.Model.(*Model); ok {
+				for _, w := range m.Rare(text) {
+					r.Warnings = append(r.Warnings, w.warning())
+				}
+			}
 			for _, u := range unknown {
 				u.Start, u.End = u.Start+t.At, u.End+t.At
 				r.Unknown = append(r.Unknown, u)

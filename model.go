@@ -36,6 +36,7 @@ type Model struct {
 	alignQueue            *batch.Queue[*alignRun]
 	extractor             lazy[regions.Extractor]
 	learned               func() []string // the words that it was trained with; nil where it does not say
+	seen                  func() bundle.WordCounts
 
 	mu     sync.Mutex
 	closed bool
@@ -85,6 +86,10 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 			return nil
 		}
 		return m.text.Tokenizer.Learned()
+	})
+	m.seen = sync.OnceValue(func() bundle.WordCounts {
+		counts, _ := m.bundle.Words() // a damaged file is told by whoever checks the model; searches do without
+		return counts
 	})
 	m.extractor.open = m.openExtractor
 	m.textQueue, m.imageQueue = batch.NewQueue(m.runTexts), batch.NewQueue(m.runImages)

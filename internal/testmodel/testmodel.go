@@ -27,10 +27,11 @@ type Options struct {
 	RegionDim   int    // of a precomputed model; default 12
 	Released    bool   // with the habits of published models: no last word piece, a null region
 	Learned     bool   // it says that its words are what it was trained with
-	Layers      int    // of the encoder; default 1
-	Hidden      int    // a multiple of 4; default 32
-	Calibrated  bool   // a search ranks by alignment plus matching
-	MeanPool    bool   // matching vectors are means
+	Seen        bundle.WordCounts
+	Layers      int  // of the encoder; default 1
+	Hidden      int  // a multiple of 4; default 32
+	Calibrated  bool // a search ranks by alignment plus matching
+	MeanPool    bool // matching vectors are means
 }
 
 // New makes a model in a folder of the test's and returns the folder.
@@ -97,6 +98,9 @@ func Write(dir string, o Options) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		files[name] = func(w io.Writer) error { _, err := m.WriteTo(w); return err }
+	}
+	if o.Seen != nil {
+		files[bundle.WordsFile] = o.Seen.Write
 	}
 	wp, err := tokenizer.NewWordPiece(vocab, &tokenizer.Options{Learned: o.Learned})
 	if err != nil {
