@@ -10,6 +10,7 @@ import (
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/itemid"
+	"github.com/aladin-go/aladin/weaviate"
 )
 
 // A Collection is what can be searched, with the model that reads queries. [Open] makes one of files; to search
@@ -31,17 +32,38 @@ type Encoder interface {
 	Close() error
 }
 
-// Open opens a model's folder and an index file that was built with it. Close closes both.
+// Open opens a model's folder and an index that was built with it, as OpenIndex does. Close closes both.
 func Open(model, file string, opts *Options) (*Collection, error) {
 	m, err := OpenModel(model, opts)
 	if err != nil {
 		return nil, err
 	}
-	ix, err := index.Open(file, &index.Options{Model: m.Fingerprint(), Threads: m.opts.Threads})
+	ix, err := OpenIndex(context.Background(), file, &index.Options{Model: m.Fingerprint(), Threads: m.opts.Threads})
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	return &Collection{Model: m, Index: ix, Images: m.opts.Images}, nil
+}
+
+// OpenIndex opens an index by its name: a file, or a collection in an engine, weaviate://host[:port[:grpc-port]][,host…]/Class
+// (see package weaviate). Of the options, Model holds for both and the others for files.
+func OpenIndex(ctx context.Context, name string, opts *index.Options) (index.Searcher, error) {
+	if !weaviate.IsAddress(name) {
+		ix, err := index.Open(name, opts)
+		if err != nil {
+			return nil, err // and no Searcher that is a nil Index
+		}
+		return ix, nil
+	}
+	o := &weaviate.Options{}
+	if opts != nil {
+		o.Model = opts.Model
+	}
+	c, err := weaviate.Open(ctx, name, o)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Close closes the model and the index.

@@ -5,10 +5,10 @@ import (
 	"iter"
 )
 
-// A Searcher is a collection that can be searched. An [Index] is one, kept in a file; another engine can stand
-// behind it as well. All methods are safe for concurrent use.
+// A Searcher is a collection that can be searched. An [Index] is one, kept in a file; an engine can stand behind it as
+// well, with a [Layout]'s help. All methods are safe for concurrent use.
 type Searcher interface {
-	// Search finds the items that fit a query best. What it returns comes from one state of the collection.
+	// Search finds the items that fit a query best. From a file, what it returns comes from one state of the collection.
 	Search(ctx context.Context, q *Encoding, o *SearchOptions) ([]Hit, error)
 
 	// Item returns all that is stored of an item. Its encoding can be a query: more like this.

@@ -23,6 +23,12 @@ func IsAddress(name string) bool {
 	return strings.HasPrefix(name, scheme) || strings.HasPrefix(name, schemeTLS)
 }
 
+// CheckAddress says what is wrong with an address, without a call.
+func CheckAddress(name string) error {
+	_, err := parseAddress(name)
+	return err
+}
+
 // address is a parsed address.
 type address struct {
 	name  string

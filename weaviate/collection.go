@@ -65,6 +65,7 @@ type Collection struct {
 	c      *client
 	layout *index.Layout
 	counts atomic.Pointer[counts]
+	shards *watch
 	closed atomic.Bool
 }
 
@@ -83,7 +84,7 @@ func Open(ctx context.Context, address string, opts *Options) (*Collection, erro
 		return nil, err
 	}
 	o := opts.withDefaults()
-	c := &Collection{a: a, c: newClient(a, &o)}
+	c := &Collection{a: a, c: newClient(a, &o), shards: newWatch()}
 	if err := c.open(ctx, &o); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -91,23 +92,17 @@ func Open(ctx context.Context, address string, opts *Options) (*Collection, erro
 }
 
 func (c *Collection) open(ctx context.Context, o *Options) error {
-	_, spec, err := c.c.readSchema(ctx, c.a)
+	s, spec, err := c.c.readSchema(ctx, c.a)
 	if err != nil {
 		return err
 	}
+	c.shards.want = s.shards()
 	if o.Model != "" && o.Model != spec.Model {
 		return fmt.Errorf("%s: %w: asked for model %q, the collection holds model %q", c.a.name, index.ErrModelMismatch, o.Model, spec.Model)
 	}
 	if spec.Regions == index.FourBit || spec.Regions == index.TwoBit {
-		found, err := c.search(ctx, &searchRequest{properties: []string{propCodes}, limit: 1, filter: equal(propUUID, uuid(sharedSpace, kindCodebook))})
-		if err != nil {
+		if spec.Codebook, err = c.codebook(ctx); err != nil {
 			return fmt.Errorf("%s: %w", c.a.name, err)
-		}
-		if len(found) == 1 {
-			spec.Codebook, err = base64.StdEncoding.DecodeString(string(found[0].texts[propCodes]))
-		}
-		if err != nil || len(found) == 0 {
-			return fmt.Errorf("%s: %w: its codebook is lost; delete the collection and push it again", c.a.name, index.ErrCorrupt)
 		}
 	}
 	if c.layout, err = index.NewLayout(spec); err != nil {
@@ -117,6 +112,21 @@ func (c *Collection) open(ctx context.Context, o *Options) error {
 	return err
 }
 
+// codebook reads what the tokens' codec learned. A replica that has just come, or come back, may not have it yet.
+func (c *Collection) codebook(ctx context.Context) (book []byte, err error) {
+	err = c.again(ctx, func() error {
+		found, err := c.search(ctx, &searchRequest{properties: []string{propCodes}, limit: 1, filter: equal(propUUID, uuid(sharedSpace, kindCodebook))})
+		if err == nil && len(found) == 1 {
+			book, err = base64.StdEncoding.DecodeString(string(found[0].texts[propCodes]))
+		}
+		if err == nil && len(book) == 0 {
+			err = &nodeError{node: c.a.class, err: fmt.Errorf("%w: its codebook is lost; delete the collection and push it again", index.ErrCorrupt)}
+		}
+		return err
+	})
+	return book, err
+}
+
 // Create makes a collection for items of a layout. ErrExists says that there is one of that name.
 func Create(ctx context.Context, address string, l *index.Layout, opts *Options, create *CreateOptions) (_ *Collection, err error) {
 	a, err := parseAddress(address)
@@ -124,7 +134,7 @@ func Create(ctx context.Context, address string, l *index.Layout, opts *Options,
 		return nil, err
 	}
 	o := opts.withDefaults()
-	c := &Collection{a: a, c: newClient(a, &o)}
+	c := &Collection{a: a, c: newClient(a, &o), shards: newWatch(), layout: l}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close())
@@ -142,7 +152,7 @@ func Create(ctx context.Context, address string, l *index.Layout, opts *Options,
 		}
 		how.Replicas = max(1, min(nodes, 3))
 	}
-	if _, _, err := c.c.readSchema(ctx, a); !errors.Is(err, index.ErrNotIndex) {
+	if _, _, err := c.c.readSchema(ctx, a); !errors.Is(err, ErrNoCollection) {
 		if err == nil {
 			err = fmt.Errorf("%s: %w", a.name, ErrExists)
 		}
@@ -163,7 +173,11 @@ func Create(ctx context.Context, address string, l *index.Layout, opts *Options,
 			return nil, err
 		}
 	}
-	return c, c.open(ctx, &o)
+	if made, _, err := c.c.readSchema(ctx, a); err == nil { // on some node it may not be known yet
+		c.shards.want = made.shards()
+	}
+	_, err = c.Refresh(ctx)
+	return c, err
 }
 
 // Drop deletes a collection and all that is in it. One that another program made is refused.
@@ -185,6 +199,7 @@ func Drop(ctx context.Context, address string, opts *Options) error {
 // Close ends the connections. Calls under way may fail.
 func (c *Collection) Close() error {
 	if !c.closed.Swap(true) {
+		c.shards.close()
 		c.c.close()
 	}
 	return nil
@@ -247,17 +262,52 @@ const pageSize = 1000
 // IDs yields the ids of all items, in no order that means something. Items that are written meanwhile may be among them or not.
 func (c *Collection) IDs(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		for p, err := range c.all(ctx) {
+			if !yield(p.ID, err) {
+				return
+			}
+		}
+	}
+}
+
+// Stored is an item without its encoding.
+type Stored struct {
+	ID string
+	index.Fields
+}
+
+// Each yields all items with their fields, as IDs yields their ids: for less than asking for the fields of each.
+func (c *Collection) Each(ctx context.Context) iter.Seq2[Stored, error] {
+	return func(yield func(Stored, error) bool) {
+		for p, err := range c.all(ctx, propTags, propRest) {
+			it := Stored{ID: p.ID}
+			if err == nil {
+				var f *index.Fields
+				if f, err = c.layout.Fields(&p); err == nil {
+					it.Fields = *f
+				}
+			}
+			if !yield(it, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// all yields all items with some of their parts, and ends after an error.
+func (c *Collection) all(ctx context.Context, parts ...string) iter.Seq2[index.Packed, error] {
+	return func(yield func(index.Packed, error) bool) {
 		for after := nilUUID; ; {
-			page, err := c.search(ctx, &searchRequest{properties: []string{propKey, propKind}, limit: pageSize, after: after})
+			page, err := c.search(ctx, &searchRequest{properties: append([]string{propKey, propKind}, parts...), limit: pageSize, after: after})
 			if err != nil {
-				yield("", fmt.Errorf("%s: %w", c.a.name, err))
+				yield(index.Packed{}, fmt.Errorf("%s: %w", c.a.name, err))
 				return
 			}
 			for _, r := range page {
-				p, err := r.packed()
-				switch {
-				case string(r.texts[propKind]) == kindCodebook:
-				case !yield(p.ID, err) || err != nil:
+				if string(r.texts[propKind]) == kindCodebook {
+					continue
+				}
+				if p, err := r.packed(); !yield(p, err) || err != nil {
 					return
 				}
 			}
@@ -266,12 +316,25 @@ func (c *Collection) IDs(ctx context.Context) iter.Seq2[string, error] {
 			}
 			next := string(page[len(page)-1].uuid)
 			if next <= after {
-				yield("", fmt.Errorf("%s: %w: pages are not in the order of UUIDs", c.a.name, errMessage))
+				yield(index.Packed{}, fmt.Errorf("%s: %w: pages are not in the order of UUIDs", c.a.name, errMessage))
 				return
 			}
 			after = next
 		}
 	}
+}
+
+// Have returns those of some ids of which there is an item, in any order.
+func (c *Collection) Have(ctx context.Context, ids []string) ([]string, error) {
+	found, err := engine{c}.fetch(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.a.name, err)
+	}
+	out := make([]string, len(found))
+	for i := range found {
+		out[i] = found[i].ID
+	}
+	return out, nil
 }
 
 // maxTagNames bounds how many tags are told apart.
@@ -335,6 +398,9 @@ func (c *Collection) count(ctx context.Context, filter *condition, by string) (t
 		total, groups, err = decodeCounts(reply)
 		return err
 	})
+	if err == nil {
+		err = c.whole(ctx)
+	}
 	if err != nil {
 		err = fmt.Errorf("%s: counting items: %w", c.a.name, err)
 	}
@@ -348,6 +414,9 @@ func (c *Collection) search(ctx context.Context, r *searchRequest) (found []resu
 		found, err = decodeResults(reply, r.limit)
 		return err
 	})
+	if err == nil {
+		err = c.whole(ctx)
+	}
 	return found, err
 }
 

@@ -109,6 +109,7 @@ func (m *maker) options(ids []string) *index.SearchOptions {
 		}
 		return append(some, "nobody")
 	}
+	o.AlignOnly = m.rng.IntN(5) == 0
 	o.MatchOnly, o.NoExplain, o.WithFields = m.rng.IntN(5) == 0, m.rng.IntN(5) == 0, m.rng.IntN(2) == 0
 	if m.rng.IntN(2) == 0 {
 		o.Tags = m.filter(3)
@@ -147,6 +148,9 @@ func (m *maker) query() *index.Encoding {
 		}
 	}
 	q.Untrained = m.rng.IntN(8) == 0
+	if m.rng.IntN(2) == 0 {
+		q.Ranking = &index.Ranking{MatchScale: 3}
+	}
 	return q
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/aladin-go/aladin/index"
 )
@@ -49,15 +51,37 @@ func (e engine) Rest(ctx context.Context, ids []string) ([]index.Packed, error) 
 func (e engine) fetch(ctx context.Context, ids []string, properties ...string) (out []index.Packed, err error) {
 	for len(ids) > 0 {
 		n := min(len(ids), atOnce)
-		part, err := e.items(ctx, &searchRequest{
-			properties: append([]string{propKey, propKind}, properties...), limit: n, filter: and(items, anyOf(propUUID, uuids(ids[:n]))),
-		})
+		part, err := e.there(ctx, ids[:n], properties)
 		if err != nil {
 			return nil, err
+		}
+		if len(part) < n { // a replica may not have them yet, after its node was away
+			missing := map[string]bool{}
+			for _, id := range ids[:n] {
+				missing[id] = true
+			}
+			for i := range part {
+				delete(missing, part[i].ID)
+			}
+			more, err := e.there(ctx, slices.Collect(maps.Keys(missing)), properties)
+			if err != nil {
+				return nil, err
+			}
+			part = append(part, more...)
 		}
 		out, ids = append(out, part...), ids[n:]
 	}
 	return out, nil
+}
+
+// there reads some properties of those items that the next node has.
+func (e engine) there(ctx context.Context, ids, properties []string) ([]index.Packed, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return e.items(ctx, &searchRequest{
+		properties: append([]string{propKey, propKind}, properties...), limit: len(ids), filter: and(items, anyOf(propUUID, uuids(ids))),
+	})
 }
 
 // items sends a request and unpacks what came.

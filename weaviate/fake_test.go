@@ -2,6 +2,7 @@ package weaviate_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -234,6 +235,31 @@ func TestSilentNode(t *testing.T) {
 	_, err := coll.Search(ctx, m.query(), nil)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, coll.Writer().Add(ctx, index.Item{ID: "x", Encoding: m.encoding(index.Image, 1)}), context.Canceled)
+}
+
+// When a shard is on no node, there is an error and no answer without its items.
+func TestShardLost(t *testing.T) {
+	c := weaviatetest.Start(t, 1, false)
+	coll, m := small(t, c, 20, nil)
+	nodes := `{"nodes": [{"status": "HEALTHY", "shards": [{"name": "s1"}]}, {"status": "UNHEALTHY", "shards": [{"name": "s2"}]}]}`
+	lost := func(method string) *weaviatetest.Fault {
+		if method == "GET /v1/nodes/Small" {
+			return &weaviatetest.Fault{Raw: []byte(nodes)}
+		}
+		return nil
+	}
+	c.Nodes[0].SetFault(lost)
+	require.Eventually(t, func() bool {
+		_, err := coll.Search(t.Context(), m.query(), nil)
+		return errors.Is(err, weaviate.ErrPartial)
+	}, 10*time.Second, 50*time.Millisecond)
+	_, err := coll.Info(t.Context())
+	require.ErrorIs(t, err, weaviate.ErrPartial)
+	c.Nodes[0].SetFault(nil)
+	require.Eventually(t, func() bool {
+		_, err := coll.Search(t.Context(), m.query(), nil)
+		return err == nil
+	}, 10*time.Second, 50*time.Millisecond)
 }
 
 // A large recall is fetched in parts; what the engine cannot do is refused.

@@ -26,6 +26,9 @@ const (
 // items passes what is an item.
 var items = anyOf(propKind, []string{index.Image.String(), index.Caption.String()})
 
+// ErrNoCollection is returned when there is no collection, or alias, of a name. It is an index.ErrNotIndex.
+var ErrNoCollection = fmt.Errorf("%w: there is no such collection", index.ErrNotIndex)
+
 // ErrExists is returned when a collection is to be created that is there already.
 var ErrExists = errors.New("the collection is there already")
 
@@ -81,6 +84,12 @@ type replication struct {
 	Deletion string `json:"deletionStrategy,omitempty"`
 }
 
+// shards is how many shards the collection has.
+func (s *collectionSchema) shards() int {
+	n, _ := s.Sharding["actualCount"].(float64)
+	return int(n)
+}
+
 // newSchema is the schema of a new collection.
 func newSchema(class string, l *index.Layout, o *CreateOptions) (*collectionSchema, error) {
 	spec := l.Spec()
@@ -113,13 +122,21 @@ func newSchema(class string, l *index.Layout, o *CreateOptions) (*collectionSche
 	return s, nil
 }
 
-// readSchema reads what a collection is, its codebook left out.
+// readSchema reads what a collection is, its codebook left out. An alias in the address gives way to what it stands for.
 func (c *client) readSchema(ctx context.Context, a *address) (*collectionSchema, index.LayoutSpec, error) {
 	var s collectionSchema
 	err := c.rest(ctx, http.MethodGet, "/v1/schema/"+a.class, nil, &s)
-	var status *errStatus
-	if errors.As(err, &status) && status.status == http.StatusNotFound {
-		return nil, index.LayoutSpec{}, fmt.Errorf("%s: %w: there is no such collection; aladin-index push makes one", a.name, index.ErrNotIndex)
+	if notFound(err) {
+		var alias struct {
+			Class string `json:"class"`
+		}
+		if c.rest(ctx, http.MethodGet, "/v1/aliases/"+a.class, nil, &alias) == nil && classForm.MatchString(alias.Class) {
+			a.class = alias.Class
+			err = c.rest(ctx, http.MethodGet, "/v1/schema/"+a.class, nil, &s)
+		}
+	}
+	if notFound(err) {
+		return nil, index.LayoutSpec{}, fmt.Errorf("%s: %w; aladin-index push makes one", a.name, ErrNoCollection)
 	}
 	if err != nil {
 		return nil, index.LayoutSpec{}, fmt.Errorf("%s: %w", a.name, err)
@@ -135,6 +152,12 @@ func (c *client) readSchema(ctx context.Context, a *address) (*collectionSchema,
 		return nil, index.LayoutSpec{}, fmt.Errorf("%s: %w: the distance of its vectors is %q, which ranks otherwise than dot", a.name, index.ErrNotIndex, got)
 	}
 	return &s, index.LayoutSpec{Model: d.Model, Match: d.Match, Regions: d.Regions, Dim: d.Dim, TokenDim: d.TokenDim}, nil
+}
+
+// notFound says that REST knows no such thing.
+func notFound(err error) bool {
+	var status *errStatus
+	return errors.As(err, &status) && status.status == http.StatusNotFound
 }
 
 // countNodes counts the nodes of the cluster.

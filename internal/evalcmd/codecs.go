@@ -118,7 +118,7 @@ func (e *evaluation) searchScores(ctx context.Context, c *collection) (*eval.Mat
 		for k := from; k < min(from+atOnce, m); k++ {
 			queries = append(queries, e.query(c, k))
 		}
-		lists, err := c.SearchBatch(ctx, queries, &index.SearchOptions{K: n, MatchOnly: true, NoExplain: true, Exact: true})
+		lists, err := c.file.SearchBatch(ctx, queries, &index.SearchOptions{K: n, MatchOnly: true, NoExplain: true, Exact: true})
 		if err != nil {
 			return nil, err
 		}

@@ -13,9 +13,10 @@ import (
 	"github.com/aladin-go/aladin/internal/eval"
 )
 
-// A collection is the images in an index: what single queries search, as users do.
+// A collection is the images in an index, or in an engine: what single queries search, as users do.
 type collection struct {
-	*index.Index
+	index.Searcher
+	file   *index.Index   // the same, of a temporary one
 	at     map[string]int // image by id
 	folder string         // of an index that is gone afterwards; "" if it is the user's
 }
@@ -59,14 +60,15 @@ func (e *evaluation) collect(ctx context.Context, o index.BuildOptions) (_ *coll
 	if err := b.Finish(ctx); err != nil {
 		return nil, err
 	}
-	c.Index, err = index.Open(path, &index.Options{Threads: e.threads})
+	c.file, err = index.Open(path, &index.Options{Threads: e.threads})
+	c.Searcher = c.file
 	return c, err
 }
 
 // searched is the index that was given, or a temporary one in an index's usual codecs.
 func (e *evaluation) searched(ctx context.Context) (*collection, error) {
 	if e.d.index != nil {
-		return &collection{Index: e.d.index, at: places(e.d.images)}, nil
+		return &collection{Searcher: e.d.index, at: places(e.d.images)}, nil
 	}
 	return e.collect(ctx, index.BuildOptions{})
 }

@@ -96,7 +96,7 @@ func (o *options) register(f *cli.Flags) {
 	o.model.Register(f)
 	o.output.Register(f)
 	f.Group("What to evaluate")
-	f.StringVar(&o.index, "index", "", "index `file` from which the images are taken, as its codecs left them")
+	f.StringVar(&o.index, "index", "", "index `file`, or address in an engine, from which the images are taken, as its codecs left them")
 	f.StringVar(&o.captionIndex, "caption-index", "", "index `file` of captions with ids IMAGE#n; with --index, no model is needed")
 	f.StringVar(&o.embeddings, "embeddings", "", "encodings in an `.npz`: image_ids, caption_ids, image_matching, caption_matching and, as far as there are, alignment, caption_image, caption_texts, image_tokens with image_counts, caption_tokens with caption_counts, …")
 	f.StringVar(&o.galleryFile, "gallery", "", "`file` with the ids of a 1k gallery, one a line (with --protocol 1k; --keys serves too)")
@@ -312,9 +312,9 @@ func (o *options) open(ctx context.Context, env cli.Env, tell teller) (*data, er
 	if err := src.Skipped.Report(env.Stderr, skipsShown); err != nil {
 		return nil, errors.Join(err, src.Close(), m.Close())
 	}
-	var ix *index.Index
+	var ix index.Searcher
 	if o.index != "" {
-		if ix, err = index.Open(o.index, nil); err != nil {
+		if ix, err = aladin.OpenIndex(ctx, o.index, nil); err != nil {
 			return nil, errors.Join(err, src.Close(), m.Close())
 		}
 	}

@@ -43,7 +43,7 @@ type data struct {
 
 	lost map[string]bool // ids and texts of images that could not be encoded, and of their captions
 
-	index      *index.Index                                                    // from which the images were read; nil if from none
+	index      index.Searcher                                                  // from which the images were read; nil if from none
 	scenes     []*scenes.Scene                                                 // where they are generated; else nil
 	encodeText func(ctx context.Context, text string) (*index.Encoding, error) // nil without a model
 	notes      []string                                                        // for the document

@@ -140,7 +140,7 @@ func (d *data) newFolder() (string, error) {
 }
 
 // encode makes the data of a source with a model. Images come from ix where it is not nil.
-func encode(ctx context.Context, m *aladin.Model, src *source.Source, ix *index.Index, timed int, tell teller) (_ *data, err error) {
+func encode(ctx context.Context, m *aladin.Model, src *source.Source, ix index.Searcher, timed int, tell teller) (_ *data, err error) {
 	d := &data{model: m.Fingerprint()}
 	if m.Info().Untrained {
 		d.notes = append(d.notes, "nobody trained this model's words and regions to be compared: search ranks by matching, whatever alignment and re-ranking say here")
@@ -195,7 +195,7 @@ type encoding struct {
 }
 
 // images encodes the pictures and returns the source without those that could not be.
-func (e *encoding) images(ctx context.Context, src *source.Source, ix *index.Index, to *gathering, timed int) (*source.Source, error) {
+func (e *encoding) images(ctx context.Context, src *source.Source, ix index.Searcher, to *gathering, timed int) (*source.Source, error) {
 	d := e.d
 	if ix != nil {
 		return src, e.indexed(ctx, src, ix, to)
@@ -261,7 +261,7 @@ func (d *data) lose(src *source.Source, bad source.Skips) {
 }
 
 // named is the data of a source before it is encoded: ids, texts and owners. Images of ix belong to it.
-func named(ctx context.Context, src *source.Source, ix *index.Index) (*data, error) {
+func named(ctx context.Context, src *source.Source, ix index.Searcher) (*data, error) {
 	d := &data{}
 	known := map[string]bool{}
 	for _, item := range src.Items {
@@ -310,7 +310,7 @@ func vectorKey(v []float32) string {
 
 // indexed reads the images' encodings from an index. Items that the source does not have are
 // distractors.
-func (e *encoding) indexed(ctx context.Context, src *source.Source, ix *index.Index, to *gathering) error {
+func (e *encoding) indexed(ctx context.Context, src *source.Source, ix index.Searcher, to *gathering) error {
 	if ix.Model() != e.m.Fingerprint() {
 		return fmt.Errorf("%w: the index was made with %s, this is %s", aladin.ErrModelMismatch, ix.Model(), e.m.Fingerprint())
 	}
@@ -322,7 +322,7 @@ func (e *encoding) indexed(ctx context.Context, src *source.Source, ix *index.In
 }
 
 // readItems gathers items of an index. Their encodings are what the index's codecs left of them.
-func (d *data) readItems(ctx context.Context, ix *index.Index, ids []string, kind index.Kind, to *gathering, tell teller) error {
+func (d *data) readItems(ctx context.Context, ix index.Searcher, ids []string, kind index.Kind, to *gathering, tell teller) error {
 	p := tell("reading the index", len(ids))
 	defer p.Done()
 	for _, id := range ids {
@@ -419,7 +419,7 @@ func readIndexes(ctx context.Context, images, captions string, tell teller) (_ *
 	}
 	var sides [2]*gathering
 	for side, path := range []string{images, captions} {
-		ix, err := index.Open(path, nil)
+		ix, err := aladin.OpenIndex(ctx, path, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -15,7 +15,7 @@ var devicesVerb = cli.Verb{
 Lists the processor and the GPUs that this machine has for --device, and what --device auto comes to. A
 software adapter is a driver that computes on the processor: auto never takes it.
 
-  aladin-index devices
+  aladin-index devices --json
 `,
 	Setup: func(f *cli.Flags) cli.Body {
 		var t cli.Output

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/weaviate"
 )
 
 var deleteVerb = cli.Verb{
@@ -34,7 +36,7 @@ then nothing is deleted.
 			if len(args) == 0 || len(args) == 1 && n.from == "" {
 				return cli.Misuse("want an index FILE and at least one ID, or --from a list of them")
 			}
-			w, err := index.OpenWriter(args[0], &opts)
+			w, err := openEditor(ctx, args[0], &opts)
 			if err != nil {
 				return err
 			}
@@ -99,7 +101,7 @@ index is an error, and then nothing is changed.
 			if !ok || tag == "" {
 				return cli.Misuse("%q %q: want add, remove or set, and a tag", args[1], tag)
 			}
-			w, err := index.OpenWriter(file, &opts)
+			w, err := openEditor(ctx, file, &opts)
 			if err != nil {
 				return err
 			}
@@ -145,10 +147,42 @@ as they are, for programs: delete, tag and xargs -0 read that.
 			if l.json && l.zero {
 				return cli.Misuse("--json or -0, not both")
 			}
-			return onIndex(args, func(ix *index.Index) error { return l.list(ctx, env, ix) })
+			return onSearcher(ctx, args, func(ix index.Searcher) error { return l.list(ctx, env, ix) })
 		}
 	},
 }
+
+// editor changes items of a file or an engine.
+type editor interface {
+	Delete(ctx context.Context, id string) error
+	Update(ctx context.Context, id string, change func(*index.Fields)) error
+	Commit(ctx context.Context) error
+	Stats() index.Stats
+	Close() error
+}
+
+func openEditor(ctx context.Context, name string, opts *index.BuildOptions) (editor, error) {
+	if !weaviate.IsAddress(name) {
+		w, err := index.OpenWriter(name, opts)
+		if err != nil {
+			return nil, err
+		}
+		return w, nil
+	}
+	c, err := weaviate.Open(ctx, name, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &engineEditor{c.Writer(), c}, nil
+}
+
+// engineEditor closes the collection with its writer.
+type engineEditor struct {
+	*weaviate.Writer
+	c *weaviate.Collection
+}
+
+func (e *engineEditor) Close() error { return errors.Join(e.Writer.Close(), e.c.Close()) }
 
 type listing struct {
 	tags       cli.List
@@ -163,7 +197,7 @@ type listed struct {
 	Meta json.RawMessage `json:"meta,omitempty"`
 }
 
-func (l *listing) list(ctx context.Context, env cli.Env, ix *index.Index) error {
+func (l *listing) list(ctx context.Context, env cli.Env, ix index.Searcher) error {
 	warnings, err := unknownTags(ctx, ix, l.tags)
 	if err != nil {
 		return err
@@ -171,21 +205,34 @@ func (l *listing) list(ctx context.Context, env cli.Env, ix *index.Index) error 
 	for _, w := range warnings {
 		fmt.Fprintln(env.Stderr, w)
 	}
-	var ids []string
-	for id, err := range ix.IDs(ctx) {
-		if err != nil {
-			return err
+	known := map[string]*index.Fields{} // of an engine, which is not asked for each
+	if c, ok := ix.(*weaviate.Collection); ok && (l.json || len(l.tags) > 0) {
+		for it, err := range c.Each(ctx) {
+			if err != nil {
+				return err
+			}
+			known[it.ID] = &it.Fields
 		}
-		ids = append(ids, id)
+	}
+	ids := slices.Collect(maps.Keys(known))
+	if len(known) == 0 {
+		for id, err := range ix.IDs(ctx) {
+			if err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
 	}
 	slices.Sort(ids)
 	out := bufio.NewWriter(env.Stdout)
 	items := []listed{}
 	for _, id := range ids {
 		if l.json || len(l.tags) > 0 {
-			f, err := ix.Fields(ctx, id)
-			if err != nil {
-				return err
+			f := known[id]
+			if f == nil {
+				if f, err = ix.Fields(ctx, id); err != nil {
+					return err
+				}
 			}
 			if slices.ContainsFunc(l.tags, func(t string) bool { return !slices.Contains(f.Tags, t) }) {
 				continue

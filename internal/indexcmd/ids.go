@@ -12,11 +12,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/itemid"
 	"github.com/aladin-go/aladin/internal/nearest"
 	"github.com/aladin-go/aladin/internal/source"
+	"github.com/aladin-go/aladin/weaviate"
 )
 
 // printable is an id or tag as a line of text shows it: what would move the cursor, or begin a new line, is
@@ -54,12 +56,12 @@ func (n *naming) ids(ctx context.Context, file string, names []string) (ids, mis
 		}
 		names = append(slices.Clone(names), listed...)
 	}
-	ix, err := index.Open(file, nil)
+	ix, err := aladin.OpenIndex(ctx, file, nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, ix.Close()) }()
-	finder, err := finderOf(ctx, ix)
+	finder, err := finderOf(ctx, ix, names...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,8 +85,13 @@ func (n *naming) ids(ctx context.Context, file string, names []string) (ids, mis
 	return ids, missing, nil
 }
 
-func finderOf(ctx context.Context, ix index.Searcher) (*itemid.Finder, error) {
+// finderOf finds among the ids of an index; of an engine, which may have billions, among those of names that are there.
+func finderOf(ctx context.Context, ix index.Searcher, names ...string) (*itemid.Finder, error) {
 	var all []string
+	if c, ok := ix.(*weaviate.Collection); ok {
+		there, err := c.Have(ctx, names)
+		return itemid.NewFinder(there), err
+	}
 	for id, err := range ix.IDs(ctx) {
 		if err != nil {
 			return nil, err
@@ -170,7 +177,7 @@ func meantID(ctx context.Context, ix index.Searcher, name string) (string, error
 	if !errors.Is(err, index.ErrNotFound) {
 		return name, nil // the search tells of other errors
 	}
-	finder, err := finderOf(ctx, ix)
+	finder, err := finderOf(ctx, ix, name)
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package indexcmd
 
 import (
 	"github.com/aladin-go/aladin/internal/cli"
+	"github.com/aladin-go/aladin/weaviate"
 )
 
 // Program is the command.
@@ -13,11 +14,20 @@ var Program = cli.Program{
   aladin-index build --model photos.model --images ~/Photos --out photos.aladin
   aladin-index search photos.aladin --model photos.model --explain "a dog catches a frisbee"
 `,
-	Verbs: []cli.Verb{buildVerb, mergeVerb, syncVerb, addVerb, deleteVerb, listVerb, tagVerb, compactVerb, searchVerb, pageVerb, serveVerb, duplicatesVerb, infoVerb, verifyVerb, devicesVerb},
+	Verbs: []cli.Verb{buildVerb, mergeVerb, syncVerb, addVerb, deleteVerb, listVerb, tagVerb, compactVerb, pushVerb, searchVerb, pageVerb, serveVerb, duplicatesVerb, infoVerb, verifyVerb, devicesVerb},
 }
 
-// indexFile is the only argument.
+// indexFile is the only argument: a file, and nothing that stands for one.
 func indexFile(args []string) (string, error) {
+	name, err := indexName(args)
+	if err == nil && weaviate.IsAddress(name) {
+		err = cli.Misuse("%s: this is done to files; an engine does it by itself", name)
+	}
+	return name, err
+}
+
+// indexName is the only argument: a file, or the address of a collection in an engine.
+func indexName(args []string) (string, error) {
 	switch len(args) {
 	case 1:
 		return args[0], nil

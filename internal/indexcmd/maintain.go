@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/follow"
@@ -74,7 +75,7 @@ Says what is in the file, how it is stored and which model made it.
 		var t cli.Output
 		t.Register(f)
 		return func(ctx context.Context, env cli.Env, args []string) error {
-			return onIndex(args, func(ix *index.Index) error {
+			return onSearcher(ctx, args, func(ix index.Searcher) error {
 				info, err := ix.Info(ctx)
 				if err != nil {
 					return err
@@ -110,9 +111,15 @@ func printInfo(env cli.Env, info *index.Info, tags []index.TagCount) error {
 	row("items", "%d (%d images, %d captions)", info.Items, info.Images, info.Captions)
 	row("model", "%s", info.Model)
 	row("vectors", "%s, %d values", info.MatchCodec, info.Dim)
-	row("regions", "%s, %d in all", info.RegionCodec, info.Tokens)
-	row("size", "%s, %.0f bytes an item", size(info.Bytes), info.BytesPerItem)
-	row("segments", "%d, commit %d, format %d", info.Segments, info.Generation, info.Format)
+	if info.Tokens > 0 || info.Bytes > 0 {
+		row("regions", "%s, %d in all", info.RegionCodec, info.Tokens)
+	} else {
+		row("regions", "%s", info.RegionCodec)
+	}
+	if info.Bytes > 0 { // an engine does not tell
+		row("size", "%s, %.0f bytes an item", size(info.Bytes), info.BytesPerItem)
+		row("segments", "%d, commit %d, format %d", info.Segments, info.Generation, info.Format)
+	}
 	if info.Cells > 0 {
 		row("cells", "%d", info.Cells)
 	}
@@ -216,7 +223,21 @@ Lists groups of items whose vectors are nearly the same: one group a paragraph.
 	},
 }
 
-// onIndex opens the index that is the only argument.
+// onSearcher opens the index, of a file or in an engine, that is the only argument.
+func onSearcher(ctx context.Context, args []string, run func(index.Searcher) error) (err error) {
+	name, err := indexName(args)
+	if err != nil {
+		return err
+	}
+	ix, err := aladin.OpenIndex(ctx, name, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ix.Close()) }()
+	return run(ix)
+}
+
+// onIndex opens the index file that is the only argument.
 func onIndex(args []string, run func(*index.Index) error) (err error) {
 	file, err := indexFile(args)
 	if err != nil {

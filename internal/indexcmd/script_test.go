@@ -24,6 +24,7 @@ import (
 	"github.com/aladin-go/aladin/internal/shareddata"
 	"github.com/aladin-go/aladin/internal/testmodel"
 	"github.com/aladin-go/aladin/internal/traincmd"
+	"github.com/aladin-go/aladin/internal/weaviatetest"
 )
 
 func TestMain(m *testing.M) {
@@ -37,6 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	engine := strings.TrimSuffix(weaviatetest.Start(t, 3, false).Address(""), "/")
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -45,6 +47,7 @@ func TestScripts(t *testing.T) {
 			if lib, err := ort.Library(); err == nil {
 				env.Setenv("ALADIN_ONNXRUNTIME", lib)
 			}
+			env.Setenv("ENGINE", engine)
 			return nil
 		},
 		Condition: func(name string) (bool, error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/aladin-go/aladin/internal/modelflags"
 	"github.com/aladin-go/aladin/internal/scenes"
 	"github.com/aladin-go/aladin/internal/serve"
+	"github.com/aladin-go/aladin/weaviate"
 )
 
 var serveVerb = cli.Verb{
@@ -87,9 +88,15 @@ func defaultThumbs() string {
 }
 
 func (s *serving) serve(ctx context.Context, env cli.Env, args []string) (err error) {
-	file, err := indexFile(args)
+	file, err := indexName(args)
 	if err != nil {
 		return err
+	}
+	watched := file
+	if weaviate.IsAddress(file) {
+		if watched = ""; s.sync {
+			return cli.Misuse("--sync keeps a file in step; sync a file and push it to %s", file)
+		}
 	}
 	if err := s.complete(); err != nil {
 		return err
@@ -105,7 +112,7 @@ func (s *serving) serve(ctx context.Context, env cli.Env, args []string) (err er
 		return cli.Misuse("--sync wants a model that encodes photos")
 	}
 	s.opts.Logger = s.logger(env)
-	srv, err := serve.New(ctx, c, file, &s.opts)
+	srv, err := serve.New(ctx, c, watched, &s.opts)
 	if err != nil {
 		return err
 	}

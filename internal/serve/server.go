@@ -50,7 +50,7 @@ type Server struct {
 	handler  http.Handler
 }
 
-// New makes a server of a collection. path is the index's file, for Watch, or "" where there is none. The caller
+// New makes a server of a collection. path is the index's file, for Watch, or "" where there is none, as with an engine. The caller
 // closes the collection once the server is done.
 func New(ctx context.Context, c *aladin.Collection, path string, opts *Options) (*Server, error) {
 	o, err := opts.withDefaults()

@@ -13,13 +13,13 @@ import (
 const settle = 100 * time.Millisecond
 
 // Watch refreshes the index when its file changes, until ctx ends. Where the
-// system tells of changes it takes a moment; elsewhere up to Options.Poll.
+// system tells of changes it takes a moment; elsewhere, and without a file, up to Options.Poll.
 func (s *Server) Watch(ctx context.Context) {
-	if _, ok := s.c.Index.(refresher); !ok || s.path == "" {
+	if _, ok := s.c.Index.(refresher); !ok {
 		return
 	}
 	var events chan fsnotify.Event
-	if w, err := fsnotify.NewWatcher(); err == nil {
+	if w, err := fsnotify.NewWatcher(); err == nil && s.path != "" {
 		defer w.Close()
 		// The folder, because a compacted or rebuilt index is another file.
 		if err := w.Add(filepath.Dir(s.path)); err == nil {

@@ -175,6 +175,9 @@ func (c *Cluster) rest(r *http.Request, body []byte) (int, any) {
 			nodes[i] = map[string]string{"name": "node" + strconv.Itoa(i), "status": "HEALTHY"}
 		}
 		return http.StatusOK, map[string]any{"nodes": nodes}
+	case strings.HasPrefix(r.URL.Path, "/v1/nodes/"):
+		node := map[string]any{"status": "HEALTHY", "shards": []map[string]string{{"name": "s1"}, {"name": "s2"}}}
+		return http.StatusOK, map[string]any{"nodes": []any{node}}
 	case r.URL.Path == "/v1/schema" && r.Method == http.MethodPost:
 		var s map[string]any
 		if err := json.Unmarshal(body, &s); err != nil {
@@ -184,6 +187,7 @@ func (c *Cluster) rest(r *http.Request, body []byte) (int, any) {
 		if c.classes[name] != nil {
 			return fail(http.StatusUnprocessableEntity, "class name "+name+" already exists")
 		}
+		s["shardingConfig"] = map[string]any{"actualCount": 2}
 		c.classes[name] = &class{s, map[string]*object{}}
 		return http.StatusOK, s
 	case c.classes[name] == nil:
