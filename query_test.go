@@ -117,7 +117,7 @@ func TestCollection(t *testing.T) {
 	// Words of few captions are named, where the model counted.
 	counts := bundle.WordCounts{"a": 900, "red": 9, "star": 1, "ball": 10, "and": 50}
 	m = tiny(t, testmodel.Options{Learned: true, Seen: counts})
-	assert.Equal(t, []RareWord{{"Red", 2, 5, 9}, {"star", 6, 10, 1}, {"cube", 24, 28, 0}}, m.Rare("a Red star, a ball and a cube 7"))
+	assert.Equal(t, []RareWord{{"Red", 2, 5, 9}, {"star", 6, 10, 1}, {"cube", 25, 29, 0}}, m.Rare("a Red star, a ball and a cube 7"))
 	r, err = (&Collection{Model: m, Index: collection(t, m, false, nil)}).Ask(t.Context(), "a red ball", nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{`The model saw the word "red" in 9 captions only.`}, r.Warnings)
