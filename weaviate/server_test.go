@@ -1,3 +1,5 @@
+//go:build linux
+
 package weaviate_test
 
 import (
@@ -15,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -98,6 +101,7 @@ func (c *cluster) start(i int) {
 	}
 	cmd := exec.Command(c.bin, "--host", "127.0.0.1", "--port", fmt.Sprint(c.rest(i)), "--scheme", "http")
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // they outlive no test that times out
 	for name, v := range map[string]any{
 		"PERSISTENCE_DATA_PATH": filepath.Join(c.dir, fmt.Sprintf("data%d", i)), "CLUSTER_HOSTNAME": fmt.Sprintf("node%d", i),
 		"CLUSTER_IN_LOCALHOST": true, "CLUSTER_ADVERTISE_ADDR": "127.0.0.1", "CLUSTER_BIND_ADDR": "127.0.0.1",
