@@ -31,13 +31,13 @@ import (
 // serverVariable names the server's binary, for the tests on real nodes; scripts/weaviate installs it.
 const serverVariable = "ALADIN_WEAVIATE_SERVER"
 
-// cluster is three real nodes on loopback.
+// cluster is some real nodes on loopback.
 type cluster struct {
 	t    testing.TB
 	bin  string
 	dir  string
 	base int // the first of their ports
-	cmds [3]*exec.Cmd
+	cmds []*exec.Cmd
 }
 
 // Ports of node i, from the base: each kind apart, because Weaviate derives some from others.
@@ -46,13 +46,13 @@ func (c *cluster) grpc(i int) int   { return c.base + 10 + i }
 func (c *cluster) gossip(i int) int { return c.base + 20 + 2*i } // and data, the next one
 func (c *cluster) raft(i int) int   { return c.base + 30 + 2*i } // and its calls, the next one
 
-func startCluster(t testing.TB) *cluster {
+func startCluster(t testing.TB, nodes int) *cluster {
 	t.Helper()
 	bin := os.Getenv(serverVariable)
 	if bin == "" {
 		t.Skip("set " + serverVariable + " to the binary of weaviate-server, which scripts/weaviate installs")
 	}
-	c := &cluster{t: t, bin: bin, dir: t.TempDir()}
+	c := &cluster{t: t, bin: bin, dir: t.TempDir(), cmds: make([]*exec.Cmd, nodes)}
 	for free := false; !free; {
 		c.base = 20_000 + 40*rand.IntN(500)
 		free = true
@@ -83,8 +83,9 @@ func startCluster(t testing.TB) *cluster {
 		}
 		return err
 	})
-	c.start(1)
-	c.start(2)
+	for i := 1; i < nodes; i++ {
+		c.start(i)
+	}
 	for i := range c.cmds {
 		c.ready(i)
 	}
@@ -106,7 +107,7 @@ func (c *cluster) start(i int) {
 		"PERSISTENCE_DATA_PATH": filepath.Join(c.dir, fmt.Sprintf("data%d", i)), "CLUSTER_HOSTNAME": fmt.Sprintf("node%d", i),
 		"CLUSTER_IN_LOCALHOST": true, "CLUSTER_ADVERTISE_ADDR": "127.0.0.1", "CLUSTER_BIND_ADDR": "127.0.0.1",
 		"CLUSTER_GOSSIP_BIND_PORT": c.gossip(i), "CLUSTER_DATA_BIND_PORT": c.gossip(i) + 1,
-		"RAFT_PORT": c.raft(i), "RAFT_INTERNAL_RPC_PORT": c.raft(i) + 1, "RAFT_JOIN": strings.Join(join, ","), "RAFT_BOOTSTRAP_EXPECT": 3,
+		"RAFT_PORT": c.raft(i), "RAFT_INTERNAL_RPC_PORT": c.raft(i) + 1, "RAFT_JOIN": strings.Join(join, ","), "RAFT_BOOTSTRAP_EXPECT": len(c.cmds),
 		"ASYNC_REPLICATION_FREQUENCY": "5s", "ASYNC_REPLICATION_PROPAGATION_DELAY": "5s",
 		"GRPC_PORT": c.grpc(i), "GO_PROFILING_DISABLE": true, "DISABLE_TELEMETRY": true, "LOG_LEVEL": "warning",
 		"AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": true, "DEFAULT_VECTORIZER_MODULE": "none",
@@ -162,7 +163,9 @@ func (c *cluster) await(what string, ready func() error) time.Duration {
 // address is that of a class on some nodes; on all, if none is named.
 func (c *cluster) address(class string, nodes ...int) string {
 	if len(nodes) == 0 {
-		nodes = []int{0, 1, 2}
+		for i := range c.cmds {
+			nodes = append(nodes, i)
+		}
 	}
 	var hosts []string
 	for _, i := range nodes {
@@ -173,7 +176,7 @@ func (c *cluster) address(class string, nodes ...int) string {
 
 // The suite and a life with the loss of a node, on the real server.
 func TestServer(t *testing.T) {
-	c := startCluster(t)
+	c := startCluster(t, 3)
 	t.Run("conformance", func(t *testing.T) {
 		conform(t, func(class string) string { return c.address(class) }, func() { time.Sleep(2 * time.Second) })
 	})
