@@ -211,3 +211,34 @@ func TestInt8TextErrors(t *testing.T) {
 	_, err = auto.Encode(t.Context(), aladin.Text("a ball"))
 	require.NoError(t, err)
 }
+
+// Graphs that are kept encode what others do, the first time and later, in floats and in bytes.
+func TestKeepGraphs(t *testing.T) {
+	if !ort.Available() {
+		t.Skip("needs ONNX Runtime")
+	}
+	lib, err := ort.Library()
+	require.NoError(t, err)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	dir := testmodel.New(t, testmodel.Options{Hidden: 256})
+	encode := func(o aladin.Options) *aladin.Encoding {
+		o.ONNXRuntime = lib
+		m, err := aladin.OpenModel(dir, &o)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, m.Close()) }()
+		e, err := m.Encode(t.Context(), aladin.Text("a red ball on the grass"))
+		require.NoError(t, err)
+		return e
+	}
+	for n, int8 := range []bool{false, true} {
+		want := encode(aladin.Options{Int8Text: int8})
+		for range 2 {
+			require.Equal(t, want, encode(aladin.Options{Int8Text: int8, KeepGraphs: true}))
+		}
+		cache, err := os.UserCacheDir()
+		require.NoError(t, err)
+		kept, err := os.ReadDir(filepath.Join(cache, "aladin", "graphs"))
+		require.NoError(t, err)
+		require.Len(t, kept, n+1)
+	}
+}

@@ -3,10 +3,13 @@ package aladin
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/align"
+	"github.com/aladin-go/aladin/internal/atomicfile"
 	"github.com/aladin-go/aladin/internal/batch"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/input"
@@ -74,7 +77,7 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 			if err != nil {
 				return nil, err
 			}
-			return ort.Open(path, o.runtime())
+			return ort.Open(path, m.runtimeOf(name))
 		}
 	}
 	m.texts.open, m.images.open, m.aligner.open = session(bundle.TextFile), session(bundle.ImageFile), m.openRanker
@@ -182,18 +185,67 @@ func (m *Model) openInt8(plain func() (*ort.Session, error)) func() (*ort.Sessio
 		if err != nil {
 			return nil, err
 		}
-		graph, err := onnx.Open(path)
-		if err == nil {
-			defer graph.Close()
-			_, err = graph.Model.QuantizeWeights()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
-		}
-		o := m.opts.runtime()
+		o := m.runtimeOf(bundle.TextFile)
 		o.Device = "cpu"
+		if o.Keep != nil {
+			o.Keep.Key += " int8"
+			o.Keep.Make = func(dir string) (string, error) { return writeInt8(path, dir) }
+			return ort.Open(path, o)
+		}
+		graph, err := openQuantized(path)
+		if err != nil {
+			return nil, err
+		}
+		defer graph.Close()
 		return ort.Load(graph.Model.Marshal(), o)
 	}
+}
+
+// openQuantized opens a graph and turns its products into those of bytes.
+func openQuantized(path string) (*onnx.File, error) {
+	graph, err := onnx.Open(path)
+	if err == nil {
+		if _, err = graph.Model.QuantizeWeights(); err != nil {
+			err = errors.Join(err, graph.Close())
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
+	}
+	return graph, nil
+}
+
+// writeInt8 writes what openQuantized makes of a graph into a folder.
+func writeInt8(path, dir string) (_ string, err error) {
+	graph, err := openQuantized(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, graph.Close()) }()
+	const small = 1024 // bytes, and left in the graph
+	data := onnx.NewDataFile(bundle.TextFile + ".data")
+	graph.Model.MoveOut(data, small)
+	if err := atomicfile.Write(filepath.Join(dir, data.Location()), data.Write); err != nil {
+		return "", err
+	}
+	made := filepath.Join(dir, bundle.TextFile)
+	return made, os.WriteFile(made, graph.Model.Marshal(), 0o600)
+}
+
+// keptMost is how large a network may be to be kept as it is rewritten, which takes twice its size on disk.
+const keptMost = 512 << 20
+
+// runtimeOf says how one of the model's networks runs.
+func (m *Model) runtimeOf(name string) *ort.Options {
+	o := m.opts.runtime()
+	if !m.opts.KeepGraphs {
+		return o
+	}
+	cache, err := os.UserCacheDir()
+	if digest, size := m.bundle.Digest(name); err == nil && size <= keptMost {
+		o.Keep = &ort.Keep{Folder: filepath.Join(cache, "aladin", "graphs"), Key: digest}
+	}
+	return o
 }
 
 // together is how many inputs of concurrent calls go through a network at once: most on a GPU.

@@ -32,6 +32,9 @@ type Options struct {
 	// change hardly (docs/performance.md has figures), and encodings still fit those made without it. On a
 	// GPU it changes nothing.
 	Int8Text bool
+	// KeepGraphs keeps encoders in the user's cache folder as ONNX Runtime rewrites them for this processor, so that
+	// programs that start anew for each search start faster. It takes up to 2 GiB there, for encoders of up to 512 MiB.
+	KeepGraphs bool
 	// Reproducible makes encodings the same, to the last bit, whatever else is encoded with them, on a CPU and with
 	// equal Threads: what is left for the end is run as a whole batch. A file that many machines made is then the
 	// one that a single machine would have made.

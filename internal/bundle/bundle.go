@@ -114,6 +114,18 @@ func (b *Bundle) Path(name string) (string, error) {
 	return filepath.Join(b.dir, name), nil
 }
 
+// Digest identifies the contents of a file and its external data, and says how large they are together.
+func (b *Bundle) Digest(name string) (digest string, size int64) {
+	h := sha256.New()
+	for _, other := range b.Files() {
+		if f := b.Manifest.Files[other]; other == name || strings.HasPrefix(other, name+".") {
+			fmt.Fprintf(h, "%s %s\n", other, f.SHA256)
+			size += f.Size
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), size
+}
+
 // RegionsDir is the folder in which the region source finds the files that Regions.Config names. It checks
 // their contents as Path does.
 func (b *Bundle) RegionsDir() (string, error) {

@@ -73,7 +73,7 @@ func (p *paging) writePage(ctx context.Context, env cli.Env, args []string) (err
 		}
 		defer func() { err = errors.Join(err, photos.src.Close()) }()
 	}
-	c, err := p.model.Collection(args[0], nil)
+	c, err := p.model.Collection(args[0], &aladin.Options{KeepGraphs: true})
 	if err != nil {
 		return err
 	}

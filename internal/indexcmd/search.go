@@ -147,7 +147,7 @@ func (s *search) find(ctx context.Context, env cli.Env, args []string) (err erro
 	}
 	a := &answer{Hits: []answerHit{}, Elapsed: map[string]float64{}}
 	begin := time.Now()
-	c, err := s.model.Collection(file, nil)
+	c, err := s.model.Collection(file, &aladin.Options{KeepGraphs: true})
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,9 @@ type Options struct {
 	ControlFlow bool
 	// Placement has the session remember which provider runs its nodes, for Session.Placement.
 	Placement bool
+	// Keep, if not nil, keeps the model's graph on disk as it is rewritten for this processor, so that it starts faster
+	// the next time. It is for sessions on the CPU.
+	Keep *Keep
 	// Config holds further session configuration entries, under ONNX Runtime's own keys.
 	Config map[string]string
 	// DeviceMemory bounds what the session takes of a GPU's memory by CUDA, in bytes; 0 does not. WebGPU has no bound.
@@ -49,6 +52,19 @@ type Options struct {
 	// CUDA holds further options of the CUDA provider, such as gpu_mem_limit. TF32 is off unless use_tf32
 	// says "1": faster, and rounded to 10 bits.
 	CUDA map[string]string
+
+	rewritten string // where the rewritten graph goes; "" nowhere
+}
+
+// A Keep says where rewritten graphs are kept, and of which model.
+type Keep struct {
+	// Folder is of the user's alone; otherwise nothing is kept, because a graph is a program.
+	Folder string
+	// Key changes when the model does.
+	Key string
+	// Make, if not nil, makes the graph to open in a folder and returns its file: one with the inputs and outputs of
+	// the model's own.
+	Make func(dir string) (string, error)
 }
 
 // normal is o with its defaults filled in.

@@ -36,9 +36,7 @@ func Open(path string, opts *Options) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ort: %w", err)
 	}
-	return open(path, f, info.Size(), opts, func(in, out []string, o *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
-		return onnxruntime.NewDynamicAdvancedSession(path, in, out, o)
-	})
+	return open(path, f, info.Size(), opts, fromFile(path))
 }
 
 // Load opens a model held in memory, which is no longer needed afterwards.
@@ -49,6 +47,12 @@ func Load(model []byte, opts *Options) (*Session, error) {
 }
 
 type opener func(in, out []string, o *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error)
+
+func fromFile(path string) opener {
+	return func(in, out []string, o *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
+		return onnxruntime.NewDynamicAdvancedSession(path, in, out, o)
+	}
+}
 
 func open(model string, r io.ReaderAt, size int64, opts *Options, start opener) (*Session, error) {
 	o, dev, err := opts.normal()
@@ -62,9 +66,12 @@ func open(model string, r io.ReaderAt, size int64, opts *Options, start opener) 
 	if err := s.describe(r, size, &o); err != nil {
 		return nil, fmt.Errorf("ort: %s: %w", model, err)
 	}
-	if dev.kind == Auto {
+	switch {
+	case dev.kind == Auto:
 		err = s.startBest(&o, start)
-	} else {
+	case o.Keep != nil && dev.cpu():
+		err = s.startKept(&o, start)
+	default:
 		err = s.start(&o, dev, start)
 	}
 	if err != nil {
@@ -163,6 +170,11 @@ func configure(so *onnxruntime.SessionOptions, o *Options) error {
 	}
 	for k, v := range o.Config {
 		entries[k] = v
+	}
+	if o.rewritten != "" {
+		if err := so.SetOptimizedModelFilePath(o.rewritten); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(so.SetIntraOpNumThreads(o.Threads), so.SetInterOpNumThreads(1), so.SetGraphOptimizationLevel(level), so.SetMemPattern(!o.Lean)); err != nil {
 		return err
