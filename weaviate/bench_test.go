@@ -4,6 +4,7 @@ package weaviate_test
 
 import (
 	"fmt"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -116,8 +117,29 @@ func BenchmarkServer(b *testing.B) {
 
 	b.Run("one node", func(b *testing.B) {
 		c := startCluster(b, 1)
+		status := func() (resident float64) {
+			data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmds[0].Process.Pid))
+			require.NoError(b, err)
+			_, after, _ := strings.Cut(string(data), "VmRSS:")
+			_, err = fmt.Sscan(after, &resident)
+			require.NoError(b, err)
+			return resident * 1024
+		}
+		before := status()
 		coll := push(b, c)
 		defer coll.Close()
+		b.ReportMetric((status()-before)/n, "resident-B/item")
+		var disk int64
+		require.NoError(b, filepath.WalkDir(filepath.Join(c.dir, "data0"), func(_ string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				var info fs.FileInfo
+				if info, err = d.Info(); err == nil {
+					disk += info.Size()
+				}
+			}
+			return err
+		}))
+		b.ReportMetric(float64(disk)/n, "disk-B/item")
 		same := 0
 		for _, q := range qs {
 			want, err := file.Search(ctx, q, &index.SearchOptions{K: 100, MatchOnly: true, Exact: true})

@@ -333,12 +333,16 @@ func conform(t *testing.T, address func(class string) string, settle func()) {
 		t.Run(regions.String(), func(t *testing.T) {
 			p := newPair(t, address(fmt.Sprintf("Conform%d", regions)), regions, 250)
 			settle()
+			cases := 300
+			if testing.Short() {
+				cases = 60
+			}
 			p.compareItems(t)
-			p.compareSearches(t, 200)
+			p.compareSearches(t, cases*2/3)
 			p.edit(t)
 			settle()
 			p.compareItems(t)
-			p.compareSearches(t, 100)
+			p.compareSearches(t, cases/3)
 		})
 	}
 }

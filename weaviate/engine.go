@@ -16,7 +16,8 @@ type engine struct{ *Collection }
 const (
 	// slack is how many more items than wanted are recalled, so that of those with the same score the right ones are taken.
 	slack = 16
-	// atOnce is how many items are fetched in a call.
+	// atOnce is how many items are fetched in a call. Of a recall each shard sends as many as are wanted in all, so what
+	// is more in sum is fetched once it is known which they are.
 	atOnce = 1000
 )
 
@@ -27,7 +28,7 @@ func (e engine) Recall(ctx context.Context, vector []float32, n int, o *index.Se
 		return nil, err
 	}
 	r := &searchRequest{properties: []string{propKey, propKind, propCodes}, limit: n + slack, filter: filter, vector: vector}
-	if r.limit <= atOnce {
+	if r.limit*max(1, e.shards.want) <= atOnce {
 		return e.items(ctx, r)
 	}
 	r.properties = []string{propKey, propKind}
