@@ -115,10 +115,13 @@ func (c *Collection) open(ctx context.Context, o *Options) error {
 // codebook reads what the tokens' codec learned. A replica that has just come, or come back, may not have it yet.
 func (c *Collection) codebook(ctx context.Context) (book []byte, err error) {
 	err = c.again(ctx, func() error {
-		found, err := c.search(ctx, &searchRequest{properties: []string{propCodes}, limit: 1, filter: equal(propUUID, uuid(sharedSpace, kindCodebook))})
-		if err == nil && len(found) == 1 {
-			book, err = base64.StdEncoding.DecodeString(string(found[0].texts[propCodes]))
-		}
+		r := &searchRequest{properties: []string{propCodes}, limit: 1, filter: equal(propUUID, uuid(sharedSpace, kindCodebook))}
+		err := c.search(ctx, r, func(found []result) (err error) {
+			for _, o := range found {
+				book, err = base64.StdEncoding.AppendDecode(nil, o.codes)
+			}
+			return err
+		})
 		if err == nil && len(book) == 0 {
 			err = &nodeError{node: c.a.class, err: fmt.Errorf("%w: its codebook is lost; delete the collection and push it again", index.ErrCorrupt)}
 		}
@@ -297,29 +300,31 @@ func (c *Collection) Each(ctx context.Context) iter.Seq2[Stored, error] {
 // all yields all items with some of their parts, and ends after an error.
 func (c *Collection) all(ctx context.Context, parts ...string) iter.Seq2[index.Packed, error] {
 	return func(yield func(index.Packed, error) bool) {
-		for after := nilUUID; ; {
-			page, err := c.search(ctx, &searchRequest{properties: append([]string{propKey, propKind}, parts...), limit: pageSize, after: after})
+		after := nilUUID
+		for read := pageSize; read == pageSize; {
+			r := &searchRequest{properties: append([]string{propKey, propKind}, parts...), limit: pageSize, after: after}
+			var page []index.Packed
+			err := c.search(ctx, r, func(found []result) (err error) {
+				if read = len(found); read > 0 {
+					if last := string(found[read-1].uuid); last > r.after {
+						after = last
+					} else {
+						return fmt.Errorf("%w: pages are not in the order of UUIDs", errMessage)
+					}
+				}
+				found = slices.DeleteFunc(found, func(o result) bool { return string(o.kind) == kindCodebook })
+				page, err = unpack(found)
+				return err
+			})
 			if err != nil {
 				yield(index.Packed{}, fmt.Errorf("%s: %w", c.a.name, err))
 				return
 			}
-			for _, r := range page {
-				if string(r.texts[propKind]) == kindCodebook {
-					continue
-				}
-				if p, err := r.packed(); !yield(p, err) || err != nil {
+			for _, p := range page {
+				if !yield(p, nil) {
 					return
 				}
 			}
-			if len(page) < pageSize {
-				return
-			}
-			next := string(page[len(page)-1].uuid)
-			if next <= after {
-				yield(index.Packed{}, fmt.Errorf("%s: %w: pages are not in the order of UUIDs", c.a.name, errMessage))
-				return
-			}
-			after = next
 		}
 	}
 }
@@ -407,17 +412,21 @@ func (c *Collection) count(ctx context.Context, filter *condition, by string) (t
 	return total, groups, err
 }
 
-// search sends a request for objects.
-func (c *Collection) search(ctx context.Context, r *searchRequest) (found []result, err error) {
+// search sends a request for objects and has those that come read: views of a reply, which is gone afterwards. It may
+// be read more than once, if another node is asked.
+func (c *Collection) search(ctx context.Context, r *searchRequest, read func([]result) error) error {
 	r.class = c.a.class
-	err = c.ask(ctx, "Search", r.encode(), func(reply []byte) (err error) {
-		found, err = decodeResults(reply, r.limit)
+	err := c.ask(ctx, "Search", r.encode(), func(reply []byte) error {
+		found, err := decodeResults(reply, r.limit)
+		if err == nil {
+			err = read(found)
+		}
 		return err
 	})
 	if err == nil {
 		err = c.whole(ctx)
 	}
-	return found, err
+	return err
 }
 
 // ask makes a call on some node and has the reply read.
@@ -425,11 +434,5 @@ func (c *Collection) ask(ctx context.Context, method string, message []byte, rea
 	if c.closed.Load() {
 		return index.ErrClosed
 	}
-	return c.c.try(ctx, func(ctx context.Context, n *node) error {
-		reply, err := c.c.call(ctx, n, method, message)
-		if err == nil {
-			err = read(reply)
-		}
-		return err
-	})
+	return c.c.try(ctx, func(ctx context.Context, n *node) error { return c.c.call(ctx, n, method, message, read) })
 }

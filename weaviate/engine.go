@@ -85,25 +85,35 @@ func (e engine) there(ctx context.Context, ids, properties []string) ([]index.Pa
 	})
 }
 
-// items sends a request and unpacks what came.
-func (e engine) items(ctx context.Context, r *searchRequest) ([]index.Packed, error) {
-	found, err := e.search(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]index.Packed, len(found))
+// items sends a request and unpacks what comes.
+func (e engine) items(ctx context.Context, r *searchRequest) (out []index.Packed, err error) {
+	err = e.search(ctx, r, func(found []result) (err error) {
+		out, err = unpack(found)
+		return err
+	})
+	return out, err
+}
+
+// unpack makes items of results.
+func unpack(found []result) (out []index.Packed, err error) {
+	out = make([]index.Packed, len(found))
+	total := 0
 	for i := range found {
-		if out[i], err = found[i].packed(); err != nil {
+		total += base64.StdEncoding.DecodedLen(len(found[i].codes)) + base64.StdEncoding.DecodedLen(len(found[i].rest))
+	}
+	memory := make([]byte, 0, total) // one for all
+	for i := range found {
+		if out[i], err = found[i].packed(&memory); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// packed is a result as an item, with those parts that were asked for.
-func (r *result) packed() (p index.Packed, err error) {
-	p.ID = string(r.texts[propKey])
-	switch kind := string(r.texts[propKind]); kind {
+// packed is a result as an item, with those parts that were asked for. What is decoded is appended to memory.
+func (r *result) packed(memory *[]byte) (p index.Packed, err error) {
+	p.ID = string(r.key)
+	switch kind := string(r.kind); kind {
 	case index.Image.String():
 	case index.Caption.String():
 		p.Kind = index.Caption
@@ -116,17 +126,15 @@ func (r *result) packed() (p index.Packed, err error) {
 	for _, t := range r.tags {
 		p.Tags = append(p.Tags, decodeTag(t))
 	}
-	for prop, to := range map[string]*[]byte{propCodes: &p.Codes, propRest: &p.Rest} {
-		text, ok := r.texts[prop]
-		if !ok {
-			continue
+	for _, part := range []struct {
+		text []byte
+		to   *[]byte
+	}{{r.codes, &p.Codes}, {r.rest, &p.Rest}} {
+		from := len(*memory)
+		if *memory, err = base64.StdEncoding.AppendDecode(*memory, part.text); err != nil {
+			return p, fmt.Errorf("item %.100q: %v: %w", p.ID, err, index.ErrCorrupt)
 		}
-		b := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-		n, err := base64.StdEncoding.Decode(b, text)
-		if err != nil {
-			return p, fmt.Errorf("item %.100q: %s: %v: %w", p.ID, prop, err, index.ErrCorrupt)
-		}
-		*to = b[:n]
+		*part.to = (*memory)[from:len(*memory):len(*memory)]
 	}
 	return p, nil
 }

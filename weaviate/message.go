@@ -149,9 +149,24 @@ func child(b []byte, want protowire.Number) (out []byte, err error) {
 
 // result is an object as a search returned it: views of the reply.
 type result struct {
-	uuid  []byte
-	texts map[string][]byte
-	tags  []string
+	uuid                   []byte
+	key, kind, codes, rest []byte
+	tags                   []string
+}
+
+// text is where a property of texts goes; nil for one that is not known.
+func (r *result) text(property []byte) *[]byte {
+	switch string(property) {
+	case propKey:
+		return &r.key
+	case propKind:
+		return &r.kind
+	case propCodes:
+		return &r.codes
+	case propRest:
+		return &r.rest
+	}
+	return nil
 }
 
 // decodeResults reads a SearchReply of at most limit objects.
@@ -164,7 +179,7 @@ func decodeResults(b []byte, limit int) ([]result, error) {
 		if len(out) == limit {
 			return fmt.Errorf("%w: more than the %d objects that were asked for", errMessage, limit)
 		}
-		r := result{texts: make(map[string][]byte, 4)}
+		var r result
 		err := fields(body, func(field protowire.Number, body []byte, _ uint64) (err error) {
 			switch field {
 			case 1:
@@ -201,7 +216,9 @@ func (r *result) decodeProperties(b []byte) error {
 		return fields(value, func(field protowire.Number, body []byte, _ uint64) error {
 			switch field {
 			case 10, 13: // blob, text
-				r.texts[string(name)] = body
+				if to := r.text(name); to != nil {
+					*to = body
+				}
 			case 5:
 				texts, err := child(body, 8)
 				if err != nil {

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -169,14 +170,14 @@ func (c *client) attempt(ctx context.Context, n *node, ask func(context.Context,
 
 const service = "/weaviate.v1.Weaviate/"
 
-// call makes a gRPC call on a node and returns the reply's message.
-func (c *client) call(ctx context.Context, n *node, method string, message []byte) ([]byte, error) {
-	fail := func(code int, err error) ([]byte, error) { return nil, &nodeError{n.grpc, code, err} }
+// call makes a gRPC call on a node and has the reply's message read, which is gone afterwards.
+func (c *client) call(ctx context.Context, n *node, method string, message []byte, read func([]byte) error) error {
+	fail := func(code int, err error) error { return &nodeError{n.grpc, code, err} }
 	body := make([]byte, 5, 5+len(message)) // not compressed, and the length
 	binary.BigEndian.PutUint32(body[1:], uint32(len(message)))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.grpc+service+method, bytes.NewReader(append(body, message...)))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	req.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {"aladin-go"}}
 	if c.key != "" {
@@ -193,7 +194,13 @@ func (c *client) call(ctx context.Context, n *node, method string, message []byt
 	if resp.StatusCode != http.StatusOK {
 		return fail(0, fmt.Errorf("%s in place of a gRPC reply; is this the gRPC port?", resp.Status))
 	}
-	reply, err := readMessage(resp.Body)
+	reply := replies.Get().(*bytes.Buffer)
+	defer func() {
+		if reply.Cap() <= keptReply {
+			replies.Put(reply)
+		}
+	}()
+	err = readMessage(reply, resp.Body)
 	if err != nil && resp.Header.Get("Grpc-Status") == "" && resp.Trailer.Get("Grpc-Status") == "" {
 		return fail(0, err)
 	}
@@ -212,28 +219,34 @@ func (c *client) call(ctx context.Context, n *node, method string, message []byt
 	if err != nil {
 		return fail(0, err)
 	}
-	return reply, nil
+	return read(reply.Bytes())
 }
 
+// replies is memory for replies, some hundred kilobytes each.
+var replies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const keptReply = 4 << 20
+
 // readMessage reads the one message of a reply, to its end. Memory grows with what has come, not with what is claimed.
-func readMessage(r io.Reader) ([]byte, error) {
+func readMessage(buf *bytes.Buffer, r io.Reader) error {
+	buf.Reset()
 	var head [5]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return nil, fmt.Errorf("a reply without a message: %w", err)
+		return fmt.Errorf("a reply without a message: %w", err)
 	}
 	n := int64(binary.BigEndian.Uint32(head[1:]))
 	if head[0] != 0 || n > maxReply {
-		return nil, fmt.Errorf("a reply of %d bytes, compressed: %v; at most %d that are not are read", n, head[0] != 0, maxReply)
+		return fmt.Errorf("a reply of %d bytes, compressed: %v; at most %d that are not are read", n, head[0] != 0, maxReply)
 	}
 	const trusted = 2 << 20
-	buf := bytes.NewBuffer(make([]byte, 0, min(n, trusted)+bytes.MinRead))
+	buf.Grow(int(min(n, trusted)) + bytes.MinRead)
 	if _, err := io.CopyN(buf, r, n); err != nil {
-		return nil, fmt.Errorf("a reply of %d bytes ends after %d: %w", n, buf.Len(), err)
+		return fmt.Errorf("a reply of %d bytes ends after %d: %w", n, buf.Len(), err)
 	}
 	if more, err := io.Copy(io.Discard, io.LimitReader(r, 1)); err != nil || more > 0 {
-		return nil, fmt.Errorf("more than one message in a reply: %w", cmp.Or(err, io.ErrShortBuffer))
+		return fmt.Errorf("more than one message in a reply: %w", cmp.Or(err, io.ErrShortBuffer))
 	}
-	return buf.Bytes(), nil
+	return nil
 }
 
 // errStatus is an answer of REST that is no success.

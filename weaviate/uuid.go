@@ -2,7 +2,7 @@ package weaviate
 
 import (
 	"crypto/sha1"
-	"fmt"
+	"encoding/hex"
 )
 
 // uuid names things of a kind by a text, as version 5 of RFC 9562.
@@ -12,7 +12,12 @@ func uuid(namespace [16]byte, name string) string {
 	h.Write([]byte(name))
 	u := h.Sum(nil)
 	u[6], u[8] = u[6]&0x0f|0x50, u[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:16])
+	var out [36]byte
+	for i, at := range [16]int{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		hex.Encode(out[at:], u[i:i+1])
+	}
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return string(out[:])
 }
 
 // Namespaces of the objects of a collection. They never change: they name what is stored.
