@@ -62,7 +62,9 @@ func TestEngine(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, writer.Add(t.Context(), index.Item{ID: "new", Encoding: it.Encoding}))
 	require.NoError(t, writer.Commit(t.Context()))
-	require.Eventually(t, func() bool { return answer(s, "/api/info")["index"].(map[string]any)["items"].(float64) == float64(file.Len()+1) }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return answer(s, "/api/info")["index"].(map[string]any)["items"].(float64) == float64(file.Len()+1)
+	}, 10*time.Second, 20*time.Millisecond)
 	stop()
 	<-watched
 }
