@@ -27,6 +27,9 @@ func (m *Model) openRanker() (*resident.Ranker, error) {
 
 // device is what a search aligns with; nil is the CPU.
 func (m *Model) device() (index.Device, error) {
+	if !m.opts.AlignOnDevice {
+		return nil, nil
+	}
 	r, err := m.ranker()
 	if r == nil {
 		return nil, err

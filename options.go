@@ -17,6 +17,11 @@ type Options struct {
 	// the image encoder, alignment, and those of the extractor. 0 leaves it to ONNX Runtime, which takes
 	// what a run needs and keeps it. A run that needs more than the bound fails. WebGPU knows no bound.
 	DeviceMemory int64
+	// AlignOnDevice has searches align their candidates on the GPU too, where an index keeps its tokens as int8 codes: those of
+	// the segments that are searched are brought there once and stay, 1 GiB at most, or DeviceMemory. Hits are the same. The
+	// CPU's kernels, which do it otherwise, were faster wherever that was measured (docs/performance.md). AlignScores, for
+	// many captions at a time, uses the GPU in any case.
+	AlignOnDevice bool
 	// Batch is how many texts, or pictures, of concurrent calls are encoded together: calls that come while
 	// others are being encoded wait for those and then go as one. 0 is 32 texts or 16 pictures on a GPU, and
 	// 1 on a CPU, where calls run beside each other and nobody waits; with Int8Text and few cores, 8 is worth

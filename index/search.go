@@ -55,7 +55,7 @@ type SearchOptions struct {
 	MinShare    float32
 
 	// Device, when set, aligns candidates in place of the CPU where the index keeps their tokens as int8 codes. Hits are the
-	// same, scores but for their last digits. It pays for many candidates; a Model on a GPU sets it (see package aladin).
+	// same, scores but for their last digits. Models set it where they are told to: see aladin.Options.AlignOnDevice.
 	Device Device
 
 	// Stats, when set, is filled in. Searches at the same time need one each.

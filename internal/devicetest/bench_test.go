@@ -33,25 +33,33 @@ func measure(b *testing.B, onCPU, onDevice func()) {
 	b.ReportMetric(float64(took[0])/float64(took[1]), "times")
 }
 
-// BenchmarkAlign aligns one caption of 12 words with candidates of 36 regions, by the kernels on all cores, and on the device
-// where the regions lie already.
+// BenchmarkAlign aligns captions of 12 words with candidates of up to 36 regions, by the kernels on all cores, and on the
+// device where the regions lie already.
 func BenchmarkAlign(b *testing.B) {
 	need(b)
-	for _, size := range [][2]int{{256, 200}, {256, 1000}, {256, 5000}, {768, 200}, {768, 5000}} {
-		dim, n := size[0], size[1]
-		b.Run(fmt.Sprintf("dim=%d/candidates=%d", dim, n), func(b *testing.B) {
+	for _, size := range [][3]int{{256, 200, 1}, {256, 5000, 1}, {256, 5000, 32}, {768, 200, 1}, {768, 5000, 1}, {768, 5000, 32}} {
+		dim, n, captions := size[0], size[1], size[2]
+		b.Run(fmt.Sprintf("dim=%d/candidates=%d/captions=%d", dim, n, captions), func(b *testing.B) {
 			g := newGallery(b, dim, n, 36)
-			q := resident.Query{Tokens: unit(newRand(), 12, dim)}
-			kernel, err := align.NewQuery(g.layout, q.Tokens, nil)
-			require.NoError(b, err)
+			var queries []resident.Query
+			var kernels []*align.Query
+			rng := newRand()
+			for range captions {
+				q := resident.Query{Tokens: unit(rng, 12, dim)}
+				kernel, err := align.NewQuery(g.layout, q.Tokens, nil)
+				require.NoError(b, err)
+				queries, kernels = append(queries, q), append(kernels, kernel)
+			}
 			r, err := resident.New(dim, 0, &ort.Options{Device: device()})
 			require.NoError(b, err)
 			defer r.Close()
-			scores, block := make([]float32, n), g.block(0)
+			scores, block := make([]float32, captions*n), g.block(0)
 			measure(b, func() {
-				require.NoError(b, kernel.ScoreAll(b.Context(), g.blocks, scores, 0))
+				for i, k := range kernels {
+					require.NoError(b, k.ScoreAll(b.Context(), g.blocks, scores[i*n:(i+1)*n], 0))
+				}
 			}, func() {
-				ok, err := r.Align(b.Context(), []resident.Query{q}, block, g.spans, scores)
+				ok, err := r.Align(b.Context(), queries, block, g.spans, scores)
 				require.NoError(b, err)
 				require.True(b, ok)
 			})

@@ -3,6 +3,7 @@ package devicetest
 import (
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,7 +27,7 @@ func open(t *testing.T, dir string) pair {
 		m      **aladin.Model
 		device string
 	}{{&p.cpu, ort.CPU}, {&p.device, device()}} {
-		m, err := aladin.OpenModel(dir, &aladin.Options{Device: c.device, CacheTexts: -1})
+		m, err := aladin.OpenModel(dir, &aladin.Options{Device: c.device, CacheTexts: -1, AlignOnDevice: true})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, m.Close()) })
 		*c.m = m
@@ -83,6 +84,27 @@ func TestModel(t *testing.T) {
 	for _, q := range captions {
 		sameHits(t, p, ix, q)
 	}
+
+	// Calls at the same time share the device.
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			for k := range 4 {
+				in, want := texts[i+k], captions[i+k]
+				if i%2 == 0 {
+					in, want = pictures[i+k], images[i+k]
+				}
+				got, err := p.device.Encode(t.Context(), in)
+				if assert.NoError(t, err) {
+					assert.InDeltaSlice(t, want.Matching, got.Matching, 1e-4)
+				}
+				hits, err := aladin.Search(t.Context(), p.device, ix, captions[i], nil)
+				assert.NoError(t, err)
+				assert.Len(t, hits, 10)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // sameHits searches with both.

@@ -16,11 +16,12 @@ import (
 // Hint says how somebody without a model gets one.
 const Hint = "aladin-train import makes one of a published model (aladin-train models lists them), aladin-train run trains one on captioned photos, and make demo leaves one in build/demo/model"
 
-// Flags are the flags --model, --device, --threads, --int8-text and --max-pixels.
+// Flags are the flags --model, --device, --align-on-device, --threads, --int8-text and --max-pixels.
 type Flags struct {
 	Dir     string
 	Device  string
 	Threads int
+	Align   bool
 	Int8    bool
 	Pixels  int64
 }
@@ -30,6 +31,7 @@ func (m *Flags) Register(f *cli.Flags) {
 	f.StringVar(&m.Dir, "model", "", "`folder` of the model, made by aladin-train")
 	f.Group(cli.Advanced)
 	f.StringVar(&m.Device, "device", "cpu", "`where` models run: "+ort.Devices+"; aladin-index devices lists what is there")
+	f.BoolVar(&m.Align, "align-on-device", false, "align on the device, too; the processor is faster for the usual number of candidates")
 	f.IntVar(&m.Threads, "threads", 0, "`number` of cores to use; 0 is all")
 	f.BoolVar(&m.Int8, "int8-text", false, "encode texts with products of bytes: on a CPU faster with large models, and hardly different")
 	f.Int64Var(&m.Pixels, "max-pixels", picture.DefaultMaxPixels, "most `pixels` of a photo; larger ones are left out")
@@ -70,7 +72,7 @@ func (m *Flags) options(options *aladin.Options) (*aladin.Options, error) {
 	if options != nil {
 		o = *options
 	}
-	o.Device, o.Threads, o.Int8Text, o.MaxPixels = m.Device, m.Threads, m.Int8, m.Pixels
+	o.Device, o.AlignOnDevice, o.Threads, o.Int8Text, o.MaxPixels = m.Device, m.Align, m.Threads, m.Int8, m.Pixels
 	return &o, nil
 }
 

@@ -61,7 +61,7 @@ func (d device) blames(err error) bool {
 	text := err.Error()
 	switch d.kind {
 	case CUDA:
-		return strings.Contains(text, "CUDA") || strings.Contains(text, "cuda") || missingLibrary.MatchString(text)
+		return strings.Contains(text, "CUDA") || strings.Contains(text, "cuda") || strings.Contains(text, "Failed to allocate memory") || missingLibrary.MatchString(text)
 	case WebGPU:
 		return strings.Contains(text, "WebGPU") || strings.Contains(text, "webgpu")
 	}

@@ -23,18 +23,25 @@ const (
 // away is added to the similarity of what takes no part.
 const away = -1e9
 
-// graph aligns W words of Q queries with C spans of N tokens, of at most R each. It uses nothing that WebGPU lacks: bytes
-// travel as the four bytes of an int32.
+// graph aligns W words of Q queries with C spans of N tokens, of at most R each. WebGPU knows no bytes: there, packed, they
+// are the four bytes of an int32.
 //
-//	tokens int32 [N, S/4], scales [N], bias [N]        stay on the device; bias is 0, or away for a token that takes no part
+//	tokens uint8 [N, S], packed int32 [N, S/4], scales [N], bias [N]        stay on the device; bias is 0, or away for a token that takes no part
 //	first int32 [C], count int32 [C], places int32 [R]  places are 0, 1, … R−1
-//	words [W, S], weights [Q, W]                        codes in the order of permute; a weight is 0 where a word is another query's
+//	words [W, S], weights [Q, W]                        codes, packed in the order of permute; a weight is 0 where a word is another query's
 //	→ scores [Q, C]
-func graph(stride int) (*onnx.Model, error) {
+func graph(stride int, packed bool) (*onnx.Model, error) {
 	b := onnx.NewBuilder()
 	n, c, r, w, q, one := onnx.Sym("N"), onnx.Sym("C"), onnx.Sym("R"), onnx.Sym("W"), onnx.Sym("Q"), onnx.D(1)
 	s := onnx.D(stride)
-	tokens := b.Input(inTokens, onnx.Int32, onnx.Shape{n, onnx.D(stride / 4)})
+	var tokens *onnx.Value
+	decode := unpack
+	if packed {
+		tokens = b.Input(inTokens, onnx.Int32, onnx.Shape{n, onnx.D(stride / 4)})
+	} else {
+		tokens = b.Input(inTokens, onnx.Uint8, onnx.Shape{n, s})
+		decode = func(b *onnx.Builder, x *onnx.Value) *onnx.Value { return b.Cast(x, onnx.Float) }
+	}
 	scales := b.Input(inScales, onnx.Float, onnx.Shape{n})
 	bias := b.Input(inBias, onnx.Float, onnx.Shape{n})
 	first := b.Reshape(b.Input(inFirst, onnx.Int32, onnx.Shape{c}), c, one)
@@ -45,7 +52,7 @@ func graph(stride int) (*onnx.Model, error) {
 
 	inside := b.Cast(b.Less(places, count), onnx.Float) // [C, R]
 	at := b.Add(first, places)
-	codes := unpack(b, b.Gather(tokens, at))
+	codes := b.AddS(decode(b, b.Gather(tokens, at)), -128)
 	dots := b.Reshape(b.Gemm(words, b.Reshape(codes, c.Mul(r), s), nil, false, true), w, c, r)
 	shift := b.Add(b.Gather(bias, at), b.MulS(b.AddS(inside, -1), -away))
 	sim := b.Add(b.Mul(dots, b.Reshape(b.Gather(scales, at), one, c, r)), b.Reshape(shift, one, c, r))
@@ -55,7 +62,7 @@ func graph(stride int) (*onnx.Model, error) {
 	return b.Model("aladin resident alignment")
 }
 
-// unpack makes signed codes of their bytes, which hold them plus 128, four to an int32: first all lowest bytes, and so on.
+// unpack makes numbers of bytes, four to an int32: first all lowest bytes, and so on.
 func unpack(b *onnx.Builder, packed *onnx.Value) *onnx.Value {
 	constant := func(v int32) *onnx.Value {
 		return b.Raw(fmt.Sprint("int32 ", v), onnx.Int32, binary.LittleEndian.AppendUint32(nil, uint32(v)), 1)
@@ -74,7 +81,7 @@ func unpack(b *onnx.Builder, packed *onnx.Value) *onnx.Value {
 	for i, p := range planes {
 		planes[i] = b.Cast(p, onnx.Float)
 	}
-	return b.AddS(b.Concat(2, planes...), -128)
+	return b.Concat(2, planes...)
 }
 
 // permute puts codes into the order in which unpack gives them.

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/aladin-go/aladin/internal/elem"
@@ -27,7 +28,7 @@ const rest = 64
 const MaxSpan = 512
 
 // values bounds the largest array of a run, in float32.
-const values = 1 << 23
+const values = 1 << 24
 
 // A Block is tokens that stay together: N rows of int8 codes and their scales, as package vector lays them out.
 type Block struct {
@@ -46,6 +47,7 @@ type Query struct{ Tokens, Weights []float32 }
 type Ranker struct {
 	session     *ort.Session
 	dim, stride int
+	packed      bool // tokens are int32
 	bound       int64
 
 	mu    sync.Mutex
@@ -77,18 +79,31 @@ func New(dim int, bound int64, o *ort.Options) (*Ranker, error) {
 		return nil, fmt.Errorf("resident: tokens of %d values", dim)
 	}
 	stride := vector.Stride(dim)
-	m, err := graph(stride)
-	if err != nil {
-		return nil, err
-	}
-	s, err := ort.Load(m.Marshal(), o)
-	if err != nil {
-		return nil, err
-	}
 	if bound == 0 {
 		bound = DefaultBound
 	}
-	return &Ranker{session: s, dim: dim, stride: stride, bound: bound, held: map[any]*held{}}, nil
+	r := &Ranker{dim: dim, stride: stride, bound: bound, held: map[any]*held{}}
+	return r, r.open(o)
+}
+
+// open opens the graph for the device that there is, which shows when it is opened.
+func (r *Ranker) open(o *ort.Options) error {
+	for {
+		m, err := graph(r.stride, r.packed)
+		if err != nil {
+			return err
+		}
+		if r.session, err = ort.Load(m.Marshal(), o); err != nil {
+			return err
+		}
+		if r.packed || !strings.HasPrefix(r.session.Device(), ort.WebGPU) {
+			return nil
+		}
+		r.packed = true
+		if err := r.session.Close(); err != nil {
+			return err
+		}
+	}
 }
 
 // Device is where it runs.
@@ -171,7 +186,7 @@ func (r *Ranker) words(queries []Query) (w words, err error) {
 				weight = q.Weights[k]
 			}
 			scale := vector.QuantizeInt8(row[:r.dim], q.Tokens[k*r.dim:(k+1)*r.dim])
-			permute(codes[at*r.stride:(at+1)*r.stride], row)
+			r.fill(codes[at*r.stride:(at+1)*r.stride], row)
 			weights[i*w.n+at] = weight * scale
 			at++
 		}
@@ -179,6 +194,17 @@ func (r *Ranker) words(queries []Query) (w words, err error) {
 	w.codes = ort.Float32([]int64{int64(w.n), int64(r.stride)}, codes)
 	w.weights = ort.Float32([]int64{int64(len(queries)), int64(w.n)}, weights)
 	return w, nil
+}
+
+// fill writes codes in the order in which the graph has those of tokens.
+func (r *Ranker) fill(dst []float32, codes []int8) {
+	if r.packed {
+		permute(dst, codes)
+		return
+	}
+	for i, c := range codes {
+		dst[i] = float32(c)
+	}
 }
 
 func (r *Ranker) run(ctx context.Context, h *held, w words, spans []Span, rows int, scores []float32, width int) error {
@@ -230,8 +256,12 @@ func (r *Ranker) hold(b Block) (*held, error) {
 		}
 	}
 	n := int64(rows)
+	tokens := ort.Uint8([]int64{n, int64(r.stride)}, codes)
+	if r.packed {
+		tokens = ort.Int32([]int64{n, int64(r.stride / 4)}, elem.Load[int32](codes))
+	}
 	on, err := r.session.Keep(map[string]*ort.Tensor{
-		inTokens: ort.Int32([]int64{n, int64(r.stride / 4)}, elem.Load[int32](codes)), inScales: ort.Float32([]int64{n}, scales), inBias: ort.Float32([]int64{n}, bias),
+		inTokens: tokens, inScales: ort.Float32([]int64{n}, scales), inBias: ort.Float32([]int64{n}, bias),
 	})
 	if err != nil {
 		return nil, err
