@@ -80,18 +80,24 @@ type Hit struct {
 	index.Hit
 	// File is the photo of the item, or of the caption's image, if it lies in the Collection's folder.
 	File string
+	// Relevance is how likely the item is what was asked for, 0…1, to compare hits of any queries of a model by. It does
+	// not depend on filters, nor on what else was found. Only a model that is calibrated knows it, of images that a text finds;
+	// else it is negative.
+	Relevance float32
 }
 
 // A Result is what a search found.
 type Result struct {
 	Hits []Hit // the best first
+	// NothingFits says that the relevance of the first hit is like that of queries which make no sense.
+	NothingFits bool
 
 	Query *Encoding // the sum of the terms
 	Terms []Term    // with their encodings and weights
 	// Sources says for each token of Query which token of which term it is.
 	Sources [][2]int
-	// Warnings are sentences for people, about words that the model does not know and texts that it does not read to
-	// their ends.
+	// Warnings are sentences for people: that nothing fits, and about words that the model does not or hardly know and
+	// texts that it does not read to their ends.
 	Warnings []string
 	// Unknown are those words; Start and End are places in the typed query where the term has a place there.
 	Unknown []UnknownWord
@@ -110,8 +116,8 @@ func (c *Collection) Ask(ctx context.Context, query string, o *SearchOptions) (*
 }
 
 // Search finds the items that fit a query best. Candidates are recalled by their vectors and ranked by alignment and,
-// with a model that is calibrated, matching (see [index.Ranking]), and each hit says which word found which region. Items that are wanted terms of the query are no
-// hits.
+// with a model that is calibrated, matching (see [index.Ranking]), and each hit says which word found which region and
+// how relevant it is. Items that are wanted terms of the query are no hits.
 func (c *Collection) Search(ctx context.Context, q *Query, o *SearchOptions) (*Result, error) {
 	if q == nil {
 		q = &Query{}
@@ -165,7 +171,10 @@ func (c *Collection) Search(ctx context.Context, q *Query, o *SearchOptions) (*R
 	}
 	r.Hits = make([]Hit, len(hits))
 	for i, h := range hits {
-		r.Hits[i] = Hit{Hit: h, File: c.file(h.ID)}
+		r.Hits[i] = Hit{Hit: h, File: c.file(h.ID), Relevance: notRated}
+	}
+	if m, ok := c.Model.(*Model); ok {
+		return r, m.rate(ctx, r)
 	}
 	return r, nil
 }

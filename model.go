@@ -38,7 +38,8 @@ type Model struct {
 	extractQueue          *batch.Queue[*extraction]
 	alignQueue            *batch.Queue[*alignRun]
 	extractor             lazy[regions.Extractor]
-	learned               func() []string // the words that it was trained with; nil where it does not say
+	references            lazy[*index.Index] // with which hits are compared
+	learned               func() []string    // the words that it was trained with; nil where it does not say
 	seen                  func() bundle.WordCounts
 
 	mu     sync.Mutex
@@ -94,6 +95,7 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 		counts, _ := m.bundle.Words() // a damaged file is told by whoever checks the model; searches do without
 		return counts
 	})
+	m.references.open = m.openReferences
 	m.extractor.open = m.openExtractor
 	m.textQueue, m.imageQueue = batch.NewQueue(m.runTexts), batch.NewQueue(m.runImages)
 	m.extractQueue, m.alignQueue = batch.NewQueue(m.runExtract), batch.NewQueue(m.runAligns)
@@ -313,7 +315,7 @@ func (m *Model) Close() error {
 	m.closed = true
 	m.mu.Unlock()
 	m.calls.Wait()
-	err := errors.Join(m.texts.close(), m.images.close(), m.aligner.close(), m.extractor.close())
+	err := errors.Join(m.texts.close(), m.images.close(), m.aligner.close(), m.extractor.close(), m.references.close())
 	if m.text.CLIP != nil {
 		err = errors.Join(err, m.text.CLIP.Tower.Close())
 	}

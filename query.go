@@ -129,6 +129,13 @@ func composedRanking(terms []Term) *index.Ranking {
 	if first == nil {
 		return nil
 	}
+	out := *first
+	out.MatchScale *= composedScale(terms)
+	return &out
+}
+
+// composedScale is what an alignment score is multiplied with when its text becomes a term of a sum.
+func composedScale(terms []Term) float32 {
 	var scale, n float32
 	for _, t := range terms {
 		if e := t.Encoding; e.Kind == index.Caption && t.Weight > 0 {
@@ -138,11 +145,9 @@ func composedRanking(terms []Term) *index.Ranking {
 		}
 	}
 	if n == 0 {
-		return first
+		return 1
 	}
-	out := *first
-	out.MatchScale *= scale / n
-	return &out
+	return scale / n
 }
 
 // totalWeight is what all tokens of an encoding count together.

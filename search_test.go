@@ -113,7 +113,7 @@ func TestCalibrated(t *testing.T) {
 	ix := collection(t, plain, false, nil)
 	b, err := bundle.Open(dir)
 	require.NoError(t, err)
-	_, err = b.Calibrate(&bundle.Calibration{MatchWeight: 0.5, AlignSpread: 4, MatchSpread: 0.5})
+	_, err = b.Calibrate(&bundle.Calibration{MatchWeight: 0.5, AlignSpread: 4, MatchSpread: 0.5}, nil)
 	require.NoError(t, err)
 	m, err := OpenModel(dir, nil)
 	require.NoError(t, err)

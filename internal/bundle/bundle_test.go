@@ -381,7 +381,7 @@ func FuzzParse(f *testing.F) {
 func TestCalibrate(t *testing.T) {
 	dir, made := create1(t)
 	c := &Calibration{Images: 10, Captions: 50, MatchWeight: 0.5, AlignSpread: 0.3, MatchSpread: 0.1}
-	b, err := made.Calibrate(c)
+	b, err := made.Calibrate(c, nil)
 	require.NoError(t, err)
 	assert.Equal(t, 3, b.Manifest.Format)
 	assert.InDelta(t, 1.5, c.MatchScale(), 1e-6)
@@ -398,10 +398,10 @@ func TestCalibrate(t *testing.T) {
 		{MatchWeight: 1, AlignSpread: 0, MatchSpread: 1},
 		{MatchWeight: 1, AlignSpread: 1, MatchSpread: math.Inf(1)},
 	} {
-		_, err := b.Calibrate(&bad)
+		_, err := b.Calibrate(&bad, nil)
 		require.ErrorIs(t, err, ErrInvalid, "%+v", bad)
 	}
-	b, err = b.Calibrate(nil)
+	b, err = b.Calibrate(nil, nil)
 	require.NoError(t, err)
 	assert.Equal(t, made.Manifest, b.Manifest)
 }

@@ -18,17 +18,59 @@ type Calibration struct {
 	MatchWeight float64 `json:"match_weight"`
 	AlignSpread float64 `json:"align_spread"`
 	MatchSpread float64 `json:"match_spread"`
+	// Relevance says how likely a picture is what a text asks for; nil if that is not known.
+	Relevance *Relevance `json:"relevance,omitempty"`
 }
 
-// MatchScale is what a matching score is multiplied with before it is added to an alignment score.
+// ReferencesFile is an index of pictures that have nothing to do with what will be asked for, by which relevance is judged.
+const ReferencesFile = "references.aladin"
+
+// RelevanceFeatures is how many features relevance is computed from; package relevance says which.
+const RelevanceFeatures = 5
+
+// Relevance is a logistic regression: the probability that a hit is right.
+type Relevance struct {
+	Bias    float64   `json:"bias"`
+	Weights []float64 `json:"weights"` // of the features
+	// Line is the relevance of the first hit below which a query is more like one that makes no sense.
+	Line float64 `json:"line"`
+	// Aligned says that it is about hits that are ranked by alignment, else by their vectors alone.
+	Aligned bool `json:"aligned"`
+}
+
+func (r *Relevance) check() error {
+	if len(r.Weights) != RelevanceFeatures {
+		return fmt.Errorf("calibration.relevance.weights are %d; there must be %d", len(r.Weights), RelevanceFeatures)
+	}
+	for _, w := range append([]float64{r.Bias}, r.Weights...) {
+		if !(w > -1e6 && w < 1e6) {
+			return fmt.Errorf("calibration.relevance has the weight %v", w)
+		}
+	}
+	if !(r.Line >= 0 && r.Line <= 1) {
+		return fmt.Errorf("calibration.relevance.line is %v; it must lie in 0 to 1", r.Line)
+	}
+	return nil
+}
+
+// MatchScale is what a matching score is multiplied with before it is added to an alignment score; 0 if nobody measured it.
 func (c *Calibration) MatchScale() float32 {
+	if c.MatchSpread == 0 {
+		return 0
+	}
 	return float32(c.MatchWeight * c.AlignSpread / c.MatchSpread)
 }
 
 // String says in a few words what was found.
 func (c *Calibration) String() string {
-	return fmt.Sprintf("a search ranks by alignment + %.3g × matching (a weight of %.3g, each by its spread), measured on %d images and %d captions",
-		c.MatchScale(), c.MatchWeight, c.Images, c.Captions)
+	ranks := "a search ranks by matching"
+	if c.AlignSpread > 0 {
+		ranks = fmt.Sprintf("a search ranks by alignment + %.3g × matching (a weight of %.3g, each by its spread)", c.MatchScale(), c.MatchWeight)
+	}
+	if c.Relevance != nil {
+		ranks += fmt.Sprintf("; nothing fits where the first hit's relevance is below %.2g", c.Relevance.Line)
+	}
+	return fmt.Sprintf("%s; measured on %d images and %d captions", ranks, c.Images, c.Captions)
 }
 
 func (c *Calibration) check() error {
@@ -38,24 +80,34 @@ func (c *Calibration) check() error {
 		return errors.New("calibration.images and calibration.captions must be 0 or more")
 	case !(c.MatchWeight >= 0 && c.MatchWeight < 1e3):
 		return fmt.Errorf("calibration.match_weight is %v", c.MatchWeight)
+	case c.AlignSpread == 0 && c.MatchSpread == 0 && c.MatchWeight == 0: // a model that ranks by its vectors alone
 	case !positive(c.AlignSpread) || !positive(c.MatchSpread):
 		return fmt.Errorf("calibration.align_spread and calibration.match_spread are %v and %v; they must be positive", c.AlignSpread, c.MatchSpread)
+	}
+	if c.Relevance != nil {
+		return c.Relevance.check()
 	}
 	return nil
 }
 
-// Calibrate puts a calibration into a bundle, in place of the one that it has; nil takes it out. It returns the bundle
-// as it is then.
-func (b *Bundle) Calibrate(c *Calibration) (*Bundle, error) {
+// Calibrate puts a calibration into a bundle, in place of the one that it has; nil takes it out. A calibration with
+// Relevance needs references, the ReferencesFile. It returns the bundle as it is then.
+func (b *Bundle) Calibrate(c *Calibration, references func(io.Writer) error) (*Bundle, error) {
 	m := b.Manifest
 	m.Calibration, m.Files = c, maps.Clone(m.Files)
 	files := make(map[string]func(io.Writer) error, len(m.Files))
 	for name := range m.Files {
+		if name == ReferencesFile {
+			continue
+		}
 		path, err := b.Path(name)
 		if err != nil {
 			return nil, err
 		}
 		files[name] = FromFile(path)
+	}
+	if references != nil {
+		files[ReferencesFile] = references
 	}
 	return Create(b.dir, m, files)
 }

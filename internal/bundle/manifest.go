@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -184,6 +185,8 @@ func (m *Manifest) Fingerprint() (string, error) {
 	id.Description, id.Network, id.Training = "", nil, nil
 	if m.Calibration != nil {
 		id.Calibration = nil
+		id.Files = maps.Clone(m.Files)
+		delete(id.Files, ReferencesFile)
 		id.Format = id.needs()
 	}
 	b, err := id.encode()
@@ -309,6 +312,9 @@ func (m *Manifest) check() error {
 		if err := m.Calibration.check(); err != nil {
 			return err
 		}
+		if _, ok := m.Files[ReferencesFile]; !ok && m.Calibration.Relevance != nil {
+			return fmt.Errorf("there is no file %q, which calibration.relevance needs", ReferencesFile)
+		}
 	}
 	if m.Towers != nil {
 		return m.checkTowers()
@@ -392,7 +398,7 @@ func (m *Manifest) checkTokenizer(kinds ...string) error {
 func (m *Manifest) regionFiles() []string {
 	var names []string
 	for name := range m.Files {
-		own := name == m.Tokenizer.File || name == WordsFile || m.CLIP != nil && (name == m.CLIP.Tower || name == m.CLIP.Merges)
+		own := name == m.Tokenizer.File || name == WordsFile || name == ReferencesFile || m.CLIP != nil && (name == m.CLIP.Tower || name == m.CLIP.Merges)
 		for _, graph := range []string{TextFile, ImageFile, AlignFile} {
 			own = own || name == graph || strings.HasPrefix(name, graph+".")
 		}

@@ -333,6 +333,9 @@ func (o *options) open(ctx context.Context, env cli.Env, tell teller) (*data, er
 		return nil, err
 	}
 	d.mode = mode
+	if err := d.calibrated(o.model.Dir); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	return d, nil
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/align"
+	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/picture"
 	"github.com/aladin-go/aladin/internal/region"
@@ -43,12 +45,15 @@ type data struct {
 
 	lost map[string]bool // ids and texts of images that could not be encoded, and of their captions
 
-	index      index.Searcher                                                  // from which the images were read; nil if from none
-	scenes     []*scenes.Scene                                                 // where they are generated; else nil
-	encodeText func(ctx context.Context, text string) (*index.Encoding, error) // nil without a model
-	notes      []string                                                        // for the document
-	cost       cost                                                            // of encoding
-	close      []func() error
+	index       index.Searcher                                                  // from which the images were read; nil if from none
+	scenes      []*scenes.Scene                                                 // where they are generated; else nil
+	encodeText  func(ctx context.Context, text string) (*index.Encoding, error) // nil without a model
+	asker       *aladin.Model                                                   // nil without a model
+	calibration *bundle.Calibration                                             // of the model; nil if there is none
+	counts      bundle.WordCounts                                               // of the model's training captions; nil if it does not know
+	notes       []string                                                        // for the document
+	cost        cost                                                            // of encoding
+	close       []func() error
 }
 
 // word is the text that a caption's token stands for, by byte offsets into the caption.

@@ -30,16 +30,17 @@ type document struct {
 	Judgments  *judged   `json:"judgments,omitempty"`
 	Duplicates *doubles  `json:"duplicates,omitempty"`
 	// Grounding is the share of noun words whose best region finds the object.
-	Grounding       *float64   `json:"grounding,omitempty"`
-	GroundingDetail *grounded  `json:"grounding_detail,omitempty"`
-	UniqueCaptions  *float64   `json:"unique_captions,omitempty"`
-	Concepts        *concepts  `json:"concepts,omitempty"`
-	Latency         *latencies `json:"latency_ms,omitempty"`
-	Speed           *speed     `json:"speed,omitempty"`
-	Codecs          []codecRow `json:"codecs,omitempty"`
-	Compare         *compared  `json:"compare,omitempty"`
-	Bootstrap       *resampled `json:"bootstrap,omitempty"`
-	Warnings        []string   `json:"warnings,omitempty"`
+	Grounding       *float64          `json:"grounding,omitempty"`
+	GroundingDetail *grounded         `json:"grounding_detail,omitempty"`
+	UniqueCaptions  *float64          `json:"unique_captions,omitempty"`
+	Concepts        *concepts         `json:"concepts,omitempty"`
+	Relevance       *relevanceFigures `json:"relevance,omitempty"`
+	Latency         *latencies        `json:"latency_ms,omitempty"`
+	Speed           *speed            `json:"speed,omitempty"`
+	Codecs          []codecRow        `json:"codecs,omitempty"`
+	Compare         *compared         `json:"compare,omitempty"`
+	Bootstrap       *resampled        `json:"bootstrap,omitempty"`
+	Warnings        []string          `json:"warnings,omitempty"`
 	// Queries holds the rank of every query, so that another run can be compared with this one.
 	Queries *queryRanks `json:"queries,omitempty"`
 }
@@ -281,6 +282,10 @@ func (d *document) table(w io.Writer) {
 	if c := d.Concepts; c != nil {
 		fmt.Fprintf(w, "%-26s \"a red mug\": first hit %.1f %%, first five %.1f %%; \"a mug\": first ten %.1f %%; two things: first hit %.1f %%\n", "things found",
 			100*c.ColourShapeP1, 100*c.ColourShapeP5, 100*c.ShapeP10, 100*c.PairP1)
+	}
+	if r := d.Relevance; r != nil && r.FirstRight != nil && r.Nonsense != nil {
+		fmt.Fprintf(w, "%-26s AUC %.3f for the first hit being right, %.3f for captions against nonsense; said not to fit: %.1f %% of captions, %.1f %% of nonsense\n",
+			"relevance", *r.FirstRight, *r.Nonsense, 100*r.Below.Captions, 100*r.Below.Nonsense)
 	}
 	if d.UniqueCaptions != nil {
 		fmt.Fprintf(w, "%-26s %.1f %% fit exactly one image\n", "captions", 100**d.UniqueCaptions)

@@ -141,7 +141,7 @@ func (d *data) newFolder() (string, error) {
 
 // encode makes the data of a source with a model. Images come from ix where it is not nil.
 func encode(ctx context.Context, m *aladin.Model, src *source.Source, ix index.Searcher, timed int, tell teller) (_ *data, err error) {
-	d := &data{model: m.Fingerprint()}
+	d := &data{model: m.Fingerprint(), asker: m}
 	if m.Info().Untrained {
 		d.notes = append(d.notes, "nobody trained this model's words and regions to be compared: search ranks by matching, whatever alignment and re-ranking say here")
 	}

@@ -71,7 +71,7 @@ func (e *evaluation) measure(ctx context.Context) (err error) {
 		e.doc.Speed.ImagesPerSecond = float64(c.images) / c.imageTime.Seconds()
 		e.doc.Speed.CaptionsPerSecond = float64(c.captions) / c.captionTime.Seconds()
 	}
-	if e.latency <= 0 && d.scenes == nil || d.imageVectors.Dim == 0 {
+	if e.latency <= 0 && d.scenes == nil && (d.calibration == nil || d.calibration.Relevance == nil) || d.imageVectors.Dim == 0 {
 		return nil
 	}
 	c, err := e.searched(ctx)
@@ -82,7 +82,7 @@ func (e *evaluation) measure(ctx context.Context) (err error) {
 	if e.doc.Speed.IndexBytesPerItem, err = c.bytesPerItem(ctx); err != nil {
 		return err
 	}
-	if err := e.knowConcepts(ctx, c); err != nil || e.latency <= 0 {
+	if err := errors.Join(e.knowConcepts(ctx, c), e.knowRelevance(ctx, c)); err != nil || e.latency <= 0 {
 		return err
 	}
 	e.doc.Latency, err = e.timeQueries(ctx, c)

@@ -94,7 +94,7 @@ func (p *paging) writePage(ctx context.Context, env cli.Env, args []string) (err
 			fmt.Fprintln(env.Stderr, w)
 		}
 		for _, h := range r.Hits {
-			shown := searchpage.Hit{Hit: h.Hit}
+			shown := searchpage.Hit{Hit: h.Hit, Relevance: h.Relevance}
 			if h.Kind == index.Caption {
 				shown.Text = h.Fields.Text
 			} else if err := photos.find(ctx, &shown); err != nil {

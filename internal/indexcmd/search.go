@@ -70,20 +70,24 @@ type answer struct {
 	Warnings []string `json:"warnings,omitempty"` // words that the model does not know
 	Aligned  bool     `json:"aligned"`            // else ranked by match
 	// Untrained: words show where something might be; nobody trained them to be compared with regions.
-	Untrained bool               `json:"untrained,omitempty"`
-	Hits      []answerHit        `json:"hits"`
-	Elapsed   map[string]float64 `json:"elapsed_ms"`
+	Untrained bool `json:"untrained,omitempty"`
+	// NothingFits: the first hit is no more relevant than those of queries that make no sense.
+	NothingFits bool               `json:"nothing_fits,omitempty"`
+	Hits        []answerHit        `json:"hits"`
+	Elapsed     map[string]float64 `json:"elapsed_ms"`
 }
 
 type answerHit struct {
-	Rank     int          `json:"rank"`
-	ID       string       `json:"id"`
-	Score    float32      `json:"score"` // what ranks
-	Match    float32      `json:"match"`
-	Align    float32      `json:"align"`
-	Coverage float32      `json:"coverage"`
-	Text     string       `json:"text,omitempty"`
-	Words    []answerWord `json:"words"`
+	Rank  int     `json:"rank"`
+	ID    string  `json:"id"`
+	Score float32 `json:"score"` // what ranks
+	// Relevance is 0…1, to compare hits of any queries by; absent where it is not known.
+	Relevance *float32     `json:"relevance,omitempty"`
+	Match     float32      `json:"match"`
+	Align     float32      `json:"align"`
+	Coverage  float32      `json:"coverage"`
+	Text      string       `json:"text,omitempty"`
+	Words     []answerWord `json:"words"`
 }
 
 type answerWord struct {
@@ -169,7 +173,7 @@ func (s *search) find(ctx context.Context, env cli.Env, args []string) (err erro
 		return err
 	}
 	r.Warnings = append(r.Warnings, unknown...)
-	a.Query, a.Warnings, a.Aligned, a.Untrained = name, r.Warnings, r.Stats.Aligned, r.Query.Untrained
+	a.Query, a.Warnings, a.Aligned, a.Untrained, a.NothingFits = name, r.Warnings, r.Stats.Aligned, r.Query.Untrained, r.NothingFits
 	for stage, d := range map[string]time.Duration{"encode": r.Encode, "match": r.Stats.Match, "align": r.Stats.Align, "explain": r.Stats.Explain,
 		"total": time.Since(begin)} {
 		a.Elapsed[stage] = milliseconds(d)
@@ -211,6 +215,9 @@ func (s *search) query(words []string) (*aladin.Query, string, error) {
 func (a *answer) fill(r *aladin.Result) {
 	for i, h := range r.Hits {
 		out := answerHit{Rank: i + 1, ID: h.ID, Score: h.Score, Match: h.Match, Align: h.Align, Coverage: h.Coverage, Words: []answerWord{}}
+		if h.Relevance >= 0 {
+			out.Relevance = &h.Relevance
+		}
 		if h.Kind == index.Caption {
 			out.Text = h.Fields.Text
 		}
@@ -237,15 +244,31 @@ func (a *answer) print(env cli.Env, explain bool) error {
 		}
 	}
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-	head := "rank\tmatch"
+	rated := slices.ContainsFunc(a.Hits, func(h answerHit) bool { return h.Relevance != nil })
+	head := "rank"
+	if rated {
+		head += "\trelevance"
+	}
 	if a.Aligned {
-		head = "rank\tscore\tmatch\talign\tcovered"
+		head += "\tscore"
+	}
+	head += "\tmatch"
+	if a.Aligned {
+		head += "\talign"
 	}
 	fmt.Fprintln(w, head+"\titem")
 	for _, h := range a.Hits {
-		row := fmt.Sprintf("%d\t%.3f", h.Rank, h.Match)
+		row := fmt.Sprint(h.Rank)
+		switch {
+		case h.Relevance != nil:
+			row += fmt.Sprintf("\t%.2f", *h.Relevance)
+		case rated:
+			row += "\t–"
+		}
 		if a.Aligned {
-			row = fmt.Sprintf("%d\t%.2f\t%.3f\t%.2f\t%.0f %%", h.Rank, h.Score, h.Match, h.Align, 100*h.Coverage)
+			row += fmt.Sprintf("\t%.2f\t%.3f\t%.2f", h.Score, h.Match, h.Align)
+		} else {
+			row += fmt.Sprintf("\t%.3f", h.Match)
 		}
 		row += "\t" + printable(h.ID)
 		if h.Text != "" {

@@ -40,8 +40,9 @@ type Search struct {
 // A Hit is an item that was found.
 type Hit struct {
 	index.Hit
-	Text  string         // of a caption
-	Photo *picture.Thumb // of an image; nil if there is none to show
+	Relevance float32        // 0…1; negative: not known
+	Text      string         // of a caption
+	Photo     *picture.Thumb // of an image; nil if there is none to show
 }
 
 // Write writes the page.
@@ -80,13 +81,13 @@ type viewSearch struct {
 }
 
 type viewHit struct {
-	Rank                          int
-	ID, Text                      string
-	Score, Match, Align, Coverage string
-	Photo                         template.URL
-	Shape                         template.CSS // width to height
-	Boxes                         []viewBox
-	Parts                         []viewPart
+	Rank                           int
+	ID, Text                       string
+	Relevance, Score, Match, Align string
+	Photo                          template.URL
+	Shape                          template.CSS // width to height
+	Boxes                          []viewBox
+	Parts                          []viewPart
 }
 
 // viewBox is a region that words found.
@@ -111,7 +112,10 @@ func show(query string, rank int, h Hit) (viewHit, error) {
 	v := viewHit{Rank: rank, ID: h.ID, Text: h.Text, Match: fmt.Sprintf("%.3f", h.Match), Shape: "4 / 3"}
 	if len(h.Words) > 0 {
 		v.Score = fmt.Sprintf("%.2f", h.Score)
-		v.Align, v.Coverage = fmt.Sprintf("%.2f", h.Align), fmt.Sprintf("%.0f %%", 100*h.Coverage)
+		v.Align = fmt.Sprintf("%.2f", h.Align)
+	}
+	if h.Relevance >= 0 {
+		v.Relevance = fmt.Sprintf("%.0f %%", 100*h.Relevance)
 	}
 	if h.Photo != nil {
 		v.Photo = template.URL(h.Photo.DataURI())

@@ -53,10 +53,10 @@ func TestPage(t *testing.T) {
 		Title: "Hits & <misses>", Notes: []string{"2 items", "model tiny"},
 		Searches: []Search{
 			{Query: query, Hits: []Hit{
-				{Hit: index.Hit{ID: "a&b.jpg", Match: 0.5, Align: 1.25, Coverage: 0.625, Words: words}},
-				{Hit: index.Hit{ID: "none.jpg", Words: []index.WordMatch{silent, null}}},
-				{Hit: index.Hit{ID: "plain.jpg", Match: -0.25}},
-				{Hit: index.Hit{ID: "a#1", Kind: index.Caption, Words: words[:2]}, Text: "a <b> caption"},
+				{Hit: index.Hit{ID: "a&b.jpg", Match: 0.5, Align: 1.25, Score: 1.5, Words: words}, Relevance: 0.42},
+				{Hit: index.Hit{ID: "none.jpg", Words: []index.WordMatch{silent, null}}, Relevance: -1},
+				{Hit: index.Hit{ID: "plain.jpg", Match: -0.25}, Relevance: -1},
+				{Hit: index.Hit{ID: "a#1", Kind: index.Caption, Words: words[:2]}, Relevance: -1, Text: "a <b> caption"},
 			}},
 			{Query: "nothing at all"},
 		},

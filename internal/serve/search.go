@@ -16,17 +16,19 @@ import (
 
 // searchResponse is the answer to a search.
 type searchResponse struct {
-	Query      string             `json:"query"`
-	Parts      []partAnswer       `json:"parts"`
-	Warnings   []string           `json:"warnings,omitempty"` // sentences for people
-	Unknown    []unknownAnswer    `json:"unknown,omitempty"`
-	Hits       []hitAnswer        `json:"hits"`
-	Aligned    bool               `json:"aligned"` // false for an index without regions, or where they rank nothing
-	Untrained  bool               `json:"untrained,omitempty"`
-	Candidates int                `json:"candidates"`
-	Items      int                `json:"items"`
-	Generation uint64             `json:"generation"`
-	Elapsed    map[string]float64 `json:"elapsed_ms"`
+	Query    string          `json:"query"`
+	Parts    []partAnswer    `json:"parts"`
+	Warnings []string        `json:"warnings,omitempty"` // sentences for people
+	Unknown  []unknownAnswer `json:"unknown,omitempty"`
+	Hits     []hitAnswer     `json:"hits"`
+	// NothingFits: the first hit is no more relevant than those of queries that make no sense.
+	NothingFits bool               `json:"nothing_fits,omitempty"`
+	Aligned     bool               `json:"aligned"` // false for an index without regions, or where they rank nothing
+	Untrained   bool               `json:"untrained,omitempty"`
+	Candidates  int                `json:"candidates"`
+	Items       int                `json:"items"`
+	Generation  uint64             `json:"generation"`
+	Elapsed     map[string]float64 `json:"elapsed_ms"`
 }
 
 // partAnswer is a part of the query as it was understood.
@@ -60,6 +62,7 @@ type hitAnswer struct {
 	ID        string        `json:"id"`
 	Kind      string        `json:"kind"`
 	Score     float32       `json:"score"`
+	Relevance *float32      `json:"relevance,omitempty"` // absent where it is not known
 	Match     float32       `json:"match"`
 	MatchRank int           `json:"match_rank"`
 	Align     float32       `json:"align"`
@@ -124,7 +127,7 @@ func (s *Server) search(ctx context.Context, req *search) (*searchResponse, erro
 		s.uploads.Put(name, r.Terms[i].Encoding, entrySize(name, encodingBytes(r.Terms[i].Encoding)))
 	}
 	out := &searchResponse{
-		Query: req.typed, Warnings: r.Warnings, Aligned: r.Stats.Aligned, Untrained: r.Query.Untrained, Candidates: r.Stats.Candidates,
+		Query: req.typed, Warnings: r.Warnings, NothingFits: r.NothingFits, Aligned: r.Stats.Aligned, Untrained: r.Query.Untrained, Candidates: r.Stats.Candidates,
 		Items: info.Items, Generation: info.Generation,
 		Parts: make([]partAnswer, len(r.Terms)), Hits: make([]hitAnswer, max(0, len(r.Hits)-req.offset)),
 	}
@@ -140,6 +143,9 @@ func (s *Server) search(ctx context.Context, req *search) (*searchResponse, erro
 		a := &out.Hits[i]
 		*a = hitAnswer{Rank: req.offset + i + 1, ID: h.ID, Kind: h.Kind.String(), Score: h.Score, Match: h.Match, MatchRank: h.MatchRank, Align: h.Align, Coverage: h.Coverage,
 			Photo: s.photoOf(h.ID), Words: req.words(r, h)}
+		if h.Relevance >= 0 {
+			a.Relevance = &h.Relevance
+		}
 		if f := h.Fields; f != nil {
 			a.Text, a.Tags, a.Meta = f.Text, f.Tags, f.Meta
 		}

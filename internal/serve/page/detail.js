@@ -104,6 +104,7 @@ function scores(hit) {
   if (!view.answer) return "";
   const rows = [["Matching", `${hit.match.toFixed(4)}, rank ${hit.match_rank}`]];
   if (view.answer.aligned) rows.unshift(["Score", `${hit.score.toFixed(3)}, rank ${hit.rank}`], ["Alignment", hit.align.toFixed(3)], ["Coverage", `${Math.round(hit.coverage * 100)} %`]);
+  if (hit.relevance !== undefined) rows.unshift(["Relevance", `${Math.round(hit.relevance * 100)} %`]);
   const section = list("Scores", rows);
   section.classList.add("technical");
   return section;

@@ -184,10 +184,13 @@ function sentences(hit, answer, light) {
 function scores(hit, answer) {
   const moved = hit.match_rank - hit.rank;
   return el("p.scores.technical", {},
+    hit.relevance !== undefined && el("span", { title: "Relevance: how likely this is what was asked for" }, "relevance ", el("b", {}, percent(hit.relevance))),
     answer.aligned && el("span", { title: `Alignment: the sum of what each word found, by its weight. Hits are in the order of alignment and matching together: ${hit.score.toFixed(2)}` }, "align ", el("b", {}, hit.align.toFixed(2))),
     el("span", { title: "Matching: how the sentence fits the photo as a whole" }, "match ", el("b", {}, hit.match.toFixed(3))),
     answer.aligned && moved !== 0 && el("span.moved", { title: `Matching alone ranks it ${hit.match_rank}` }, moved > 0 ? el("span.up", {}, `↑ ${moved}`) : `↓ ${-moved}`));
 }
+
+const percent = (share) => `${Math.round(share * 100)} %`;
 
 /** spoken says what the boxes show. */
 export function spoken(hit) {

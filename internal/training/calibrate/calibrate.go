@@ -1,5 +1,5 @@
 // Package calibrate measures, on captioned pictures that a model was not trained on, how its scores are to be read:
-// what matching counts beside alignment in the ranking of a search. Everything is computed by the bundle as it is on
+// what matching counts beside alignment in the ranking of a search, and how relevant what it finds is. Everything is computed by the bundle as it is on
 // disk, in the precision of an index.
 package calibrate
 
@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"math"
 	"slices"
@@ -65,42 +66,64 @@ type Options struct {
 	Progress func(done, total int)
 }
 
-// Bundle measures a model and puts what it found into its bundle. A model that ranks by its vectors alone is left as it
-// is, and so is one where the data is too small to measure anything; the calibration is nil then.
+// Bundle measures a model and puts what it found into its bundle. Where the data is too small to measure anything, the
+// bundle is left as it is, and the calibration is nil.
 func Bundle(ctx context.Context, dir string, d *Data, o Options) (*bundle.Calibration, error) {
 	b, err := bundle.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	c, err := measure(ctx, dir, d, o)
+	c, references, err := measure(ctx, b, d, o)
 	if err != nil || c == nil {
 		return nil, err
 	}
-	_, err = b.Calibrate(c)
+	_, err = b.Calibrate(c, references)
 	return c, err
 }
 
-func measure(ctx context.Context, dir string, d *Data, o Options) (_ *bundle.Calibration, err error) {
-	m, err := aladin.OpenModel(dir, &aladin.Options{Device: o.Device, Threads: o.Threads, CacheTexts: -1})
+func measure(ctx context.Context, b *bundle.Bundle, d *Data, o Options) (_ *bundle.Calibration, references func(io.Writer) error, err error) {
+	counts, err := b.Words()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	m, err := aladin.OpenModel(b.Dir(), &aladin.Options{Device: o.Device, Threads: o.Threads, CacheTexts: -1})
+	if err != nil {
+		return nil, nil, err
 	}
 	defer m.Close()
-	if info := m.Info(); !info.Aligns || info.Untrained {
-		return nil, nil
-	}
+	info := m.Info()
 	s, err := encode(ctx, m, d, o)
 	if err != nil || len(s.images) < 2 || len(s.captions) < 2 {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.fuse(ctx, o.Threads)
+	c := &bundle.Calibration{Images: len(s.images), Captions: len(s.captions)}
+	var ranking *index.Ranking // of a model that ranks by alignment
+	if info.Aligns && !info.Untrained {
+		if err := s.fuse(ctx, m, c, o.Threads); err != nil {
+			return nil, nil, err
+		}
+		ranking = &index.Ranking{MatchScale: c.MatchScale()}
+	}
+	if len(s.images)/s.every() >= leastReferences {
+		if c.Relevance, err = s.relate(ctx, m, counts, ranking); err != nil {
+			return nil, nil, err
+		}
+	}
+	if c.Relevance != nil {
+		if references, err = s.references(ctx, ranking != nil); err != nil {
+			return nil, nil, err
+		}
+	}
+	if c.AlignSpread == 0 && c.Relevance == nil {
+		return nil, nil, nil
+	}
+	return c, references, nil
 }
 
-// sample is encoded pictures and captions with all their scores, images × captions.
+// sample is encoded pictures and captions.
 type sample struct {
 	images, captions []*index.Encoding
 	owner            []int
-	align, match     *eval.Matrix
 }
 
 func encode(ctx context.Context, m *aladin.Model, d *Data, o Options) (*sample, error) {
@@ -133,58 +156,64 @@ func encode(ctx context.Context, m *aladin.Model, d *Data, o Options) (*sample, 
 	}
 	at := make([]int, len(images))
 	for i, e := range images {
-		if at[i] = len(s.images); e != nil && e.N() > 0 {
+		if at[i] = len(s.images); e != nil {
 			s.images = append(s.images, e)
 		}
 	}
 	for c, e := range captions {
-		if i := d.Captions[c].Image; e != nil && e.N() > 0 && images[i] != nil && images[i].N() > 0 {
+		if i := d.Captions[c].Image; e != nil && images[i] != nil {
 			s.captions, s.owner = append(s.captions, e), append(s.owner, at[i])
-		}
-	}
-	scores, err := m.AlignScores(ctx, s.captions, s.images)
-	if err != nil {
-		return nil, err
-	}
-	n, k := len(s.images), len(s.captions)
-	s.align = &eval.Matrix{Images: n, Captions: k, Data: make([]float32, n*k)}
-	s.match = &eval.Matrix{Images: n, Captions: k, Data: make([]float32, n*k)}
-	for c, q := range s.captions {
-		for i, x := range s.images {
-			s.align.Data[i*k+c], s.match.Data[i*k+c] = scores[c*n+i], aladin.Match(q, x)
 		}
 	}
 	return s, nil
 }
 
-// fuse finds what matching should count.
-func (s *sample) fuse(ctx context.Context, threads int) (*bundle.Calibration, error) {
-	out := &bundle.Calibration{Images: len(s.images), Captions: len(s.captions), AlignSpread: spread(s.align), MatchSpread: spread(s.match)}
-	if !(out.AlignSpread > 1e-6 && out.MatchSpread > 1e-6) {
-		return nil, nil // all scores are the same
-	}
-	rel, err := eval.Owners(len(s.images), s.owner)
+// fuse finds what matching should count beside alignment.
+func (s *sample) fuse(ctx context.Context, m *aladin.Model, out *bundle.Calibration, threads int) error {
+	n, k := len(s.images), len(s.captions)
+	matrix := func() *eval.Matrix { return &eval.Matrix{Images: n, Captions: k, Data: make([]float32, n*k)} }
+	align, match := matrix(), matrix()
+	scores, err := m.AlignScores(ctx, s.captions, s.images)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	for c, q := range s.captions {
+		for i, x := range s.images {
+			align.Data[i*k+c], match.Data[i*k+c] = scores[c*n+i], aladin.Match(q, x)
+		}
+	}
+	return weigh(ctx, align, match, s.owner, out, threads)
+}
+
+// weigh finds the weight of matching with the highest rsum.
+func weigh(ctx context.Context, align, match *eval.Matrix, owner []int, out *bundle.Calibration, threads int) error {
+	a, b := spread(align), spread(match)
+	if !(a > 1e-6 && b > 1e-6) {
+		return nil // all scores are the same
+	}
+	out.AlignSpread, out.MatchSpread = a, b
+	rel, err := eval.Owners(align.Images, owner)
+	if err != nil {
+		return err
 	}
 	sums := make([]float64, len(weights))
-	fused := &eval.Matrix{Images: s.align.Images, Captions: s.align.Captions, Data: make([]float32, len(s.align.Data))}
+	fused := &eval.Matrix{Images: align.Images, Captions: align.Captions, Data: make([]float32, len(align.Data))}
 	for k, w := range weights {
 		out.MatchWeight = w
 		ranking := &index.Ranking{MatchScale: out.MatchScale()}
-		for i, a := range s.align.Data {
-			fused.Data[i] = ranking.Score(a, s.match.Data[i])
+		for i, v := range align.Data {
+			fused.Data[i] = ranking.Score(v, match.Data[i])
 		}
 		ranks, err := eval.Rank(ctx, fused, rel, &eval.Options{Threads: threads})
 		if err != nil {
-			return nil, fmt.Errorf("calibration: %w", err)
+			return fmt.Errorf("calibration: %w", err)
 		}
 		for _, v := range []eval.Recall{eval.RecallOf(ranks.I2T), eval.RecallOf(ranks.T2I)} {
 			sums[k] += v.R1 + v.R5 + v.R10
 		}
 	}
 	out.MatchWeight = weights[smoothest(sums)]
-	return out, nil
+	return nil
 }
 
 // smoothest is the place of the highest value when each is averaged with its neighbours: the top of a noisy hill.

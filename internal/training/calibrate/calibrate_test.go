@@ -1,11 +1,16 @@
 package calibrate
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/eval"
 	"github.com/aladin-go/aladin/internal/ort"
@@ -78,23 +83,122 @@ func TestFuse(t *testing.T) {
 		}
 		return m
 	}
-	s := &sample{align: matrix(func(i int) bool { return i%2 == 0 }, 5), match: matrix(func(i int) bool { return i%2 == 1 }, 0.1)}
+	align, match := matrix(func(i int) bool { return i%2 == 0 }, 5), matrix(func(i int) bool { return i%2 == 1 }, 0.1)
+	owner := make([]int, n)
 	for i := range n {
-		s.owner = append(s.owner, i)
+		owner[i] = i
 	}
-	s.images, s.captions = make([]*aladin.Encoding, n), make([]*aladin.Encoding, n)
-	c, err := s.fuse(t.Context(), 1)
-	require.NoError(t, err)
+	var c bundle.Calibration
+	require.NoError(t, weigh(t.Context(), align, match, owner, &c, 1))
 	require.InDelta(t, 1, c.MatchWeight, 0.5)
 	require.InDelta(t, 50*c.MatchWeight, c.MatchScale(), 5)
 
-	s.match = &eval.Matrix{Images: n, Captions: n, Data: make([]float32, n*n)}
-	c, err = s.fuse(t.Context(), 1)
-	require.NoError(t, err)
-	require.Nil(t, c, "a score that is the same for all cannot be scaled")
+	var none bundle.Calibration
+	require.NoError(t, weigh(t.Context(), align, &eval.Matrix{Images: n, Captions: n, Data: make([]float32, n*n)}, owner, &none, 1))
+	require.Zero(t, none, "a score that is the same for all cannot be scaled")
 }
 
 func TestSmoothest(t *testing.T) {
 	require.Equal(t, 4, smoothest([]float64{1, 9, 1, 7, 8, 7, 1}), "a single peak is noise")
 	require.Equal(t, 0, smoothest([]float64{3, 2, 1}))
+}
+
+// What a calibrated model finds has a relevance, which falls with the score, is the same with any filter, and of a text
+// in a sum like that of the text alone; what it was not calibrated for has none.
+func TestRelevance(t *testing.T) {
+	if !ort.Available() {
+		t.Skip("ONNX Runtime is not there: run make setup")
+	}
+	dir := testmodel.New(t, testmodel.Options{})
+	d := scenesData(100)
+	c, err := Bundle(t.Context(), dir, d, Options{})
+	require.NoError(t, err)
+	require.NotNil(t, c.Relevance)
+	require.True(t, c.Relevance.Aligned)
+	m, err := aladin.OpenModel(dir, nil)
+	require.NoError(t, err)
+	defer m.Close()
+
+	path := filepath.Join(t.TempDir(), "scenes.aladin")
+	b, err := index.NewBuilder(path, nil)
+	require.NoError(t, err)
+	defer b.Close()
+	for i, in := range append(d.Images[:30:30], aladin.Text("a caption")) {
+		e, err := m.Encode(t.Context(), in)
+		require.NoError(t, err)
+		require.NoError(t, b.Add(t.Context(), index.Item{ID: fmt.Sprint(i), Encoding: e, Tags: []string{fmt.Sprint(i % 3)}}))
+	}
+	require.NoError(t, b.Finish(t.Context()))
+	ix, err := index.Open(path, nil)
+	require.NoError(t, err)
+	defer ix.Close()
+	photos := &aladin.Collection{Model: m, Index: ix}
+	ask := func(q string, o aladin.SearchOptions) *aladin.Result {
+		r, err := photos.Ask(t.Context(), q, &o)
+		require.NoError(t, err)
+		return r
+	}
+	all := ask("a red ball", aladin.SearchOptions{K: 40})
+	require.Len(t, all.Hits, 31)
+	relevance := map[string]float32{}
+	last := all.Hits[0]
+	for _, h := range all.Hits {
+		relevance[h.ID] = h.Relevance
+		if h.Kind == index.Caption {
+			require.Negative(t, h.Relevance)
+			continue
+		}
+		require.True(t, h.Relevance >= 0 && h.Relevance <= 1)
+		if (c.Relevance.Weights[0]+c.Relevance.Weights[1] > 0) && last.Kind == index.Image {
+			require.LessOrEqual(t, h.Relevance, last.Relevance)
+		}
+		last = h
+	}
+	for _, o := range []aladin.SearchOptions{{K: 3, Tags: index.Tag("1")}, {K: 5, AlignOnly: true}, {K: 2, Candidates: 2}} {
+		some := ask("a red ball", o)
+		require.NotEmpty(t, some.Hits)
+		for _, h := range some.Hits {
+			require.Equal(t, relevance[h.ID], h.Relevance)
+		}
+	}
+	sum := ask("a red ball -grass", aladin.SearchOptions{Kinds: []index.Kind{index.Image}})
+	require.NotEqual(t, relevance[sum.Hits[0].ID], sum.Hits[0].Relevance)
+	require.GreaterOrEqual(t, sum.Hits[0].Relevance, float32(0))
+	require.Negative(t, ask("a red ball", aladin.SearchOptions{MatchOnly: true, Kinds: []index.Kind{index.Image}}).Hits[0].Relevance)
+	like, err := photos.Search(t.Context(), &aladin.Query{Terms: []aladin.Term{{Item: "3"}}}, nil)
+	require.NoError(t, err)
+	require.Negative(t, like.Hits[0].Relevance)
+
+	for _, line := range []float64{0, 1} { // nothing is below the one, and everything below the other
+		bun, err := bundle.Open(dir)
+		require.NoError(t, err)
+		again := *c.Relevance
+		again.Line = line
+		cal := *c
+		cal.Relevance = &again
+		path, err := bun.Path(bundle.ReferencesFile)
+		require.NoError(t, err)
+		other := filepath.Join(t.TempDir(), "other.model")
+		require.NoError(t, os.CopyFS(other, os.DirFS(dir)))
+		bun, err = bundle.Open(other)
+		require.NoError(t, err)
+		_, err = bun.Calibrate(&cal, bundle.FromFile(path))
+		require.NoError(t, err)
+		strict, err := aladin.OpenModel(other, nil)
+		require.NoError(t, err)
+		defer strict.Close()
+		r, err := (&aladin.Collection{Model: strict, Index: ix}).Ask(t.Context(), "a red ball", &aladin.SearchOptions{Kinds: []index.Kind{index.Image}})
+		require.NoError(t, err)
+		require.Equal(t, line == 1, r.NothingFits)
+		require.Equal(t, line == 1, len(r.Warnings) > 0 && strings.HasPrefix(r.Warnings[len(r.Warnings)-1], "Nothing fits well"))
+	}
+}
+
+func TestNonsense(t *testing.T) {
+	a := Nonsense(40, 1, []string{"dog", "cat"})
+	require.Len(t, a, 40)
+	require.Equal(t, a, Nonsense(40, 1, []string{"dog", "cat"}))
+	require.NotEqual(t, a, Nonsense(40, 2, []string{"dog", "cat"}))
+	require.NotContains(t, strings.Join(Nonsense(40, 1, nil), " "), "dog")
+	require.Equal(t, []string{"cat", "dog"}, Vocabulary(nil, []string{"A dog.", "a cat, dog"}))
 }

@@ -19,6 +19,9 @@ func (w *worker) save(p *param.Set, res *Result) error {
 	man := w.Teacher.Manifest
 	files := map[string]func(io.Writer) error{}
 	for name := range man.Files {
+		if name == bundle.ReferencesFile {
+			continue
+		}
 		path, err := w.Teacher.Path(name)
 		if err != nil {
 			return err

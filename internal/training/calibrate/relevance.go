@@ -1,0 +1,164 @@
+package calibrate
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/aladin-go/aladin"
+	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/bundle"
+	"github.com/aladin-go/aladin/internal/relevance"
+)
+
+const (
+	mostReferences  = 256
+	leastReferences = 20
+	nonsenseSeed    = 1
+)
+
+// relate finds how relevance follows from scores. A quarter of the pictures become references; captions of the others
+// look for theirs among those, and are right where they find it first. Queries that make no sense never are.
+func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.WordCounts, ranking *index.Ranking) (*bundle.Relevance, error) {
+	texts := make([]string, len(s.captions))
+	for c, e := range s.captions {
+		texts[c] = e.Text
+	}
+	nonsense := Nonsense(min(max(len(texts)/4, 100), 500), nonsenseSeed, Vocabulary(counts, texts))
+	var inputs []aladin.Input
+	for _, text := range nonsense {
+		inputs = append(inputs, aladin.Text(text))
+	}
+	senseless, err := m.EncodeBatch(ctx, inputs)
+	if err != nil {
+		return nil, err
+	}
+	scores, err := s.scores(ctx, m, ranking, slices.Concat(s.captions, senseless))
+	if err != nil {
+		return nil, err
+	}
+	var features []relevance.Features
+	var right []bool
+	senses := 0 // queries that make sense come first
+	for c, row := range scores {
+		if c < len(texts) && s.isReference(s.owner[c]) {
+			continue
+		}
+		var references []float32
+		first := -1
+		for i, v := range row {
+			if s.isReference(i) {
+				references = append(references, v)
+			} else if first < 0 || v > row[first] {
+				first = i
+			}
+		}
+		slices.Sort(references)
+		reference := references[len(references)-1-relevance.Place(len(references))]
+		text := senseless[max(0, c-len(texts))].Text
+		if c < len(texts) {
+			text, senses = texts[c], senses+1
+		}
+		features = append(features, relevance.Of(row[first], reference, relevance.Read(text, counts)))
+		right = append(right, c < len(texts) && first == s.owner[c])
+	}
+	r := relevance.Fit(features, right)
+	if r == nil {
+		return nil, nil
+	}
+	r.Aligned = ranking != nil
+	var sense, none []float64
+	for k, f := range features {
+		v := float64(relevance.Rate(r, f))
+		if k < senses {
+			sense = append(sense, v)
+		} else {
+			none = append(none, v)
+		}
+	}
+	r.Line = line(sense, none)
+	return r, nil
+}
+
+// line is where two lists of numbers are divided best.
+func line(above, below []float64) (best float64) {
+	slices.Sort(above)
+	slices.Sort(below)
+	top := 0.0
+	for _, v := range above {
+		a, _ := slices.BinarySearch(above, v)
+		b, _ := slices.BinarySearch(below, v)
+		if gain := float64(b)/float64(len(below)) - float64(a)/float64(len(above)); gain > top {
+			best, top = v, gain
+		}
+	}
+	return best
+}
+
+// every is how many pictures there are to a reference.
+func (s *sample) every() int { return max(4, (len(s.images)+mostReferences-1)/mostReferences) }
+
+func (s *sample) isReference(image int) bool { return image%s.every() == 0 }
+
+// scores are what a search ranks by: for each query, of every picture. A nil ranking is by the vectors alone.
+func (s *sample) scores(ctx context.Context, m *aladin.Model, ranking *index.Ranking, queries []*index.Encoding) ([][]float32, error) {
+	n := len(s.images)
+	var aligned []float32
+	var err error
+	if ranking != nil {
+		if aligned, err = m.AlignScores(ctx, queries, s.images); err != nil {
+			return nil, err
+		}
+	}
+	out := make([][]float32, len(queries))
+	for c, q := range queries {
+		out[c] = make([]float32, n)
+		for i, x := range s.images {
+			v := aladin.Match(q, x)
+			if ranking != nil {
+				v = ranking.Score(aligned[c*n+i], v)
+			}
+			out[c][i] = v
+		}
+	}
+	return out, nil
+}
+
+// references writes the index of the reference pictures.
+func (s *sample) references(ctx context.Context, aligned bool) (_ func(io.Writer) error, err error) {
+	dir, err := os.MkdirTemp("", "aladin-calibrate-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, bundle.ReferencesFile)
+	o := &index.BuildOptions{}
+	if !aligned {
+		o.Regions = index.None
+	}
+	b, err := index.NewBuilder(path, o)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	for i, e := range s.images {
+		if !s.isReference(i) {
+			continue
+		}
+		bare := &index.Encoding{Kind: e.Kind, Model: e.Model, Matching: e.Matching}
+		if aligned {
+			bare.Tokens, bare.Weights = e.Tokens, e.Weights
+		}
+		if err := b.Add(ctx, index.Item{ID: fmt.Sprintf("%04d", i), Encoding: bare}); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.Finish(ctx); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	return bundle.FromBytes(data), err
+}
