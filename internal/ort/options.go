@@ -40,7 +40,7 @@ type Options struct {
 	// ControlFlow lets a model have graphs within its graph (Loop, If, Scan, SequenceMap) and functions: ErrRefused
 	// otherwise. It is for graphs that were made here, and those whose user says so: a Loop ends when it likes.
 	ControlFlow bool
-	// Placement has the session remember which provider runs its nodes, for Session.Placement.
+	// Placement has the session remember which provider runs its nodes, for Session.OnCPU.
 	Placement bool
 	// Keep, if not nil, keeps the model's graph on disk as it is rewritten for this processor, so that it starts faster
 	// the next time. It is for sessions on the CPU.

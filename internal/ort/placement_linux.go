@@ -23,9 +23,9 @@ const (
 	apiVersion = 24 // the first that has all of them
 )
 
-// Placement says which provider runs the session's nodes: how many of each operator, by provider. The session must have been
-// opened with Options.Placement.
-func (s *Session) Placement() (map[string]map[string]int, error) {
+// OnCPU counts the session's nodes that the device's provider lacks and the CPU runs, by operator. The session must have been
+// opened with Options.Placement. What a provider runs is not counted: ONNX Runtime forgets those of WebGPU.
+func (s *Session) OnCPU() (map[string]int, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.s == nil {
@@ -41,28 +41,28 @@ func (s *Session) Placement() (map[string]map[string]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ort: %s: %w", s.model, err)
 	}
-	placed := map[string]map[string]int{}
+	count := map[string]int{}
 	for _, g := range subgraphs {
 		name, err := api.text(apiSubgraphEp, g)
 		if err != nil {
 			return nil, err
 		}
+		if name != "CPUExecutionProvider" {
+			continue
+		}
 		nodes, err := api.list(apiSubgraphNodes, g)
 		if err != nil {
 			return nil, err
-		}
-		if placed[name] == nil {
-			placed[name] = map[string]int{}
 		}
 		for _, n := range nodes {
 			op, err := api.text(apiNodeOperator, n)
 			if err != nil {
 				return nil, err
 			}
-			placed[name][op]++
+			count[op]++
 		}
 	}
-	return placed, nil
+	return count, nil
 }
 
 // An api is the table of the C API's functions.

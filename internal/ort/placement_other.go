@@ -4,7 +4,7 @@ package ort
 
 import "errors"
 
-// Placement says which provider runs the session's nodes. It is known on Linux only.
-func (*Session) Placement() (map[string]map[string]int, error) {
+// OnCPU counts the nodes that the device's provider lacks. It is known on Linux only.
+func (*Session) OnCPU() (map[string]int, error) {
 	return nil, errors.New("ort: where nodes run is known on Linux only")
 }
