@@ -19,6 +19,9 @@ import (
 // Devices are looked up in the drivers' own libraries, which every program with a GPU loads: Vulkan's loader, and libcuda.
 // Functions are called by address, so that building needs neither their headers nor their libraries.
 
+// adaptersKnown says that it is known which adapters are software.
+const adaptersKnown = true
+
 // mayHaveGPU says whether the kernel knows of a GPU, without loading a driver.
 func mayHaveGPU() bool {
 	for _, pattern := range []string{"/dev/dri/renderD*", "/dev/nvidia[0-9]*", "/dev/dxg", "/dev/kgsl*", "/dev/mali*"} {

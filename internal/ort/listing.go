@@ -35,6 +35,9 @@ func candidates() []device {
 	if found, err := cudaDevices(); err == nil && len(found) > 0 && found[0].Problem == "" {
 		list = append(list, device{kind: CUDA})
 	}
+	if !adaptersKnown {
+		return list
+	}
 	found, err := adapters()
 	for _, a := range found {
 		if d, perr := parseDevice(a.Device); err == nil && perr == nil && !a.Software && a.Problem == "" {
