@@ -134,7 +134,11 @@ func TestPageMishaps(t *testing.T) {
 			const hits = [hit(0.06, 0.01), hit(0.05)];
 			hits.push({ words: [{ similarity: 0.06, weight: 0.1, part: 0, region: 0, box: [0, 0, 1, 1] }, { similarity: 0.06, weight: 1, part: 0, region: 0, box: [0, 0, 1, 1] }] });
 			strengths(hits);
-			window.strengths = hits.flatMap((h) => h.words.map((w) => w.weak ? 0 : w.strength));
+			const found = () => hits.flatMap((h) => h.words.map((w) => w.weak ? 0 : w.strength));
+			window.strengths = found();
+			hits[0].relevance = hits[1].relevance = hits[2].relevance = 0.1;
+			strengths(hits);
+			window.irrelevant = found();
 		}), true)`)
 		b.wait(`window.strengths`)
 		got := eval[[]float64](b, `window.strengths`)
@@ -142,6 +146,9 @@ func TestPageMishaps(t *testing.T) {
 		assert.Zero(t, got[1])
 		assert.Greater(t, got[2], 0.5)
 		assert.Equal(t, []float64{0, 1}, got[3:], "a word that hardly counts has none")
+		pale := eval[[]float64](b, `window.irrelevant`)
+		assert.Less(t, pale[0], 0.2, "where nothing fits, the best word is pale")
+		assert.Greater(t, pale[0], 0.0)
 	})
 
 	t.Run("details", func(t *testing.T) {

@@ -1,7 +1,7 @@
 // Which words matched which regions, and boxes drawn on photos.
 import { el } from "./dom.js";
 
-/** A word is weak when it is less similar to its region than this share of the best word on the page. */
+/** A word is weak when it is less similar to its region than this share of what a word of full strength is. */
 const weak = 0.4;
 
 /** A word is minor when it counts less than this share of the heaviest in its part: "a", "of". */
@@ -10,16 +10,22 @@ const minor = 0.25;
 /** Similarities mean different things to different models; below this none means anything. */
 const least = 0.02;
 
-let best = least; // similarity of the best word on the page
+/** The best word is as strong as its page is relevant, where the model knows how relevant hits are; but it never vanishes. */
+const faintest = 0.5;
+
+let full = least; // similarity of a word of full strength
 
 /** strengths sets strength (0…1) and weak of every word of every hit, on one scale for a page; more adds to it. */
 export function strengths(hits, more = false) {
-  if (!more) best = Math.max(least, ...hits.flatMap((h) => (h.words ?? []).map((w) => w.similarity)));
+  if (!more) {
+    full = Math.max(least, ...hits.flatMap((h) => (h.words ?? []).map((w) => w.similarity)));
+    full /= Math.max(faintest, ...hits.map((h) => h.relevance ?? 1));
+  }
   for (const h of hits) {
     const heaviest = new Map(); // of each part's words
     for (const w of h.words ?? []) heaviest.set(w.part, Math.max(heaviest.get(w.part) ?? 0, Math.abs(w.weight)));
     for (const w of h.words ?? []) {
-      const share = w.similarity / best;
+      const share = w.similarity / full;
       w.against = w.weight < 0;
       w.minor = Math.abs(w.weight) < minor * heaviest.get(w.part);
       w.weak = w.minor || share < weak || w.region < 0 || !hasArea(w.box);
