@@ -11,6 +11,7 @@ import (
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
+	"github.com/aladin-go/aladin/internal/models"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/scenes"
 	"github.com/aladin-go/aladin/internal/testmodel"
@@ -126,4 +127,19 @@ func sameHits(t *testing.T, p pair, ix index.Searcher, q *aladin.Encoding) {
 			assert.Equal(t, want[i].Words, got[i].Words)
 		}
 	}
+}
+
+// A model of the CLIP family, whose towers read pixels.
+func TestTowers(t *testing.T) {
+	need(t)
+	folder, dir := t.TempDir(), filepath.Join(t.TempDir(), "clip.model")
+	require.NoError(t, testmodel.WritePair(folder, 1))
+	source, err := models.Open(folder)
+	require.NoError(t, err)
+	defer source.Close()
+	_, err = source.Save(t.Context(), dir, models.SaveOptions{})
+	require.NoError(t, err)
+	p := open(t, dir)
+	s := scenes.New(7, nil).Scene(3)
+	p.encode(t, aladin.Text("a photo of a dog"), aladin.Text("the cat"), aladin.Image(s.Image))
 }

@@ -19,17 +19,30 @@ import (
 // Three training steps, dropout and all, lose on the device what they lose on the CPU.
 func TestTrainingStep(t *testing.T) {
 	need(t)
+	published := nn.Config{Layers: 1, Hidden: 32, Heads: 4, FF: 64, MatchLayers: 1, MatchHeads: 4, MatchFF: 48, RegionDim: 20, Alignment: "MrSw"}
+	photos := published
+	photos.Alignment, photos.PreNorm, photos.MeanPool, photos.WordGates, photos.Standardise = nn.MrCOSw, true, true, true, true
+	released := published
+	released.ReleasedAlignment, released.Alignment = true, "symm"
 	for name, c := range map[string]struct {
 		net    nn.Config
 		change func(*config.Config)
+		opts   step.Options
+		long   bool
 	}{
-		"published": {nn.Config{Layers: 1, Hidden: 32, Heads: 4, FF: 64, MatchLayers: 1, MatchHeads: 4, MatchFF: 48, RegionDim: 20, Alignment: "MrSw"}, func(*config.Config) {}},
-		"photos": {nn.Config{Layers: 1, Hidden: 32, Heads: 4, FF: 64, MatchLayers: 1, MatchHeads: 4, MatchFF: 48, RegionDim: 20, Alignment: nn.MrCOSw,
-			PreNorm: true, MeanPool: true, WordGates: true, Standardise: true}, func(c *config.Config) {
+		"published": {published, func(*config.Config) {}, step.Options{}, false},
+		"photos": {photos, func(c *config.Config) {
 			c.Training.LossType, c.Training.Contrast, c.Training.Softness = "alignment-matching", "infonce", 0.1
 			c.Training.Temperature, c.Training.AlignTemperature = 0.08, 0.05
-		}},
+		}, step.Options{}, false},
+		"released alignment": {released, func(*config.Config) {}, step.Options{}, true},
+		"checkpointed":       {published, func(c *config.Config) { c.Training.GradientCheckpointing = true }, step.Options{}, true},
+		"batches in one run": {published, func(*config.Config) {}, step.Options{Together: true}, true},
+		"without packing":    {published, func(*config.Config) {}, step.Options{Full: true}, true},
 	} {
+		if c.long && testing.Short() {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			net := c.net
 			net.Vocab, net.MaxPositions, net.Types, net.LayerNormEps = 100, 40, 2, 1e-12
@@ -37,7 +50,7 @@ func TestTrainingStep(t *testing.T) {
 			c.change(&cfg)
 			batch := trainingBatch(t, net, 8, 9)
 			batch.Softness = float32(cfg.Training.Softness)
-			want, got := losses(t, net, cfg, batch, ""), losses(t, net, cfg, batch, device())
+			want, got := losses(t, net, cfg, c.opts, batch, ""), losses(t, net, cfg, c.opts, batch, device())
 			require.Len(t, got, len(want))
 			for i := range want {
 				assert.InEpsilon(t, want[i], got[i], 1e-4, "step %d", i)
@@ -64,8 +77,9 @@ func trainingBatch(tb testing.TB, net nn.Config, pairs, length int) *dataset.Bat
 }
 
 // losses are the totals of three steps.
-func losses(tb testing.TB, net nn.Config, cfg config.Config, batch *dataset.Batch, device string) []float64 {
-	s, err := step.New(net, &cfg, param.NewSet(), step.Options{Distil: true, Device: device})
+func losses(tb testing.TB, net nn.Config, cfg config.Config, opts step.Options, batch *dataset.Batch, device string) []float64 {
+	opts.Distil, opts.Device = true, device
+	s, err := step.New(net, &cfg, param.NewSet(), opts)
 	require.NoError(tb, err)
 	defer s.Close()
 	opt, rng := optim.New(s.Params, cfg), rand.New(rand.NewPCG(1, 1))
