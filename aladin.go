@@ -17,7 +17,8 @@
 // each word the region that fits it best and adds up the similarities: slower, better, and explained word
 // by word. A search ([Collection.Search]) finds candidates in an index by the first and ranks them by the second.
 //
-// A model is a folder, made by aladin-train. An index is a file, made by aladin-index or package index. An
+// A model is a folder, made by aladin-train. An index is a file, made by aladin-index or package index, or a collection
+// in an engine (package weaviate). An
 // Encoding is plain data and works without the model that made it; only encodings of the same model can be
 // compared, and everything here refuses others.
 //

@@ -39,6 +39,9 @@ var (
 	// without tokens, or of an encoding that has none.
 	ErrNoTokens = errors.New("no tokens to align")
 
+	// ErrUnavailable is returned when the engine that holds an index does not answer, or not for all of it.
+	ErrUnavailable = errors.New("the engine is out of reach")
+
 	// ErrClosed is returned when an Index, Builder or Writer is used after Close.
 	ErrClosed = errors.New("closed")
 )

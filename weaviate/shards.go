@@ -2,15 +2,17 @@ package weaviate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/aladin-go/aladin/index"
 )
 
 // ErrPartial is returned when some shard of a collection is on no node that is well: an answer would be without its items.
-var ErrPartial = errors.New("some shards are out of reach, and answers would be without their items")
+// It is an index.ErrUnavailable.
+var ErrPartial = fmt.Errorf("%w: some shards are on no node, and answers would be without their items", index.ErrUnavailable)
 
 // How old what is known of shards may be before it is looked up beside the next call, and before that waits for it.
 const (

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/aladin-go/aladin/index"
 )
 
 // Bounds of what a node may answer, and how long it may take.
@@ -109,12 +111,18 @@ func (e *nodeError) Error() string {
 	return strings.TrimPrefix(strings.TrimPrefix(e.node, "http://"), "https://") + ": " + e.err.Error()
 }
 
-func (e *nodeError) Unwrap() error { return e.err }
+func (e *nodeError) Unwrap() []error {
+	if e.code == 0 || e.code == codeUnavailable {
+		return []error{index.ErrUnavailable, e.err}
+	}
+	return []error{e.err}
+}
 
 // Codes of gRPC that another node would answer with, too.
 const (
 	codeInvalidArgument  = 3
 	codePermissionDenied = 7
+	codeUnavailable      = 14
 	codeUnauthenticated  = 16
 )
 

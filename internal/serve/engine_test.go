@@ -19,11 +19,12 @@ import (
 // A server of a collection in an engine answers as one of the file does, and notices what others write.
 func TestEngine(t *testing.T) {
 	w := newWorld(t, 12, 96, 2)
+	fake := weaviatetest.Start(t, 2, false)
 	ofFile := w.server(t, Options{})
 	file := w.open(t)
 	l, err := file.Layout(t.Context())
 	require.NoError(t, err)
-	engine, err := weaviate.Create(t.Context(), weaviatetest.Start(t, 2, false).Address("Scenes"), l, nil, nil)
+	engine, err := weaviate.Create(t.Context(), fake.Address("Scenes"), l, nil, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { engine.Close() })
 	writer := engine.Writer()
@@ -67,4 +68,12 @@ func TestEngine(t *testing.T) {
 	}, 10*time.Second, 20*time.Millisecond)
 	stop()
 	<-watched
+
+	for _, n := range fake.Nodes {
+		n.Stop()
+	}
+	rec := get(s, "/api/search?q=a+red+ball")
+	require.Equal(t, http.StatusServiceUnavailable, rec.Code, rec.Body)
+	require.Contains(t, rec.Body.String(), `"unavailable"`)
+	require.Equal(t, http.StatusServiceUnavailable, get(s, "/healthz").Code)
 }

@@ -55,6 +55,10 @@ func problemOf(err error) *problem {
 		return failf(statusGone, "cancelled", "the client went away")
 	case errors.Is(err, context.DeadlineExceeded):
 		return failf(http.StatusGatewayTimeout, "timeout", "the answer took too long; ask for fewer candidates or try again")
+	case errors.Is(err, index.ErrUnavailable):
+		p = failf(http.StatusServiceUnavailable, "unavailable", "the engine that holds the index does not answer; try again")
+		p.retryAfter = 1
+		return p
 	case errors.Is(err, index.ErrNotFound):
 		return failf(http.StatusNotFound, "not_found", "the index has no such item")
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrInvalid):
