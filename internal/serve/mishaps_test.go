@@ -136,8 +136,7 @@ func TestPageMishaps(t *testing.T) {
 			strengths(hits);
 			const found = () => hits.flatMap((h) => h.words.map((w) => w.weak ? 0 : w.strength));
 			window.strengths = found();
-			hits[0].relevance = hits[1].relevance = hits[2].relevance = 0.1;
-			strengths(hits);
+			strengths(hits, true);
 			window.irrelevant = found();
 		}), true)`)
 		b.wait(`window.strengths`)

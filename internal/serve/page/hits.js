@@ -1,6 +1,6 @@
 // The list of hits: cards in rows, words that light up regions, and a way through by keyboard.
 import { $, el, icon, plural } from "./dom.js";
-import { clear, draw, nameOf, placeOf, strengths, strongest } from "./regions.js";
+import { clear, draw, more, nameOf, placeOf, strengths, strongest } from "./regions.js";
 
 const list = $("hits");
 let shown = [];
@@ -9,7 +9,7 @@ let shown = [];
 export function show(answer, on) {
   shown = answer.hits;
   name(shown);
-  strengths(shown);
+  strengths(shown, answer.nothing_fits);
   list.replaceChildren(...shown.map((h, i) => card(h, i, answer, on)));
   delete list.dataset.stale;
 }
@@ -19,7 +19,7 @@ export function append(answer, on) {
   const known = new Set(shown.map((h) => h.id));
   const fresh = answer.hits.filter((h) => !known.has(h.id));
   name(fresh);
-  strengths(fresh, true);
+  more(fresh);
   for (const h of fresh) {
     h.rank = shown.push(h);
     list.append(card(h, h.rank - 1, answer, on));

@@ -10,17 +10,19 @@ const minor = 0.25;
 /** Similarities mean different things to different models; below this none means anything. */
 const least = 0.02;
 
-/** The best word is as strong as its page is relevant, where the model knows how relevant hits are; but it never vanishes. */
-const faintest = 0.5;
+/** What the best word of a page on which nothing fits has of full strength. */
+const pale = 0.5;
 
 let full = least; // similarity of a word of full strength
 
-/** strengths sets strength (0…1) and weak of every word of every hit, on one scale for a page; more adds to it. */
-export function strengths(hits, more = false) {
-  if (!more) {
-    full = Math.max(least, ...hits.flatMap((h) => (h.words ?? []).map((w) => w.similarity)));
-    full /= Math.max(faintest, ...hits.map((h) => h.relevance ?? 1));
-  }
+/** strengths sets strength (0…1) and weak of every word of every hit, on one scale for a page. */
+export function strengths(hits, nothingFits = false) {
+  full = Math.max(least, ...hits.flatMap((h) => (h.words ?? []).map((w) => w.similarity))) / (nothingFits ? pale : 1);
+  more(hits);
+}
+
+/** more does so for further hits of the page. */
+export function more(hits) {
   for (const h of hits) {
     const heaviest = new Map(); // of each part's words
     for (const w of h.words ?? []) heaviest.set(w.part, Math.max(heaviest.get(w.part) ?? 0, Math.abs(w.weight)));
