@@ -54,7 +54,8 @@ func (m *Model) Align(ctx context.Context, q, x *Encoding) (Alignment, error) {
 		a.Score = m.score(words, regions)
 	}
 	for _, m := range matches {
-		a.Words = append(a.Words, index.WordMatch(m))
+		a.Words = append(a.Words, index.WordMatch{Word: m.Word, Start: m.Start, End: m.End, Token: m.Token, Region: m.Region, Box: m.Box, Label: m.Label,
+			Similarity: m.Similarity, Weight: m.Weight})
 	}
 	return a, err
 }

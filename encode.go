@@ -284,6 +284,9 @@ func (m *Model) runTexts(ctx context.Context, part []*prepared) error {
 			}
 			p.enc.Words = append(p.enc.Words, w)
 		}
+		if p.enc.Ranking, p.err = m.rankingOf(p.enc); p.err != nil {
+			return p.err
+		}
 	}
 	return nil
 }

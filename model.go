@@ -16,6 +16,7 @@ import (
 	"github.com/aladin-go/aladin/internal/onnx"
 	"github.com/aladin-go/aladin/internal/ort"
 	"github.com/aladin-go/aladin/internal/regions"
+	"github.com/aladin-go/aladin/internal/relevance"
 	"github.com/aladin-go/aladin/internal/resident"
 	"github.com/aladin-go/aladin/internal/tokenizer"
 )
@@ -41,6 +42,7 @@ type Model struct {
 	references            lazy[*index.Index] // with which hits are compared
 	learned               func() []string    // the words that it was trained with; nil where it does not say
 	seen                  func() bundle.WordCounts
+	labels                func() (*relevance.Labels, error) // that mean words; nil: none
 
 	mu     sync.Mutex
 	closed bool
@@ -96,6 +98,7 @@ func OpenModel(dir string, opts *Options) (*Model, error) {
 		return counts
 	})
 	m.references.open = m.openReferences
+	m.labels = sync.OnceValues(m.openLabels)
 	m.extractor.open = m.openExtractor
 	m.textQueue, m.imageQueue = batch.NewQueue(m.runTexts), batch.NewQueue(m.runImages)
 	m.extractQueue, m.alignQueue = batch.NewQueue(m.runExtract), batch.NewQueue(m.runAligns)

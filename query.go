@@ -74,7 +74,8 @@ func compose(text string, terms []Term) (*Encoding, [][2]int, error) {
 			return nil, nil, fmt.Errorf("aladin: query: term %d: %w", i+1, mismatch(e.Model, first.Model))
 		}
 		if len(e.Tokens) > 0 && (e.N() == 0 || e.Weights != nil && len(e.Weights) != e.N() || e.Words != nil && len(e.Words) != e.N() ||
-			e.Boxes != nil && len(e.Boxes) != e.N() || e.Labels != nil && len(e.Labels) != e.N()) {
+			e.Boxes != nil && len(e.Boxes) != e.N() || e.Labels != nil && len(e.Labels) != e.N() ||
+			e.Ranking != nil && e.Ranking.Labels != nil && len(e.Ranking.Labels) != e.N()) {
 			return nil, nil, fmt.Errorf("aladin: query: term %d: %w: the parts of its tokens do not fit each other", i+1, index.ErrInvalid)
 		}
 	}
@@ -114,23 +115,32 @@ func compose(text string, terms []Term) (*Encoding, [][2]int, error) {
 			sources = append(sources, [2]int{i, token})
 		}
 	}
+	out.Ranking = composedRanking(terms, sources)
 	out.Text = strings.Join(texts, termSeparator)
-	out.Ranking = composedRanking(terms)
 	out.Untrained = slices.ContainsFunc(terms, func(t Term) bool { return t.Encoding.Untrained })
 	return out, sources, nil
 }
 
 const termSeparator = "; "
 
-// composedRanking is the ranking of a sum. Its tokens' weights add up to the terms' weights, and those of a text on its
-// own to what the model gives it: matching is scaled as alignment is.
-func composedRanking(terms []Term) *index.Ranking {
+// composedRanking is the ranking of a sum whose tokens come from those of terms. The tokens' weights add up to the terms'
+// weights, and those of a text on its own to what the model gives it: matching is scaled as alignment is.
+func composedRanking(terms []Term, sources [][2]int) *index.Ranking {
 	first := terms[0].Encoding.Ranking
 	if first == nil {
 		return nil
 	}
-	out := *first
-	out.MatchScale *= composedScale(terms)
+	out := index.Ranking{MatchScale: first.MatchScale * composedScale(terms)}
+	for i, from := range sources {
+		r := terms[from[0]].Encoding.Ranking
+		if r == nil || r.Labels == nil || r.Labels[from[1]] == nil {
+			continue
+		}
+		if out.Labels == nil {
+			out.Labels = make([]map[string]float32, len(sources))
+		}
+		out.Labels[i] = r.Labels[from[1]]
+	}
 	return &out
 }
 

@@ -60,7 +60,7 @@ func (m *Model) rate(ctx context.Context, r *Result) error {
 		h := &r.Hits[i]
 		score := h.Match
 		if r.Stats.Aligned {
-			score = r.Query.Ranking.Score(h.Align, h.Match)
+			score = r.Query.Ranking.Score(h.Align, h.Match, h.Labelled)
 		}
 		if h.Kind == index.Image {
 			h.Relevance = relevance.Rate(c.Relevance, relevance.Of(unit*score, unit*of[len(of)-1].Score, words))

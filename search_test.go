@@ -3,7 +3,9 @@ package aladin
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -144,4 +146,55 @@ func TestCalibrated(t *testing.T) {
 	for i := range old.Hits {
 		assert.Equal(t, old.Hits[i].Hit, again.Hits[i].Hit, "in order of alignment")
 	}
+}
+
+// Words find photos by the labels that mean them: in a query of its own, weighed in a sum, and against what is not wanted.
+func TestLabels(t *testing.T) {
+	dir := testmodel.New(t, testmodel.Options{})
+	plain, err := OpenModel(dir, nil)
+	require.NoError(t, err)
+	defer plain.Close()
+	word, err := plain.Encode(t.Context(), Text("mug"))
+	require.NoError(t, err)
+	at := slices.IndexFunc(word.Words, func(w index.Word) bool { return w.Text == "mug" })
+	vector := slices.Clone(word.Tokens[at*plain.dim() : (at+1)*plain.dim()])
+	length := norm(vector)
+	for i := range vector {
+		vector[i] /= float32(length)
+	}
+	labels := filepath.Join(t.TempDir(), "labels")
+	b, err := index.NewBuilder(labels, &index.BuildOptions{Match: index.F32, Regions: index.None})
+	require.NoError(t, err)
+	require.NoError(t, b.Add(t.Context(), index.Item{ID: "cup", Encoding: &Encoding{Kind: KindCaption, Model: plain.Fingerprint(), Matching: vector}}))
+	require.NoError(t, b.Finish(t.Context()))
+	bun, err := bundle.Open(dir)
+	require.NoError(t, err)
+	c := &bundle.Calibration{MatchWeight: 0.5, AlignSpread: 4, MatchSpread: 0.5, LabelWeight: 2}
+	_, err = bun.Calibrate(c, nil)
+	require.ErrorContains(t, err, bundle.LabelsFile)
+	_, err = bun.Calibrate(c, map[string]func(io.Writer) error{bundle.LabelsFile: bundle.FromFile(labels)})
+	require.NoError(t, err)
+	m, err := OpenModel(dir, nil)
+	require.NoError(t, err)
+	defer m.Close()
+	require.Equal(t, plain.Fingerprint(), m.Fingerprint())
+
+	q, err := m.Encode(t.Context(), Text("mug"))
+	require.NoError(t, err)
+	require.InDelta(t, 8, q.Ranking.Labels[at]["cup"], 1e-3)
+	sum, sources, err := compose("", []Term{{Encoding: word, Weight: 1}, {Encoding: q, Weight: -0.5}})
+	require.NoError(t, err)
+	require.Nil(t, sum.Ranking, "the first was encoded by a model that nobody calibrated")
+	sum, sources, err = compose("", []Term{{Encoding: q, Weight: 1}, {Encoding: q, Weight: -0.5}})
+	require.NoError(t, err)
+	for i, from := range sources {
+		require.Equal(t, q.Ranking.Labels[from[1]], sum.Ranking.Labels[i])
+	}
+	gain := sum.Ranking.Labelled(sum.Weights, []string{"cup"})
+	require.InDelta(t, 0.5*q.Ranking.Labelled(q.Weights, []string{"cup"})/totalWeight(q), gain, 1e-4)
+
+	torn := *q
+	torn.Ranking = &index.Ranking{Labels: q.Ranking.Labels[:0]}
+	_, _, err = compose("", []Term{{Encoding: &torn, Weight: 1}})
+	require.ErrorIs(t, err, index.ErrInvalid)
 }

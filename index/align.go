@@ -27,9 +27,10 @@ type rows interface {
 
 // aligner is a query prepared to be aligned with rows.
 type aligner struct {
-	from  rows
-	q     *Encoding
-	query *align.Query
+	from   rows
+	layout *vector.Tokens
+	q      *Encoding
+	query  *align.Query
 
 	device   Device // nil: the CPU
 	byDevice int    // hits that it aligned
@@ -44,7 +45,7 @@ func newAligner(from rows, layout *vector.Tokens, q *Encoding) (*aligner, error)
 	if err != nil {
 		return nil, fmt.Errorf("%w query: %v", ErrInvalid, err)
 	}
-	return &aligner{from: from, q: q, query: query}, nil
+	return &aligner{from: from, layout: layout, q: q, query: query}, nil
 }
 
 // reversed says that an item's words look for the query's regions.
@@ -70,13 +71,53 @@ func (a *aligner) rank(ctx context.Context, hits []Hit, ranking *Ranking, thread
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	if ranking != nil && ranking.Labels != nil {
+		if err := a.label(hits, ranking); err != nil {
+			return err
+		}
+	}
 	for i := range hits {
-		hits[i].Score = ranking.Score(hits[i].Align, hits[i].Match)
+		hits[i].Score = ranking.Score(hits[i].Align, hits[i].Match, hits[i].Labelled)
 	}
 	slices.SortFunc(hits, func(a, b Hit) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(b.Align, a.Align), cmp.Compare(b.Match, a.Match), strings.Compare(a.ID, b.ID))
 	})
-	return err
+	return nil
+}
+
+// label sets what the labels of hits, which are loaded, add.
+func (a *aligner) label(hits []Hit, ranking *Ranking) error {
+	return a.from.guard(func() error {
+		for i := range hits {
+			labels, err := a.labels(&hits[i])
+			if err != nil {
+				return err
+			}
+			hits[i].Labelled = ranking.Labelled(a.q.Weights, labels)
+		}
+		return nil
+	})
+}
+
+// labels are those of an image's regions; nil of a caption.
+func (a *aligner) labels(h *Hit) (out []string, err error) {
+	if h.Kind != Image {
+		return nil, nil
+	}
+	block, _, err := a.from.tokens(h.at)
+	if err != nil {
+		return nil, err
+	}
+	out = make([]string, a.layout.Count(block))
+	for i := range out {
+		if _, out[i], err = a.from.region(h.at, i); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // alignWork is the memory of one worker.
@@ -148,11 +189,18 @@ func (a *aligner) explain(h *Hit, words bool) error {
 		names = align.NewNames(words, nil, a.q.Boxes, a.q.Labels)
 	}
 	matches, err := r.Words(names)
+	if err != nil {
+		return err
+	}
 	h.Words = nil
 	for _, m := range matches {
-		h.Words = append(h.Words, WordMatch(m))
+		h.Words = append(h.Words, WordMatch{Word: m.Word, Start: m.Start, End: m.End, Token: m.Token, Region: m.Region, Box: m.Box, Label: m.Label,
+			Similarity: m.Similarity, Weight: m.Weight})
 	}
-	return err
+	if h.Labelled == 0 {
+		return nil
+	}
+	return a.point(h)
 }
 
 // tokens implements rows, as do the methods below.
@@ -190,3 +238,23 @@ func (sn *snapshot) words(at location) ([]Word, error) {
 }
 
 func (sn *snapshot) guard(f func() error) error { return guard(sn.r.Name(), f) }
+
+// point lets the words of a hit that a label means point at the region that bears it.
+func (a *aligner) point(h *Hit) error {
+	labels, err := a.labels(h)
+	if err != nil {
+		return err
+	}
+	for k := range h.Words {
+		w := &h.Words[k]
+		region, gain := a.q.Ranking.bestLabel(w.Token, labels)
+		if gain <= 0 {
+			continue
+		}
+		w.Gain, w.Region = gain, region
+		if w.Box, w.Label, err = a.from.region(h.at, region); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -74,24 +74,6 @@ type Encoding struct {
 	Ranking *Ranking
 }
 
-// A Ranking says how the scores of an item become the one by which the candidates of a query are ranked:
-//
-//	Score = Align + MatchScale · Match
-//
-// Its numbers are the model's and the query's. They do not depend on what else is found, so that no filter changes the
-// order of two items.
-type Ranking struct {
-	MatchScale float32
-}
-
-// Score ranks an item with an alignment score and the inner product of its matching vector. That of a nil Ranking is align.
-func (r *Ranking) Score(align, match float32) float32 {
-	if r == nil {
-		return align
-	}
-	return align + float32(r.MatchScale*match) // not fused: the same bits everywhere
-}
-
 // Item is an entry of an index.
 type Item struct {
 	ID       string
@@ -166,8 +148,8 @@ func (e *Encoding) check(dim, tokenDim int) error {
 			return fmt.Errorf("%w: %d %s for %d tokens", ErrInvalid, m, what, n)
 		}
 	}
-	if r := e.Ranking; r != nil && r.MatchScale-r.MatchScale != 0 {
-		return fmt.Errorf("%w: the ranking's scale of matching is %v", ErrInvalid, r.MatchScale)
+	if err := e.Ranking.check(n); err != nil {
+		return err
 	}
 	if n == 0 {
 		if len(e.Tokens) != 0 {

@@ -93,6 +93,9 @@ type Hit struct {
 	Align    float32
 	Coverage float32
 
+	// Labelled is what the labels of the item's regions add to Score.
+	Labelled float32
+
 	// Words says where the alignment score comes from.
 	Words []WordMatch
 
@@ -123,6 +126,10 @@ type WordMatch struct {
 	// and the region of the piece that adds most.
 	Similarity float32
 	Weight     float32
+
+	// Gain is what a label that means the word adds to the hit's Score, for each unit of Weight. Where it is
+	// not 0, Region is the one with the label, and Similarity is still that with the best region.
+	Gain float32
 }
 
 func (o *SearchOptions) withDefaults() (SearchOptions, error) {
@@ -259,6 +266,11 @@ func (s *search) rank(ctx context.Context, q *Encoding, hits []Hit) ([]Hit, erro
 			ranking = nil
 		}
 		a.device = s.opts.Device
+		if ranking != nil && ranking.Labels != nil {
+			if hits, err = s.from.load(ctx, hits); err != nil {
+				return nil, err
+			}
+		}
 		if err := a.rank(ctx, hits, ranking, s.threads); err != nil {
 			return nil, err
 		}

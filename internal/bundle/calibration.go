@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 )
 
 // A Calibration is what was measured of a model on captioned pictures that it was not trained on. It decides no
@@ -18,9 +19,24 @@ type Calibration struct {
 	MatchWeight float64 `json:"match_weight"`
 	AlignSpread float64 `json:"align_spread"`
 	MatchSpread float64 `json:"match_spread"`
+	// LabelWeight times AlignSpread is what a word gains, for each unit of its weight, where a detector called a region by
+	// its very name, and less where the name is only like it. 0: labels add nothing.
+	LabelWeight float64 `json:"label_weight,omitempty"`
 	// Relevance says how likely a picture is what a text asks for; nil if that is not known.
 	Relevance *Relevance `json:"relevance,omitempty"`
 }
+
+// LabelsFile is an index of names that a detector gives, each with its word vector as a matching vector.
+const LabelsFile = "labels.aladin"
+
+// LabelScale is what the name of a region adds for a unit of a word's weight.
+func (c *Calibration) LabelScale() float64 { return c.LabelWeight * c.AlignSpread }
+
+// calibrationFiles are part of a calibration, not of what makes encodings.
+var calibrationFiles = []string{ReferencesFile, LabelsFile}
+
+// IsCalibration says whether a file of a bundle belongs to its calibration.
+func IsCalibration(name string) bool { return slices.Contains(calibrationFiles, name) }
 
 // ReferencesFile is an index of pictures that have nothing to do with what will be asked for, by which relevance is judged.
 const ReferencesFile = "references.aladin"
@@ -67,6 +83,9 @@ func (c *Calibration) String() string {
 	if c.AlignSpread > 0 {
 		ranks = fmt.Sprintf("a search ranks by alignment + %.3g × matching (a weight of %.3g, each by its spread)", c.MatchScale(), c.MatchWeight)
 	}
+	if c.LabelWeight > 0 {
+		ranks += fmt.Sprintf(" + %.3g where a label names the word (%.3g spreads)", c.LabelScale(), c.LabelWeight)
+	}
 	if c.Relevance != nil {
 		ranks += fmt.Sprintf("; nothing fits where the first hit's relevance is below %.2g", c.Relevance.Line)
 	}
@@ -78,6 +97,8 @@ func (c *Calibration) check() error {
 	switch {
 	case c.Images < 0 || c.Captions < 0:
 		return errors.New("calibration.images and calibration.captions must be 0 or more")
+	case !(c.LabelWeight >= 0 && c.LabelWeight < 1e3):
+		return fmt.Errorf("calibration.label_weight is %v", c.LabelWeight)
 	case !(c.MatchWeight >= 0 && c.MatchWeight < 1e3):
 		return fmt.Errorf("calibration.match_weight is %v", c.MatchWeight)
 	case c.AlignSpread == 0 && c.MatchSpread == 0 && c.MatchWeight == 0: // a model that ranks by its vectors alone
@@ -91,13 +112,13 @@ func (c *Calibration) check() error {
 }
 
 // Calibrate puts a calibration into a bundle, in place of the one that it has; nil takes it out. A calibration with
-// Relevance needs references, the ReferencesFile. It returns the bundle as it is then.
-func (b *Bundle) Calibrate(c *Calibration, references func(io.Writer) error) (*Bundle, error) {
+// Relevance needs the ReferencesFile, one with a LabelWeight the LabelsFile. It returns the bundle as it is then.
+func (b *Bundle) Calibrate(c *Calibration, own map[string]func(io.Writer) error) (*Bundle, error) {
 	m := b.Manifest
 	m.Calibration, m.Files = c, maps.Clone(m.Files)
 	files := make(map[string]func(io.Writer) error, len(m.Files))
 	for name := range m.Files {
-		if name == ReferencesFile {
+		if IsCalibration(name) {
 			continue
 		}
 		path, err := b.Path(name)
@@ -106,8 +127,6 @@ func (b *Bundle) Calibrate(c *Calibration, references func(io.Writer) error) (*B
 		}
 		files[name] = FromFile(path)
 	}
-	if references != nil {
-		files[ReferencesFile] = references
-	}
+	maps.Copy(files, own)
 	return Create(b.dir, m, files)
 }

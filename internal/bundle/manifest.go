@@ -186,7 +186,7 @@ func (m *Manifest) Fingerprint() (string, error) {
 	if m.Calibration != nil {
 		id.Calibration = nil
 		id.Files = maps.Clone(m.Files)
-		delete(id.Files, ReferencesFile)
+		maps.DeleteFunc(id.Files, func(name string, _ File) bool { return IsCalibration(name) })
 		id.Format = id.needs()
 	}
 	b, err := id.encode()
@@ -312,8 +312,10 @@ func (m *Manifest) check() error {
 		if err := m.Calibration.check(); err != nil {
 			return err
 		}
-		if _, ok := m.Files[ReferencesFile]; !ok && m.Calibration.Relevance != nil {
-			return fmt.Errorf("there is no file %q, which calibration.relevance needs", ReferencesFile)
+		for name, needed := range map[string]bool{ReferencesFile: m.Calibration.Relevance != nil, LabelsFile: m.Calibration.LabelWeight > 0} {
+			if _, ok := m.Files[name]; needed && !ok {
+				return fmt.Errorf("there is no file %q, which the calibration needs", name)
+			}
 		}
 	}
 	if m.Towers != nil {
@@ -398,7 +400,7 @@ func (m *Manifest) checkTokenizer(kinds ...string) error {
 func (m *Manifest) regionFiles() []string {
 	var names []string
 	for name := range m.Files {
-		own := name == m.Tokenizer.File || name == WordsFile || name == ReferencesFile || m.CLIP != nil && (name == m.CLIP.Tower || name == m.CLIP.Merges)
+		own := name == m.Tokenizer.File || name == WordsFile || IsCalibration(name) || m.CLIP != nil && (name == m.CLIP.Tower || name == m.CLIP.Merges)
 		for _, graph := range []string{TextFile, ImageFile, AlignFile} {
 			own = own || name == graph || strings.HasPrefix(name, graph+".")
 		}

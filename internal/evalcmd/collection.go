@@ -52,6 +52,9 @@ func (e *evaluation) collect(ctx context.Context, o index.BuildOptions) (_ *coll
 		enc := &index.Encoding{Kind: index.Image, Model: o.Model, Matching: vectors.Row(i)}
 		if o.Regions != index.None {
 			enc.Tokens, enc.Weights = d.imageTokens.rows(i), d.imageTokens.weightsOf(i)
+			if d.labels != nil && len(d.labels[i]) == enc.N() {
+				enc.Labels = d.labels[i]
+			}
 		}
 		if err := b.Add(ctx, index.Item{ID: id, Encoding: enc}); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.images[i], err)
@@ -103,6 +106,9 @@ func (e *evaluation) searchAligns() bool {
 func (e *evaluation) query(c *collection, k int) *index.Encoding {
 	d := e.d
 	enc := &index.Encoding{Kind: index.Caption, Model: c.Model(), Matching: d.captionVectors.Row(k), Ranking: d.ranking}
+	if d.rankings != nil {
+		enc.Ranking = d.rankings[k]
+	}
 	if d.captionTokens != nil {
 		enc.Tokens, enc.Weights = d.captionTokens.rows(k), d.captionTokens.weightsOf(k)
 	}

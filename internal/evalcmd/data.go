@@ -31,9 +31,11 @@ type data struct {
 	captionVectors eval.Vectors
 	imageTokens    *tokens // nil if there are none
 	captionTokens  *tokens
-	mode           align.Mode     // how tokens become a score
-	alignment      eval.Scores    // computed elsewhere; nil if not
-	ranking        *index.Ranking // how the model ranks by both; nil if it is not calibrated
+	mode           align.Mode       // how tokens become a score
+	alignment      eval.Scores      // computed elsewhere; nil if not
+	ranking        *index.Ranking   // how the model ranks by both, but for labels; nil if it is not calibrated
+	rankings       []*index.Ranking // of each caption; nil: none has labels
+	labelScores    eval.Scores      // what labels add; nil: nothing
 
 	imageKeys []string           // equal for equal pictures; nil: compare vectors
 	words     func(c int) []word // of caption c's tokens; nil if unknown

@@ -33,6 +33,7 @@ import (
 //	                 longer than 1, as models that shorten hubs leave them, else by their cosines)
 //	alignment        [N,M] floats (optional)
 //	match_scale      [1] float (optional): a search ranks by alignment plus this many times matching
+//	label_scores     [N,M] floats (optional): what detectors' labels add to that
 //	image_tokens     [ΣR,D], image_counts [N]: region vectors, ones after the other (optional)
 //	caption_tokens   [ΣW,D], caption_counts [M]: word vectors
 //	image_boxes      [ΣR,4] x1,y1,x2,y2 in 0…1 of width and height; caption_spans [ΣW,2] byte offsets of
@@ -111,15 +112,8 @@ func (r *dumpReader) data() (*data, error) {
 	if err := r.explanations(d); err != nil {
 		return nil, err
 	}
-	if r.z.Has("alignment") {
-		shape, v, err := r.floats("alignment", 2)
-		if err != nil {
-			return nil, err
-		}
-		if shape[0] != len(d.images) || shape[1] != len(d.captions) {
-			return nil, fmt.Errorf("%w: alignment has shape %v, want [%d %d] (images × captions)", errData, shape, len(d.images), len(d.captions))
-		}
-		if d.alignment, err = eval.NewMatrix(shape[0], shape[1], v); err != nil {
+	for name, to := range map[string]*eval.Scores{"alignment": &d.alignment, "label_scores": &d.labelScores} {
+		if err := r.scores(name, d, to); err != nil {
 			return nil, err
 		}
 	}
@@ -134,6 +128,22 @@ func (r *dumpReader) data() (*data, error) {
 		d.ranking = &index.Ranking{MatchScale: v[0]}
 	}
 	return d, d.validate()
+}
+
+// scores reads a matrix of all pairs, if there is one.
+func (r *dumpReader) scores(name string, d *data, to *eval.Scores) error {
+	if !r.z.Has(name) {
+		return nil
+	}
+	shape, v, err := r.floats(name, 2)
+	if err != nil {
+		return err
+	}
+	if shape[0] != len(d.images) || shape[1] != len(d.captions) {
+		return fmt.Errorf("%w: %s has shape %v, want [%d %d] (images × captions)", errData, name, shape, len(d.images), len(d.captions))
+	}
+	*to, err = eval.NewMatrix(shape[0], shape[1], v)
+	return err
 }
 
 // array reads an array of some dimensions.
@@ -393,6 +403,9 @@ func writeDump(path string, d *data, alignment eval.Scores, withTokens bool) err
 		}
 		if r := d.ranking; r != nil {
 			w.array("match_scale", []float32{r.MatchScale}, 1)
+		}
+		if d.labelScores != nil {
+			w.scores("label_scores", d.labelScores)
 		}
 		if alignment != nil {
 			w.scores("alignment", alignment)

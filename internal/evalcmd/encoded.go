@@ -27,16 +27,16 @@ const timedImages = 10
 // gathering collects the encodings of one side. Tokens go to a file as they come, which is then mapped:
 // those of a large collection need not fit in memory.
 type gathering struct {
-	path    string
-	file    *npy.Writer
-	dim     int
-	start   []int
-	weights []float32
-	vectors []float32
-	words   [][]word
-	boxes   [][]region.Box
-	labels  [][]string
-	ranking *index.Ranking
+	path     string
+	file     *npy.Writer
+	dim      int
+	start    []int
+	weights  []float32
+	vectors  []float32
+	words    [][]word
+	boxes    [][]region.Box
+	labels   [][]string
+	rankings []*index.Ranking
 }
 
 func newGathering(folder, name string) *gathering {
@@ -54,7 +54,7 @@ func (g *gathering) add(enc *index.Encoding) error {
 	if len(enc.Matching) != g.dim || len(enc.Tokens)%g.dim != 0 {
 		return fmt.Errorf("%w: an encoding of %d dimensions with %d token values among those of %d", errData, len(enc.Matching), len(enc.Tokens), g.dim)
 	}
-	g.ranking = enc.Ranking
+	g.rankings = append(g.rankings, enc.Ranking)
 	g.vectors = append(g.vectors, enc.Matching...)
 	n := len(enc.Tokens) / g.dim
 	if n > 0 {
@@ -123,7 +123,7 @@ func (d *data) install(images, captions *gathering) error {
 		d.imageTokens, d.captionTokens = nil, nil
 	}
 	if d.mode.MaxSim() && d.imageTokens != nil {
-		d.ranking = captions.ranking
+		d.rank(captions.rankings, images.labels)
 	}
 	d.boxes, d.labels = images.boxes, images.labels
 	d.words = func(c int) []word { return captions.words[c] }

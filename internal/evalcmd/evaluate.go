@@ -2,13 +2,11 @@ package evalcmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
-	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/cli"
 	"github.com/aladin-go/aladin/internal/eval"
 )
@@ -373,7 +371,11 @@ func (e *evaluation) rank(ctx context.Context) error {
 			return err
 		}
 		if fused != nil {
-			second = &fusedPairs{e.d.ranking, second, eval.Lookup(scores)}
+			pairs := &fusedPairs{ranking: e.d.ranking, align: second, matching: eval.Lookup(scores)}
+			if e.d.labelScores != nil {
+				pairs.labels = eval.Lookup(eval.Select(e.d.labelScores, g.Images, g.Captions))
+			}
+			second = pairs
 			if err := e.rerank(ctx, []*head{fused}, g, answers, first, second, o, p.Add); err != nil {
 				return err
 			}
@@ -403,24 +405,6 @@ func (e *evaluation) rerank(ctx context.Context, heads []*head, g eval.Gallery, 
 			return err
 		}
 		done(1)
-	}
-	return nil
-}
-
-// fusedPairs score pairs by alignment and matching, as a search ranks them.
-type fusedPairs struct {
-	ranking         *index.Ranking
-	align, matching eval.PairScorer
-}
-
-// Pairs implements eval.PairScorer.
-func (f *fusedPairs) Pairs(image int, captions []int32, dst []float32) error {
-	match := make([]float32, len(captions))
-	if err := errors.Join(f.align.Pairs(image, captions, dst), f.matching.Pairs(image, captions, match)); err != nil {
-		return err
-	}
-	for k := range dst {
-		dst[k] = f.ranking.Score(dst[k], match[k])
 	}
 	return nil
 }

@@ -68,7 +68,11 @@ func (e *evaluation) judge(ctx context.Context) (err error) {
 	if e.doc.Judgments.Alignment, err = correlate(alignment); err != nil || matching == nil || e.d.ranking == nil {
 		return err
 	}
-	e.doc.Judgments.Fused, err = correlate(&fusedPairs{e.d.ranking, alignment, matching})
+	fused := &fusedPairs{ranking: e.d.ranking, align: alignment, matching: matching}
+	if e.d.labelScores != nil {
+		fused.labels = eval.Lookup(e.d.labelScores)
+	}
+	e.doc.Judgments.Fused, err = correlate(fused)
 	return err
 }
 

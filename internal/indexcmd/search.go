@@ -85,6 +85,7 @@ type answerHit struct {
 	Relevance *float32     `json:"relevance,omitempty"`
 	Match     float32      `json:"match"`
 	Align     float32      `json:"align"`
+	Labelled  float32      `json:"labelled,omitempty"` // what labels of its regions add to score
 	Coverage  float32      `json:"coverage"`
 	Text      string       `json:"text,omitempty"`
 	Words     []answerWord `json:"words"`
@@ -99,6 +100,7 @@ type answerWord struct {
 	Similarity float32   `json:"similarity"`
 	Box        index.Box `json:"box"`
 	Label      string    `json:"label,omitempty"`
+	Gain       float32   `json:"gain,omitempty"` // the label means the word: what it adds, for each unit of weight
 }
 
 // options checks the flags that need no file.
@@ -214,7 +216,7 @@ func (s *search) query(words []string) (*aladin.Query, string, error) {
 
 func (a *answer) fill(r *aladin.Result) {
 	for i, h := range r.Hits {
-		out := answerHit{Rank: i + 1, ID: h.ID, Score: h.Score, Match: h.Match, Align: h.Align, Coverage: h.Coverage, Words: []answerWord{}}
+		out := answerHit{Rank: i + 1, ID: h.ID, Score: h.Score, Match: h.Match, Align: h.Align, Labelled: h.Labelled, Coverage: h.Coverage, Words: []answerWord{}}
 		if h.Relevance >= 0 {
 			out.Relevance = &h.Relevance
 		}
@@ -222,7 +224,7 @@ func (a *answer) fill(r *aladin.Result) {
 			out.Text = h.Fields.Text
 		}
 		for _, w := range h.Words {
-			out.Words = append(out.Words, answerWord{w.Word, w.Start, w.End, w.Weight, w.Region, w.Similarity, w.Box, w.Label})
+			out.Words = append(out.Words, answerWord{w.Word, w.Start, w.End, w.Weight, w.Region, w.Similarity, w.Box, w.Label, w.Gain})
 		}
 		a.Hits = append(a.Hits, out)
 	}

@@ -66,6 +66,7 @@ type hitAnswer struct {
 	Match     float32       `json:"match"`
 	MatchRank int           `json:"match_rank"`
 	Align     float32       `json:"align"`
+	Labelled  float32       `json:"labelled,omitempty"`
 	Coverage  float32       `json:"coverage"`
 	Text      string        `json:"text,omitempty"`
 	Tags      []string      `json:"tags,omitempty"`
@@ -94,6 +95,7 @@ type matchAnswer struct {
 	Similarity float32    `json:"similarity"`
 	Box        index.Box  `json:"box"`
 	Label      string     `json:"label,omitempty"`
+	Gain       float32    `json:"gain,omitempty"`
 	From       *index.Box `json:"from,omitempty"`
 }
 
@@ -141,7 +143,7 @@ func (s *Server) search(ctx context.Context, req *search) (*searchResponse, erro
 	for i := range out.Hits {
 		h := &r.Hits[req.offset+i]
 		a := &out.Hits[i]
-		*a = hitAnswer{Rank: req.offset + i + 1, ID: h.ID, Kind: h.Kind.String(), Score: h.Score, Match: h.Match, MatchRank: h.MatchRank, Align: h.Align, Coverage: h.Coverage,
+		*a = hitAnswer{Rank: req.offset + i + 1, ID: h.ID, Kind: h.Kind.String(), Score: h.Score, Match: h.Match, MatchRank: h.MatchRank, Align: h.Align, Labelled: h.Labelled, Coverage: h.Coverage,
 			Photo: s.photoOf(h.ID), Words: req.words(r, h)}
 		if h.Relevance >= 0 {
 			a.Relevance = &h.Relevance
@@ -247,7 +249,7 @@ func (s *search) words(r *aladin.Result, h *aladin.Hit) []matchAnswer {
 	ofHit := r.Query.Kind == index.Image && h.Kind == index.Caption // the words are the hit's, the regions the query's
 	for _, m := range h.Words {
 		a := matchAnswer{Word: m.Word, Start: m.Start, End: m.End, Weight: m.Weight,
-			Region: m.Region, Similarity: m.Similarity, Box: m.Box, Label: m.Label}
+			Region: m.Region, Similarity: m.Similarity, Box: m.Box, Label: m.Label, Gain: m.Gain}
 		if !ofHit {
 			part, token := r.Sources[m.Token][0], r.Sources[m.Token][1]
 			t := &r.Terms[part]

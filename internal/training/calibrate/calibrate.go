@@ -16,6 +16,7 @@ import (
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/eval"
+	"github.com/aladin-go/aladin/internal/relevance"
 	"github.com/aladin-go/aladin/internal/training/dataset"
 )
 
@@ -73,15 +74,15 @@ func Bundle(ctx context.Context, dir string, d *Data, o Options) (*bundle.Calibr
 	if err != nil {
 		return nil, err
 	}
-	c, references, err := measure(ctx, b, d, o)
+	c, files, err := measure(ctx, b, d, o)
 	if err != nil || c == nil {
 		return nil, err
 	}
-	_, err = b.Calibrate(c, references)
+	_, err = b.Calibrate(c, files)
 	return c, err
 }
 
-func measure(ctx context.Context, b *bundle.Bundle, d *Data, o Options) (_ *bundle.Calibration, references func(io.Writer) error, err error) {
+func measure(ctx context.Context, b *bundle.Bundle, d *Data, o Options) (_ *bundle.Calibration, files map[string]func(io.Writer) error, err error) {
 	counts, err := b.Words()
 	if err != nil {
 		return nil, nil, err
@@ -102,28 +103,38 @@ func measure(ctx context.Context, b *bundle.Bundle, d *Data, o Options) (_ *bund
 		if err := s.fuse(ctx, m, c, o.Threads); err != nil {
 			return nil, nil, err
 		}
+		if err := s.label(ctx, m, c, o.Threads); err != nil {
+			return nil, nil, err
+		}
 		ranking = &index.Ranking{MatchScale: c.MatchScale()}
 	}
 	if len(s.images)/s.every() >= leastReferences {
-		if c.Relevance, err = s.relate(ctx, m, counts, ranking); err != nil {
+		if c.Relevance, err = s.relate(ctx, m, counts, ranking, c.LabelScale()); err != nil {
 			return nil, nil, err
 		}
 	}
+	files = map[string]func(io.Writer) error{}
 	if c.Relevance != nil {
-		if references, err = s.references(ctx, ranking != nil); err != nil {
+		if files[bundle.ReferencesFile], err = s.references(ctx, ranking != nil); err != nil {
+			return nil, nil, err
+		}
+	}
+	if c.LabelWeight > 0 {
+		if files[bundle.LabelsFile], err = s.labelsFile(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
 	if c.AlignSpread == 0 && c.Relevance == nil {
 		return nil, nil, nil
 	}
-	return c, references, nil
+	return c, files, nil
 }
 
 // sample is encoded pictures and captions.
 type sample struct {
 	images, captions []*index.Encoding
 	owner            []int
+	labels           relevance.Labels
 }
 
 func encode(ctx context.Context, m *aladin.Model, d *Data, o Options) (*sample, error) {
@@ -202,18 +213,23 @@ func weigh(ctx context.Context, align, match *eval.Matrix, owner []int, out *bun
 		out.MatchWeight = w
 		ranking := &index.Ranking{MatchScale: out.MatchScale()}
 		for i, v := range align.Data {
-			fused.Data[i] = ranking.Score(v, match.Data[i])
+			fused.Data[i] = ranking.Score(v, match.Data[i], 0)
 		}
 		ranks, err := eval.Rank(ctx, fused, rel, &eval.Options{Threads: threads})
 		if err != nil {
 			return fmt.Errorf("calibration: %w", err)
 		}
-		for _, v := range []eval.Recall{eval.RecallOf(ranks.I2T), eval.RecallOf(ranks.T2I)} {
-			sums[k] += v.R1 + v.R5 + v.R10
-		}
+		sums[k] = rsum(ranks)
 	}
 	out.MatchWeight = weights[smoothest(sums)]
 	return nil
+}
+
+func rsum(ranks *eval.Ranks) (sum float64) {
+	for _, v := range []eval.Recall{eval.RecallOf(ranks.I2T), eval.RecallOf(ranks.T2I)} {
+		sum += v.R1 + v.R5 + v.R10
+	}
+	return sum
 }
 
 // smoothest is the place of the highest value when each is averaged with its neighbours: the top of a noisy hill.

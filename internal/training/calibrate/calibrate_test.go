@@ -2,6 +2,7 @@ package calibrate
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -182,7 +183,7 @@ func TestRelevance(t *testing.T) {
 		require.NoError(t, os.CopyFS(other, os.DirFS(dir)))
 		bun, err = bundle.Open(other)
 		require.NoError(t, err)
-		_, err = bun.Calibrate(&cal, bundle.FromFile(path))
+		_, err = bun.Calibrate(&cal, map[string]func(io.Writer) error{bundle.ReferencesFile: bundle.FromFile(path)})
 		require.NoError(t, err)
 		strict, err := aladin.OpenModel(other, nil)
 		require.NoError(t, err)

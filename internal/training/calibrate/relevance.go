@@ -22,7 +22,7 @@ const (
 
 // relate finds how relevance follows from scores. A quarter of the pictures become references; captions of the others
 // look for theirs among those, and are right where they find it first. Queries that make no sense never are.
-func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.WordCounts, ranking *index.Ranking) (*bundle.Relevance, error) {
+func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.WordCounts, ranking *index.Ranking, labelScale float64) (*bundle.Relevance, error) {
 	texts := make([]string, len(s.captions))
 	for c, e := range s.captions {
 		texts[c] = e.Text
@@ -35,6 +35,9 @@ func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.Word
 	senseless, err := m.EncodeBatch(ctx, inputs)
 	if err != nil {
 		return nil, err
+	}
+	if labelScale > 0 {
+		s.gain(senseless, *ranking, labelScale)
 	}
 	scores, err := s.scores(ctx, m, ranking, slices.Concat(s.captions, senseless))
 	if err != nil {
@@ -119,7 +122,11 @@ func (s *sample) scores(ctx context.Context, m *aladin.Model, ranking *index.Ran
 		for i, x := range s.images {
 			v := aladin.Match(q, x)
 			if ranking != nil {
-				v = ranking.Score(aligned[c*n+i], v)
+				labelled := float32(0)
+				if q.Ranking != nil && q.Ranking.Labels != nil {
+					labelled = q.Ranking.Labelled(q.Weights, x.Labels)
+				}
+				v = ranking.Score(aligned[c*n+i], v, labelled)
 			}
 			out[c][i] = v
 		}
@@ -127,32 +134,41 @@ func (s *sample) scores(ctx context.Context, m *aladin.Model, ranking *index.Ran
 	return out, nil
 }
 
-// references writes the index of the reference pictures.
-func (s *sample) references(ctx context.Context, aligned bool) (_ func(io.Writer) error, err error) {
-	dir, err := os.MkdirTemp("", "aladin-calibrate-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, bundle.ReferencesFile)
+// references is the index of the reference pictures.
+func (s *sample) references(ctx context.Context, aligned bool) (func(io.Writer) error, error) {
 	o := &index.BuildOptions{}
 	if !aligned {
 		o.Regions = index.None
 	}
-	b, err := index.NewBuilder(path, o)
-	if err != nil {
-		return nil, err
-	}
-	defer b.Close()
+	var items []index.Item
 	for i, e := range s.images {
 		if !s.isReference(i) {
 			continue
 		}
 		bare := &index.Encoding{Kind: e.Kind, Model: e.Model, Matching: e.Matching}
 		if aligned {
-			bare.Tokens, bare.Weights = e.Tokens, e.Weights
+			bare.Tokens, bare.Weights, bare.Labels = e.Tokens, e.Weights, e.Labels
 		}
-		if err := b.Add(ctx, index.Item{ID: fmt.Sprintf("%04d", i), Encoding: bare}); err != nil {
+		items = append(items, index.Item{ID: fmt.Sprintf("%04d", i), Encoding: bare})
+	}
+	return indexFile(ctx, o, items)
+}
+
+// indexFile makes an index of items, for a bundle.
+func indexFile(ctx context.Context, o *index.BuildOptions, items []index.Item) (_ func(io.Writer) error, err error) {
+	dir, err := os.MkdirTemp("", "aladin-calibrate-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "index.aladin")
+	b, err := index.NewBuilder(path, o)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	for _, it := range items {
+		if err := b.Add(ctx, it); err != nil {
 			return nil, err
 		}
 	}

@@ -19,7 +19,7 @@ func (w *worker) save(p *param.Set, res *Result) error {
 	man := w.Teacher.Manifest
 	files := map[string]func(io.Writer) error{}
 	for name := range man.Files {
-		if name == bundle.ReferencesFile {
+		if bundle.IsCalibration(name) {
 			continue
 		}
 		path, err := w.Teacher.Path(name)

@@ -150,7 +150,7 @@ func Load(dir string) (*Model, error) {
 	if m.Seen, err = b.Words(); err != nil {
 		return nil, err
 	}
-	own := map[string]bool{bundle.TextFile: true, bundle.ImageFile: true, bundle.AlignFile: true, bundle.WordsFile: true, bundle.ReferencesFile: true, man.Tokenizer.File: true}
+	own := map[string]bool{bundle.TextFile: true, bundle.ImageFile: true, bundle.AlignFile: true, bundle.WordsFile: true, bundle.ReferencesFile: true, bundle.LabelsFile: true, man.Tokenizer.File: true}
 	for _, name := range b.Files() {
 		if own[name] {
 			continue
