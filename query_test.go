@@ -122,7 +122,6 @@ func TestCollection(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{`The model saw the word "red" in 9 captions only.`}, r.Warnings)
 
-	m = tiny(t, testmodel.Options{})
 	id := gen.Scene(4).ID
 	r, err = c.Search(t.Context(), &Query{Terms: []Term{{Item: id}, {Input: Text("a star")}}}, &SearchOptions{K: 30})
 	require.NoError(t, err)

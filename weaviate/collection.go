@@ -179,8 +179,10 @@ func Create(ctx context.Context, address string, l *index.Layout, opts *Options,
 	if made, _, err := c.c.readSchema(ctx, a); err == nil { // on some node it may not be known yet
 		c.shards.want = made.shards()
 	}
-	_, err = c.Refresh(ctx)
-	return c, err
+	if _, err := c.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // Drop deletes a collection and all that is in it. One that another program made is refused.
