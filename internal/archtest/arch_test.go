@@ -142,7 +142,7 @@ func TestImports(t *testing.T) {
 // The rooms of a training import each other in one direction: each only those before it.
 func TestTrainingRooms(t *testing.T) {
 	const house = "internal/training"
-	order := []string{"config", "param", "grad", "optim", "loss", "dataset", "step", "model", "encode", "validate", "start", "calibrate", "state", "report", "heads"}
+	order := []string{"config", "param", "grad", "optim", "loss", "dataset", "step", "model", "encode", "lexicon", "validate", "start", "calibrate", "state", "report", "heads"}
 	seen := map[string]bool{}
 	for _, s := range sources(t) {
 		room, ok := strings.CutPrefix(s.dir, house+"/")

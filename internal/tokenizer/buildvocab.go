@@ -268,3 +268,28 @@ func (c *candidates) Pop() any {
 	*c = old[:len(old)-1]
 	return x
 }
+
+// ExtendVocab puts words behind the words of a vocabulary that BuildVocab made: the first that it does not have yet, at most that
+// many.
+func ExtendVocab(vocab, words []string, most int) []string {
+	has := make(map[string]bool, len(vocab))
+	for _, p := range vocab {
+		has[p] = true
+	}
+	parts := slices.IndexFunc(vocab, func(p string) bool {
+		rest, part := strings.CutPrefix(p, "##")
+		return part && utf8.RuneCountInString(rest) > 1
+	})
+	if parts < 0 {
+		parts = len(vocab)
+	}
+	out := slices.Clone(vocab[:parts])
+	for _, w := range words {
+		if !has[w] && most > 0 {
+			has[w] = true
+			most--
+			out = append(out, w)
+		}
+	}
+	return append(out, vocab[parts:]...)
+}

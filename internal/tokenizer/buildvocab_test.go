@@ -144,3 +144,17 @@ func TestLearned(t *testing.T) {
 	_, err = BundleOptions(false, []byte(`[]`))
 	require.ErrorIs(t, err, ErrVocabulary)
 }
+
+// Words that are put into a vocabulary later are words like the others: whole, and learned.
+func TestExtendVocab(t *testing.T) {
+	vocab := BuildVocab(slices.Values(fewCaptions), 400, 2)
+	more := ExtendVocab(vocab, []string{"dog", "zebra", "zebra", "giraffe", "lion"}, 2)
+	require.Len(t, more, len(vocab)+2)
+	wp, err := NewWordPiece(more, &Options{Learned: true})
+	require.NoError(t, err)
+	for word, whole := range map[string]bool{"zebra": true, "giraffe": true, "lion": false, "dog": true} {
+		pieces := wp.Tokenize(word)
+		require.Equal(t, whole, len(pieces) == 1 && wp.IsLearned(pieces[0].ID), word)
+	}
+	require.Equal(t, []string{"a", "zebra"}, ExtendVocab([]string{"a"}, []string{"zebra"}, 9), "without parts")
+}

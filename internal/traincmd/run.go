@@ -56,6 +56,7 @@ it went. Ctrl-C saves first.
 		f.BoolVar(&o.optimizer, "resume-optimizer", false, "go on where a checkpoint given as --teacher stopped: with its Adam state, in its epoch")
 		f.StringVar(&o.imitate, "imitate", "", "trained `bundles`, separated by commas, whose rankings the model learns too (adds the loss imitation); models of aladin-train import --clip among them")
 		f.StringVar(&o.sentences, "sentences", "", "for photos without captions: a `file` with a sentence a line, of which each photo gets those that an imitated model of --clip finds best")
+		f.StringVar(&o.words, "words", "", "`folder` of a BERT or MiniLM in Hugging Face's form, from which words get embeddings that no caption has")
 		o.clip.register(f)
 		f.Group(cli.Advanced)
 		f.IntVar(&o.saveEvery, "save-every", 0, "`steps` between two states to resume from, in place of the configuration's")
@@ -75,7 +76,7 @@ it went. Ctrl-C saves first.
 type runOptions struct {
 	data, val                                          source.Flags
 	config, out, teacher, vinvl, regions, name, device string
-	aggregation, imitate, sentences                    string
+	aggregation, imitate, sentences, words             string
 	clip                                               clipFlags
 	cache                                              cacheFlags
 	lengths                                            config.Lengths
@@ -94,6 +95,8 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 		return cli.Misuse("--config is missing")
 	case o.out == "":
 		return cli.Misuse("--out is missing")
+	case o.words != "" && o.teacher != "":
+		return cli.Misuse("--words is for a model that starts from nothing; one of --teacher has its words")
 	case o.optimizer && (o.teacher == "" || o.vinvl == ""):
 		return cli.Misuse("--resume-optimizer wants a checkpoint as --teacher, with --vinvl")
 	}
@@ -129,6 +132,11 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 	if err != nil {
 		return err
 	}
+	words, err := o.openWords()
+	if err != nil {
+		return err
+	}
+	defer words.close()
 	// Whatever can be wrong is found before regions are extracted, which may take hours.
 	data, err := o.open(ctx, &o.data, cfg, "train")
 	if err != nil {
@@ -171,7 +179,10 @@ func (o *runOptions) run(ctx context.Context, env cli.Env, args []string) error 
 		}
 		run.Val = val.train()
 	}
-	if run.Model, err = o.model(cfg, start, ext, run.Data); err != nil {
+	if run.Model, err = o.model(ctx, w, cfg, start, ext, run.Data, words); err != nil {
+		return err
+	}
+	if err := words.lend(ctx, w, run); err != nil {
 		return err
 	}
 	if err := o.readCLIP(ctx, cfg, run.Model); err != nil {
@@ -296,7 +307,7 @@ func (o *runOptions) learn(w *watcher, cfg *config.Config, start *teacher, run *
 
 // model is what the run trains: the teacher with the heads that the configuration asks for, or a network
 // that starts from nothing with a vocabulary of the data's own.
-func (o *runOptions) model(cfg *config.Config, start *teacher, ext *extractor, data *dataset.Data) (*model.Model, error) {
+func (o *runOptions) model(ctx context.Context, w *watcher, cfg *config.Config, start *teacher, ext *extractor, data *dataset.Data, words *lender) (*model.Model, error) {
 	if start != nil {
 		m, err := start.Adapted(cfg)
 		if err != nil {
@@ -308,7 +319,10 @@ func (o *runOptions) model(cfg *config.Config, start *teacher, ext *extractor, d
 		}
 		return m, nil
 	}
-	vocab := model.Vocabulary(cfg, withTags(data.Texts(), ext.tags))
+	vocab, err := words.vocabulary(ctx, w, cfg, data, ext.tags)
+	if err != nil {
+		return nil, err
+	}
 	m, err := model.New(o.name, cfg, vocab, data.Images.Dim())
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@
 //	step                the compiled training step             ← all of the above
 //	model               network, vocabulary and bundle         ← step
 //	encode              vectors of the parameters at hand      ← model, dataset
+//	lexicon             words that others learned from texts   ← param
 //	validate            recalls on a data set                  ← encode
 //	start               first values out of the data           ← dataset
 //	calibrate           how scores of the finished bundle are to be read ← dataset

@@ -17,6 +17,7 @@ import (
 	"github.com/aladin-go/aladin/internal/training/config"
 	"github.com/aladin-go/aladin/internal/training/dataset"
 	"github.com/aladin-go/aladin/internal/training/encode"
+	"github.com/aladin-go/aladin/internal/training/lexicon"
 	"github.com/aladin-go/aladin/internal/training/model"
 	"github.com/aladin-go/aladin/internal/training/optim"
 	"github.com/aladin-go/aladin/internal/training/param"
@@ -50,6 +51,8 @@ type Run struct {
 	Imitate []*model.Model
 	// Known are what models of another kind, which read photos as they are, make of the data, for the same loss.
 	Known []*encode.Example
+	// Words, when set, gives embeddings to words that the data has not, or hardly has.
+	Words *lexicon.Map
 	// Observe, when set, hears of everything worth showing; it is called from one goroutine.
 	Observe func(report.Event)
 }
@@ -214,6 +217,11 @@ func (w *worker) prepare(ctx context.Context) error {
 	if (w.FromData || w.Model.Unmeasured) && resumed == nil {
 		if err := w.startFromData(ctx); err != nil {
 			return err
+		}
+		if w.Words != nil && w.Config.Encoder.Start == "cca" {
+			if err := w.Words.Start(w.Model.Params); err != nil {
+				return err
+			}
 		}
 	}
 	w.opt = optim.New(w.Model.Params, *w.Config)
@@ -484,12 +492,20 @@ func (w *worker) runGroup(ctx context.Context, group []prepared, grads *optim.Ac
 	return nil
 }
 
-// current is the parameters that are validated and kept.
+// current is the parameters that training has reached.
 func (w *worker) current() *param.Set {
 	if w.ema != nil {
 		return w.ema
 	}
 	return w.Model.Params
+}
+
+// finished is the parameters that are validated and kept.
+func (w *worker) finished() (*param.Set, error) {
+	if w.Words == nil {
+		return w.current(), nil
+	}
+	return w.Words.Fill(w.current())
 }
 
 // validate evaluates the current parameters and keeps them as DIR/model when they are the best so far. It
@@ -500,14 +516,18 @@ func (w *worker) validate(ctx context.Context) error {
 	}
 	w.ended = time.Time{}
 	better, scale := true, float32(1)
-	h, err := encode.NewHubs(ctx, w.enc, w.current(), w.Data, w.Config, func(done, total int) {
+	params, err := w.finished()
+	if err != nil {
+		return err
+	}
+	h, err := encode.NewHubs(ctx, w.enc, params, w.Data, w.Config, func(done, total int) {
 		w.observe(report.Event{Kind: "start", Note: "encoding training data, to find hubs", Done: done, Total: total})
 	})
 	if err != nil {
 		return err
 	}
 	if w.val != nil {
-		v, err := w.val.Run(ctx, w.current(), h, func(done, total int) {
+		v, err := w.val.Run(ctx, params, h, func(done, total int) {
 			w.observe(report.Event{Kind: "start", Note: "validating", Done: done, Total: total})
 		})
 		if err != nil {
@@ -530,7 +550,7 @@ func (w *worker) validate(ctx context.Context) error {
 		return nil
 	}
 	m := *w.Model
-	m.Params = validate.WithGlobalScale(w.current(), scale)
+	m.Params = validate.WithGlobalScale(params, scale)
 	h.Export(&m)
 	m.Training = map[string]any{"step": w.state.Step, "epoch": w.state.Epoch, "validation": w.best, "config": string(w.Config.YAML())}
 	if _, err := m.Save(w.modelDir()); err != nil {
