@@ -26,23 +26,27 @@ const (
 
 // Encode encodes one input. Texts that were encoded lately are remembered.
 func (m *Model) Encode(ctx context.Context, in Input) (*Encoding, error) {
+	if err := m.enter(); err != nil {
+		return nil, err
+	}
+	defer m.calls.Done()
 	if in.is() == textInput {
 		if enc := m.cache.lookup(in.Text); enc != nil {
-			if err := m.enter(); err != nil {
-				return nil, err
-			}
-			m.calls.Done()
 			return enc, ctx.Err()
 		}
 	}
-	out, err := m.EncodeBatch(ctx, []Input{in})
-	if err != nil {
+	one := []prepared{{in: in}}
+	if err := m.prepare(ctx, one); err != nil {
 		return nil, err
 	}
-	if in.is() == textInput {
-		m.cache.add(in.Text, out[0])
+	if err := m.encodeWindow(ctx, one); err != nil {
+		return nil, err
 	}
-	return out[0], nil
+	enc, err := one[0].result()
+	if err == nil && in.is() == textInput {
+		m.cache.add(in.Text, enc)
+	}
+	return enc, err
 }
 
 // EncodeBatch encodes many inputs, texts and images mixed as you like, faster than one by one.

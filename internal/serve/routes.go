@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/klauspost/compress/gzhttp"
+	"github.com/klauspost/compress/gzip"
 )
 
 // route is a pattern and what answers it.
@@ -55,7 +56,7 @@ func (s *Server) routes() (http.Handler, error) {
 		}
 		return failf(http.StatusNotFound, "not_found", "there is nothing at this address")
 	}))
-	gzip, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.CompressionLevel(5),
+	gzip, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.CompressionLevel(gzip.BestSpeed),
 		gzhttp.ContentTypes([]string{"application/json", "application/problem+json", "text/plain", "text/html", "text/css", "text/javascript", "image/svg+xml"}))
 	if err != nil {
 		return nil, err
