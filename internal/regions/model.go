@@ -2,7 +2,9 @@ package regions
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,8 +18,10 @@ import (
 type model struct {
 	cfg     *ModelConfig
 	session *ort.Session
+	seer    *ort.Session // gives the feature maps alone, without what finds boxes behind them; nil: session does
 	input   ort.Info
 	outputs []string // those that are read
+	maps    []string // those that are feature maps
 	h, w    int
 	resized bool // to another size than the file states
 	batch   int  // pictures a run
@@ -27,8 +31,12 @@ type model struct {
 	scratch sync.Pool  // *[]float32 of 3·h·w values
 }
 
+// seerMost is how large a file may be for its feature maps to have a session of their own.
+const seerMost = 64 << 20
+
 // openModel opens the file, with inner values that the configuration names made outputs.
-func openModel(cfg *ModelConfig, dir string, opts *ort.Options) (*model, error) {
+// With flip, its feature maps are also wanted of mirrored pictures.
+func openModel(cfg *ModelConfig, dir string, flip bool, opts *ort.Options) (*model, error) {
 	path := filepath.Join(dir, cfg.File)
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -47,29 +55,21 @@ func openModel(cfg *ModelConfig, dir string, opts *ort.Options) (*model, error) 
 		o = *opts
 	}
 	o.Threads = 1 // pictures run side by side instead
-	o.Outputs = m.outputs
 	o.ControlFlow = cfg.ControlFlow
-	before := len(file.Graph.Outputs)
-	if err := file.Expose(m.outputs...); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
-	}
-	for _, o := range file.Graph.Outputs[before:] {
-		if o.Type == onnx.Undefined {
-			o.Type = onnx.Float // inner values rarely state their type, and features are floats
-		}
-	}
-	m.resized = m.resize(file)
-	if len(file.Graph.Outputs) == before && !m.resized {
-		m.session, err = ort.Open(path, &o) // so that weights in other files are found
-	} else {
-		m.session, err = ort.Load(file.Marshal(), &o)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("regions: %s: %w", path, err)
+	if m.session, err = m.open(path, file, m.outputs, o); err != nil {
+		return nil, err
 	}
 	if err := m.fitInput(); err != nil {
-		m.session.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), m.close())
+	}
+	outside := slices.ContainsFunc(file.Graph.Initializers, func(t *onnx.Tensor) bool { return len(t.External) > 0 })
+	if flip && len(m.maps) > 0 && len(m.maps) < len(m.outputs) && len(data) <= seerMost && !outside {
+		if file, err = onnx.Unmarshal(data); err == nil {
+			m.seer, err = m.open(path, file, m.maps, o)
+		}
+		if err != nil {
+			return nil, errors.Join(err, m.close())
+		}
 	}
 	for c := range 3 {
 		m.gain[c] = float32(cfg.Scale / cfg.Std[c])
@@ -80,6 +80,54 @@ func openModel(cfg *ModelConfig, dir string, opts *ort.Options) (*model, error) 
 		return &b
 	}
 	return m, nil
+}
+
+// open opens a session of the file that gives some outputs.
+func (m *model) open(path string, file *onnx.Model, outputs []string, o ort.Options) (*ort.Session, error) {
+	o.Outputs = outputs
+	before := len(file.Graph.Outputs)
+	if err := file.Expose(outputs...); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrModel, path, err)
+	}
+	for _, o := range file.Graph.Outputs[before:] {
+		if o.Type == onnx.Undefined {
+			o.Type = onnx.Float // inner values rarely state their type, and features are floats
+		}
+	}
+	if !slices.ContainsFunc(file.Graph.Nodes, func(n *onnx.Node) bool { return n.OpType == "QuantizeLinear" }) {
+		// Weights that are stored as bytes become floats once, and not in every run: only a model that computes in bytes
+		// has an eye for them.
+		o.Config = maps.Clone(o.Config)
+		if o.Config == nil {
+			o.Config = map[string]string{}
+		}
+		o.Config["session.disable_quant_qdq"] = "1"
+	}
+	m.resized = m.resize(file)
+	whole := len(file.Graph.Outputs) == before && !m.resized
+	if len(outputs) < len(m.outputs) {
+		file.Keep(outputs...)
+		whole = false
+	}
+	var s *ort.Session
+	var err error
+	if whole {
+		s, err = ort.Open(path, &o) // so that weights in other files are found
+	} else {
+		s, err = ort.Load(file.Marshal(), &o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("regions: %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func (m *model) close() error {
+	err := m.session.Close()
+	if m.seer != nil {
+		err = errors.Join(err, m.seer.Close())
+	}
+	return err
 }
 
 // resize makes the model take pictures of the configured size where its file fixes another, if only a
@@ -117,6 +165,7 @@ func (m *model) chooseOutputs(file *onnx.Model) error {
 	for _, f := range m.cfg.FeatureMaps {
 		m.outputs = append(m.outputs, f.Output)
 	}
+	m.maps = slices.Clone(m.outputs)
 	b := m.cfg.Boxes
 	if b == nil {
 		return nil
@@ -203,6 +252,18 @@ type reply struct {
 
 // run gives the views to the model.
 func (m *model) run(ctx context.Context, views []view) ([]reply, error) {
+	return m.runOn(ctx, m.session, m.outputs, views)
+}
+
+// see is run for the feature maps alone.
+func (m *model) see(ctx context.Context, views []view) ([]reply, error) {
+	if m.seer == nil {
+		return m.run(ctx, views)
+	}
+	return m.runOn(ctx, m.seer, m.maps, views)
+}
+
+func (m *model) runOn(ctx context.Context, s *ort.Session, names []string, views []view) ([]reply, error) {
 	replies := make([]reply, 0, len(views))
 	for part := range slices.Chunk(views, m.batch) {
 		n := len(part)
@@ -214,12 +275,12 @@ func (m *model) run(ctx context.Context, views []view) ([]reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		outputs, err := m.session.Run(ctx, map[string]*ort.Tensor{m.input.Name: input}, m.outputs...)
+		outputs, err := s.Run(ctx, map[string]*ort.Tensor{m.input.Name: input}, names...)
 		if err != nil {
 			return nil, fmt.Errorf("regions: model %q: %w", m.cfg.Name, err)
 		}
 		for i, f := range frames {
-			r := reply{f, make(map[string]value, len(m.outputs))}
+			r := reply{f, make(map[string]value, len(names))}
 			for name, t := range outputs {
 				if r.values[name], err = slice(name, t, i, n); err != nil {
 					return nil, fmt.Errorf("%w: model %q: %w", ErrModel, m.cfg.Name, err)

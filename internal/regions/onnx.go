@@ -46,7 +46,7 @@ func NewONNX(cfg *Config, dir string, opts *ort.Options) (_ *ONNX, err error) {
 		}
 	}()
 	for i := range x.cfg.Models {
-		m, err := openModel(&x.cfg.Models[i], dir, opts)
+		m, err := openModel(&x.cfg.Models[i], dir, x.cfg.Regions.Flip, opts)
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +122,7 @@ func (x *ONNX) Load() picture.Load {
 func (x *ONNX) Close() error {
 	var errs []error
 	for _, m := range x.models {
-		errs = append(errs, m.session.Close())
+		errs = append(errs, m.close())
 	}
 	return errors.Join(errs...)
 }

@@ -45,7 +45,7 @@ func (x *ONNX) look(ctx context.Context, models []*model, views []view) ([]sight
 		for i, v := range views {
 			mirrored[i] = v.mirrored()
 		}
-		if replies, err = m.run(ctx, mirrored); err != nil {
+		if replies, err = m.see(ctx, mirrored); err != nil {
 			return nil, err
 		}
 		for i, r := range replies {
