@@ -247,74 +247,128 @@ type value struct {
 // A reply is what a model says of one view.
 type reply struct {
 	frame  frame
+	input  []float32 // the view as the model was given it
 	values map[string]value
 }
 
 // run gives the views to the model.
 func (m *model) run(ctx context.Context, views []view) ([]reply, error) {
-	return m.runOn(ctx, m.session, m.outputs, views)
+	replies := make([]reply, len(views))
+	err := eachBatch(len(views), m.batch, func(from, to int) error {
+		return m.infer(ctx, m.session, m.outputs, replies[from:to], m.draw(views[from:to], replies[from:to]))
+	})
+	return replies, err
 }
 
-// see is run for the feature maps alone.
-func (m *model) see(ctx context.Context, views []view) ([]reply, error) {
-	if m.seer == nil {
-		return m.run(ctx, views)
+// mirror gives the model the mirror images of what it was given, for the feature maps alone.
+func (m *model) mirror(ctx context.Context, seen []reply) ([]reply, error) {
+	session, outputs := m.seer, m.maps
+	if session == nil {
+		session, outputs = m.session, m.outputs
 	}
-	return m.runOn(ctx, m.seer, m.maps, views)
+	replies := make([]reply, len(seen))
+	err := eachBatch(len(seen), m.batch, func(from, to int) error {
+		return m.infer(ctx, session, outputs, replies[from:to], m.reflect(seen[from:to], replies[from:to]))
+	})
+	return replies, err
 }
 
-func (m *model) runOn(ctx context.Context, s *ort.Session, names []string, views []view) ([]reply, error) {
-	replies := make([]reply, 0, len(views))
-	for part := range slices.Chunk(views, m.batch) {
-		n := len(part)
-		if m.fixed {
-			n = m.batch // the rest stays zero
+// eachBatch calls f for batches of at most size things.
+func eachBatch(n, size int, f func(from, to int) error) error {
+	for from := 0; from < n; from += size {
+		if err := f(from, min(from+size, n)); err != nil {
+			return err
 		}
-		frames := make([]frame, len(part))
-		input, err := m.prepare(part, n, frames)
-		if err != nil {
-			return nil, err
-		}
-		outputs, err := s.Run(ctx, map[string]*ort.Tensor{m.input.Name: input}, names...)
-		if err != nil {
-			return nil, fmt.Errorf("regions: model %q: %w", m.cfg.Name, err)
-		}
-		for i, f := range frames {
-			r := reply{f, make(map[string]value, len(names))}
-			for name, t := range outputs {
-				if r.values[name], err = slice(name, t, i, n); err != nil {
-					return nil, fmt.Errorf("%w: model %q: %w", ErrModel, m.cfg.Name, err)
-				}
+	}
+	return nil
+}
+
+// infer runs a session on the input, which is of as many pictures as there are replies to fill in.
+func (m *model) infer(ctx context.Context, s *ort.Session, names []string, replies []reply, input []float32) error {
+	n := len(input) / (3 * m.h * m.w)
+	outputs, err := s.Run(ctx, map[string]*ort.Tensor{m.input.Name: m.tensor(input, n)}, names...)
+	if err != nil {
+		return fmt.Errorf("regions: model %q: %w", m.cfg.Name, err)
+	}
+	for i := range replies {
+		replies[i].values = make(map[string]value, len(names))
+		for name, t := range outputs {
+			if replies[i].values[name], err = slice(name, t, i, n); err != nil {
+				return fmt.Errorf("%w: model %q: %w", ErrModel, m.cfg.Name, err)
 			}
-			replies = append(replies, r)
 		}
 	}
-	return replies, nil
+	return nil
 }
 
-// prepare makes the input for n pictures of which views are the first.
-func (m *model) prepare(views []view, n int, frames []frame) (*ort.Tensor, error) {
-	size := 3 * m.h * m.w
-	data := make([]float32, n*size)
+// room makes room for the input of a run over n pictures, and gives each its share. What a fixed batch has beyond
+// them stays zero.
+func (m *model) room(replies []reply) []float32 {
+	size, n := 3*m.h*m.w, len(replies)
+	if m.fixed {
+		n = m.batch
+	}
+	input := make([]float32, n*size)
+	for i := range replies {
+		replies[i].input = input[i*size : (i+1)*size]
+	}
+	return input
+}
+
+// draw makes the input of views.
+func (m *model) draw(views []view, replies []reply) []float32 {
+	input := m.room(replies)
 	planes := m.scratch.Get().(*[]float32)
 	defer m.scratch.Put(planes)
 	for i, v := range views {
-		frames[i] = m.cfg.Resize.frame(v.w(), v.h(), m.w, m.h)
-		m.cfg.Resize.draw(*planes, v, frames[i])
-		m.arrange(data[i*size:(i+1)*size], *planes)
+		r := &replies[i]
+		r.frame = m.cfg.Resize.frame(v.w(), v.h(), m.w, m.h)
+		m.cfg.Resize.draw(*planes, v, r.frame)
+		m.arrange(r.input, *planes)
 	}
+	return input
+}
+
+// reflect makes the input of the mirror images of views: to the bit what draw makes of mirrored views.
+func (m *model) reflect(seen, replies []reply) []float32 {
+	input := m.room(replies)
+	pixel, rows := 1, 3*m.h // of planes
+	if m.cfg.Layout == layoutNHWC {
+		pixel, rows = 3, m.h
+	}
+	for i := range replies {
+		f := seen[i].frame
+		replies[i].frame = f
+		copy(replies[i].input, seen[i].input)
+		for y := range rows {
+			if inside := y % m.h; inside < f.y || inside >= f.y+f.dh {
+				continue
+			}
+			row := replies[i].input[y*m.w*pixel:][f.x*pixel : (f.x+f.dw)*pixel]
+			for a, b := 0, len(row)-pixel; a < b; a, b = a+pixel, b-pixel {
+				for c := range pixel {
+					row[a+c], row[b+c] = row[b+c], row[a+c]
+				}
+			}
+		}
+	}
+	return input
+}
+
+// tensor is the input for n pictures as the model reads it.
+func (m *model) tensor(input []float32, n int) *ort.Tensor {
 	shape := []int64{int64(n), 3, int64(m.h), int64(m.w)}
 	if m.cfg.Layout == layoutNHWC {
 		shape = []int64{int64(n), int64(m.h), int64(m.w), 3}
 	}
 	if m.input.Type == ort.TypeUint8 {
-		bytes := make([]uint8, len(data))
-		for i, v := range data {
+		bytes := make([]uint8, len(input))
+		for i, v := range input {
 			bytes[i] = uint8(min(max(v+0.5, 0), 255))
 		}
-		return ort.Uint8(shape, bytes), nil
+		return ort.Uint8(shape, bytes)
 	}
-	return ort.Float32(shape, data), nil
+	return ort.Float32(shape, input)
 }
 
 // arrange writes the planes of red, green and blue in the model's layout and numbers.

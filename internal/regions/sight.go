@@ -41,11 +41,7 @@ func (x *ONNX) look(ctx context.Context, models []*model, views []view) ([]sight
 		if m.cfg.FeatureMaps == nil || !x.cfg.Regions.Flip {
 			continue
 		}
-		mirrored := make([]view, len(views))
-		for i, v := range views {
-			mirrored[i] = v.mirrored()
-		}
-		if replies, err = m.see(ctx, mirrored); err != nil {
+		if replies, err = m.mirror(ctx, replies); err != nil {
 			return nil, err
 		}
 		for i, r := range replies {

@@ -75,12 +75,6 @@ func (v view) sample(dst []float32, w, h int, b box64, f picture.Filter) {
 	v.src.Sample(dst, w, h, v.part(b), v.flip, f)
 }
 
-// mirrored is the view with left and right exchanged.
-func (v view) mirrored() view {
-	v.flip = !v.flip
-	return v
-}
-
 // crop is the view under b, widened by margin times its sides and at least a pixel wide.
 func (v view) crop(b region.Box, margin float64) view {
 	mx, my := margin*float64(region.Width(b)), margin*float64(region.Height(b))
