@@ -218,3 +218,26 @@ func TestMergeRules(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(readFile(t, bits), readFile(t, out)))
 }
+
+// BenchmarkMerge merges four parts of items with 768 values and 34 tokens of 128.
+func BenchmarkMerge(b *testing.B) {
+	const items = 4000
+	s := newSynth(16, 768, 128)
+	var files []string
+	for part := range 4 {
+		var some []index.Item
+		for i := range items / 4 {
+			some = append(some, index.Item{ID: fmt.Sprintf("%06d.jpg", 4*i+part), Encoding: s.image(34), Tags: []string{"t"}})
+		}
+		files = append(files, build(b, nil, some))
+	}
+	for _, regions := range []index.Codec{index.Int8, index.TwoBit} {
+		b.Run(regions.String(), func(b *testing.B) {
+			for b.Loop() {
+				_, err := index.Merge(context.Background(), filepath.Join(b.TempDir(), "all.aladin"), files, &index.MergeOptions{BuildOptions: index.BuildOptions{Regions: regions}})
+				require.NoError(b, err)
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/items, "µs/item")
+		})
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	onnxruntime "github.com/yalue/onnxruntime_go"
 	"golang.org/x/sys/cpu"
 )
@@ -124,7 +125,7 @@ func describeKept(dir string) (string, error) {
 	case !errors.Is(err, os.ErrNotExist): // of small weights
 		return "", err
 	}
-	return fmt.Sprintf("%x %d %d\n", sha256.Sum256(graph), size, changed), nil
+	return fmt.Sprintf("%016x %d %d\n", xxhash.Sum64(graph), size, changed), nil
 }
 
 // record writes the record of files that are on disk.
