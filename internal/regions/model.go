@@ -82,7 +82,7 @@ func openModel(cfg *ModelConfig, dir string, flip bool, opts *ort.Options) (*mod
 	return m, nil
 }
 
-// open opens a session of the file that gives some outputs.
+// open opens a session of the file that gives some outputs; nil if they are constants.
 func (m *model) open(path string, file *onnx.Model, outputs []string, o ort.Options) (*ort.Session, error) {
 	o.Outputs = outputs
 	before := len(file.Graph.Outputs)
@@ -108,6 +108,9 @@ func (m *model) open(path string, file *onnx.Model, outputs []string, o ort.Opti
 	if len(outputs) < len(m.outputs) {
 		file.Keep(outputs...)
 		whole = false
+		if len(file.Graph.Inputs) == 0 {
+			return nil, nil // maps that are the same for all pictures
+		}
 	}
 	var s *ort.Session
 	var err error
