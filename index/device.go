@@ -29,12 +29,11 @@ type DeviceTokens struct {
 // A Span is some of the tokens of DeviceTokens: those of an item.
 type Span struct{ First, N int }
 
-const (
-	// deviceBlock is how many tokens go to a device together, a multiple of what a device gives to one buffer at least.
-	deviceBlock = 1 << 18
-	// deviceSpan is the most tokens of an item; those of more are aligned by the CPU.
-	deviceSpan = 512
-)
+// deviceBlock is how many tokens go to a device together; at 512 values they fit into the smallest buffer that WebGPU promises.
+var deviceBlock = 1 << 18
+
+// deviceSpan is the most tokens of an item; those of more are aligned by the CPU.
+const deviceSpan = 512
 
 // deviceKey names a part of a segment's tokens by their content.
 type deviceKey struct {
