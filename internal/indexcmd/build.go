@@ -453,13 +453,14 @@ func (j *job) report(ctx context.Context, file string, stats index.Stats) error 
 			File     string `json:"file"`
 			Added    int    `json:"added"`
 			Replaced int    `json:"replaced"`
-			Present  int    `json:"present"` // left alone, because they are in the index
+			Present  int    `json:"present"`        // left alone, because they are in the index
+			Part     string `json:"part,omitempty"` // I/N
 			*index.Info
 			Skipped []skipped      `json:"skipped"`
 			Damaged []skipped      `json:"damaged,omitempty"` // and used
 			Cut     int            `json:"cut,omitempty"`     // texts that the model did not read to their ends
 			Passed  *source.Passed `json:"passed,omitempty"`  // what the folder holds besides photos
-		}{file, stats.Added, stats.Replaced, stats.Skipped, info, skips(j.skipped), j.damaged.all, j.cut, j.src.Passed})
+		}{file, stats.Added, stats.Replaced, stats.Skipped, j.partFlag, info, skips(j.skipped), j.damaged.all, j.cut, j.src.Passed})
 	}
 	if err := j.skipped.Report(j.env.Stderr, shownSkips); err != nil {
 		return err
