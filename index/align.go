@@ -247,7 +247,7 @@ func (a *aligner) point(h *Hit) error {
 	}
 	for k := range h.Words {
 		w := &h.Words[k]
-		region, gain := a.q.Ranking.bestLabel(w.Token, labels)
+		region, gain := a.q.Ranking.BestLabel(w.Token, labels)
 		if gain <= 0 {
 			continue
 		}

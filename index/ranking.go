@@ -30,7 +30,7 @@ func (r *Ranking) Labelled(weights []float32, labels []string) (sum float32) {
 		return 0
 	}
 	for i := range r.Labels {
-		if _, gain := r.bestLabel(i, labels); gain > 0 {
+		if _, gain := r.BestLabel(i, labels); gain > 0 {
 			w := float32(1)
 			if weights != nil {
 				w = weights[i]
@@ -41,9 +41,9 @@ func (r *Ranking) Labelled(weights []float32, labels []string) (sum float32) {
 	return sum
 }
 
-// bestLabel is the region whose label means most to a token; a gain of 0 is none.
-func (r *Ranking) bestLabel(token int, labels []string) (region int, gain float32) {
-	if len(r.Labels[token]) == 0 {
+// BestLabel is which of the regions' labels means most to a token, and what it adds; a gain of 0 is none.
+func (r *Ranking) BestLabel(token int, labels []string) (region int, gain float32) {
+	if r == nil || token >= len(r.Labels) || len(r.Labels[token]) == 0 {
 		return 0, 0
 	}
 	for k, l := range labels {

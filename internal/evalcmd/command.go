@@ -78,6 +78,7 @@ type options struct {
 	captionIndex string
 	embeddings   string
 	galleryFile  string
+	boxes        string
 	out          string
 	perQuery     string
 	compare      string
@@ -111,6 +112,7 @@ func (o *options) register(f *cli.Flags) {
 	f.StringVar(&o.relevance, "relevance", "", "`.npy` matrix captions × images of graded relevance for nDCG, instead of ROUGE-L")
 	f.StringVar(&o.relevant, "relevant", "", "`file` of right pairs for mAP@R and R-Precision: lines of caption id, tab, image id; or .json {caption: [images]}; or .npy")
 	f.StringVar(&o.judgments, "judgments", "", "`.tsv` of image, caption (id or text), score by people: rank correlation")
+	f.StringVar(&o.boxes, "boxes", "", "`file` of true boxes as COCO's instances_*.json: grounding, the share of words naming an object whose best region finds it")
 	f.StringVar(&o.ties, "ties", "index", "`rule` for a wrong answer with the very score of the right one: index (the lower index comes first) or optimistic (it does not count)")
 	f.IntVar(&o.resamples, "bootstrap", defaultResamples, "`resamples` for the 95 % intervals; 0 for none")
 	f.Uint64Var(&o.seed, "bootstrap-seed", 1, "`seed` of the resampling")
@@ -231,6 +233,12 @@ func (o *options) evaluate(ctx context.Context, env cli.Env) (err error) {
 			return err
 		}
 	}
+	var boxes boxesOf
+	if o.boxes != "" {
+		if boxes, err = readBoxes(o.boxes); err != nil {
+			return err
+		}
+	}
 	d, err := o.open(ctx, env, tell)
 	if err != nil {
 		return err
@@ -239,6 +247,9 @@ func (o *options) evaluate(ctx context.Context, env cli.Env) (err error) {
 		o.gallery = d.images // the source took only those that its list names
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	if boxes != nil {
+		boxes.mention(d)
+	}
 	e := &evaluation{settings: &o.settings, d: d, tell: tell}
 	if err := e.compute(ctx); err != nil {
 		return err

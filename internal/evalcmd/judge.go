@@ -97,7 +97,11 @@ func (e *evaluation) ground(ctx context.Context) error {
 		}
 		words := d.words(c)
 		for _, m := range list {
-			g.Add(i, bestBox(r.Best, words, m, d.boxes[i]), d.boxes[i], m.boxes...)
+			best := d.labelledBox(c, i, words, m)
+			if best == nil {
+				best = bestBox(r.Best, words, m, d.boxes[i])
+			}
+			g.Add(i, best, d.boxes[i], m.boxes...)
 		}
 	}
 	if g.Len() == 0 {
@@ -135,4 +139,20 @@ func bestBox(bests []vector.Best, words []word, m mention, boxes []region.Box) *
 		return nil
 	}
 	return &boxes[bests[at].Region]
+}
+
+// labelledBox is the region whose label means the noun, which a search shows then; nil if there is none.
+func (d *data) labelledBox(c, i int, words []word, m mention) *region.Box {
+	if d.rankings == nil || d.labels == nil || len(d.labels[i]) != len(d.boxes[i]) {
+		return nil
+	}
+	for w, x := range words {
+		if x.end <= m.start || m.end <= x.start {
+			continue
+		}
+		if at, gain := d.rankings[c].BestLabel(w, d.labels[i]); gain > 0 {
+			return &d.boxes[i][at]
+		}
+	}
+	return nil
 }

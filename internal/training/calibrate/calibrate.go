@@ -232,16 +232,19 @@ func rsum(ranks *eval.Ranks) (sum float64) {
 	return sum
 }
 
-// smoothest is the place of the highest value when each is averaged with its neighbours: the top of a noisy hill.
-func smoothest(v []float64) int {
-	best, top := 0, math.Inf(-1)
+// smooth averages each value with its neighbours.
+func smooth(v []float64) []float64 {
+	out := make([]float64, len(v))
 	for k, x := range v {
-		mean := (v[max(0, k-1)] + 2*x + v[min(len(v)-1, k+1)]) / 4
-		if mean > top {
-			best, top = k, mean
-		}
+		out[k] = (v[max(0, k-1)] + 2*x + v[min(len(v)-1, k+1)]) / 4
 	}
-	return best
+	return out
+}
+
+// smoothest is the top of a noisy hill.
+func smoothest(v []float64) int {
+	s := smooth(v)
+	return slices.Index(s, slices.Max(s))
 }
 
 // spread is the mean over captions of the standard deviation of a caption's scores.

@@ -102,6 +102,9 @@ func TestFuse(t *testing.T) {
 func TestSmoothest(t *testing.T) {
 	require.Equal(t, 4, smoothest([]float64{1, 9, 1, 7, 8, 7, 1}), "a single peak is noise")
 	require.Equal(t, 0, smoothest([]float64{3, 2, 1}))
+	require.Equal(t, 3, largest([]float64{1, 2, 3, 3, 1, 0}))
+	require.Equal(t, 0, largest([]float64{3, 2, 1}))
+	require.Equal(t, 0, largest([]float64{1, 1, 1}))
 }
 
 // What a calibrated model finds has a relevance, which falls with the score, is the same with any filter, and of a text

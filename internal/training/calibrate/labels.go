@@ -59,7 +59,8 @@ func (s *sample) gain(queries []*index.Encoding, ranking index.Ranking, scale fl
 	}
 }
 
-// label finds what labels should count: the weight with the highest rsum of the captions.
+// label finds what labels should count: as much as costs the captions no more than half of what they gain at best. Single
+// names, which captions hardly are, gain by more.
 func (s *sample) label(ctx context.Context, m *aladin.Model, c *bundle.Calibration, threads int) error {
 	if err := s.readLabels(ctx, m); err != nil || len(s.labels.Names) == 0 || c.AlignSpread == 0 {
 		return err
@@ -88,9 +89,22 @@ func (s *sample) label(ctx context.Context, m *aladin.Model, c *bundle.Calibrati
 		}
 		sums[at] = rsum(ranks)
 	}
-	c.LabelWeight = labelWeights[smoothest(sums)]
+	c.LabelWeight = labelWeights[largest(sums)]
 	s.gain(s.captions, ranking, c.LabelScale())
 	return nil
+}
+
+// largest is the last place with at least half of the gain over the first that there is at best, each averaged with its
+// neighbours.
+func largest(v []float64) (last int) {
+	s := smooth(v)
+	top := slices.Max(s)
+	for k, x := range s {
+		if top > s[0] && x >= (s[0]+top)/2 {
+			last = k
+		}
+	}
+	return last
 }
 
 // labelsFile is the index of labels.
