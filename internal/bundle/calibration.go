@@ -79,7 +79,7 @@ func (c *Calibration) MatchScale() float32 {
 
 // String says in a few words what was found.
 func (c *Calibration) String() string {
-	ranks := "a search ranks by matching"
+	ranks := "a search ranks as the model does by itself"
 	if c.AlignSpread > 0 {
 		ranks = fmt.Sprintf("a search ranks by alignment + %.3g × matching (a weight of %.3g, each by its spread)", c.MatchScale(), c.MatchWeight)
 	}
@@ -88,6 +88,9 @@ func (c *Calibration) String() string {
 	}
 	if c.Relevance != nil {
 		ranks += fmt.Sprintf("; nothing fits where the first hit's relevance is below %.2g", c.Relevance.Line)
+	}
+	if c.Captions == 0 {
+		return fmt.Sprintf("%s; measured on %d images with sentences that often fit photos", ranks, c.Images)
 	}
 	return fmt.Sprintf("%s; measured on %d images and %d captions", ranks, c.Images, c.Captions)
 }

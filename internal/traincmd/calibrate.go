@@ -18,11 +18,13 @@ var calibrateVerb = cli.Verb{
 	About: `
 Measures, on captioned photos that the model was not trained on, what matching should count beside alignment
 when a search ranks, and keeps it in the bundle. A run of aladin-train run does so at its end, on the
-validation data; this is for imported and older models, and for other photos. Indexes stay good: the model's
-encodings, and its fingerprint, do not change.
+validation data; this is for imported and older models, and for other photos. Of photos without captions it
+measures relevance alone, by sentences that often fit photos. Indexes stay good: the model's encodings, and its
+fingerprint, do not change.
 
   aladin-train calibrate --model aladin.model --features features --coco-ir coco_ir --split minival
   aladin-train calibrate --model photos.model --images photos --captions dev.tsv
+  aladin-train calibrate --model clip.model --images ~/Photos
 `,
 	Setup: func(f *cli.Flags) cli.Body {
 		var model modelflags.Flags
@@ -68,7 +70,7 @@ encodings, and its fingerprint, do not change.
 			case output.JSON:
 				return cli.WriteJSON(env.Stdout, map[string]any{"model": info.Fingerprint, "calibration": c})
 			case c == nil:
-				fmt.Fprintln(env.Stdout, "nothing to calibrate: the model ranks by its vectors alone, or the photos and captions are too few")
+				fmt.Fprintln(env.Stdout, "nothing to calibrate: the photos and captions are too few")
 			default:
 				fmt.Fprintf(env.Stdout, "%s: %s\n", info.Fingerprint, c)
 			}

@@ -67,7 +67,8 @@ type Options struct {
 	Progress func(done, total int)
 }
 
-// Bundle measures a model and puts what it found into its bundle. Where the data is too small to measure anything, the
+// Bundle measures a model and puts what it found into its bundle. Without captions it is relevance alone, by sentences that
+// often fit photos. Where the data is too small to measure anything, the
 // bundle is left as it is, and the calibration is nil.
 func Bundle(ctx context.Context, dir string, d *Data, o Options) (*bundle.Calibration, error) {
 	b, err := bundle.Open(dir)
@@ -98,24 +99,29 @@ func measure(ctx context.Context, b *bundle.Bundle, d *Data, o Options) (_ *bund
 		return nil, nil, err
 	}
 	c := &bundle.Calibration{Images: len(s.images), Captions: len(s.captions)}
-	var ranking *index.Ranking // of a model that ranks by alignment
-	if info.Aligns && !info.Untrained {
+	s.aligned = info.Aligns && !info.Untrained
+	if s.aligned && len(d.Captions) > 0 {
 		if err := s.fuse(ctx, m, c, o.Threads); err != nil {
 			return nil, nil, err
 		}
 		if err := s.label(ctx, m, c, o.Threads); err != nil {
 			return nil, nil, err
 		}
-		ranking = &index.Ranking{MatchScale: c.MatchScale()}
+	}
+	if len(d.Captions) == 0 {
+		c.Captions = 0
+		if old := b.Manifest.Calibration; old != nil {
+			c.MatchWeight, c.AlignSpread, c.MatchSpread = old.MatchWeight, old.AlignSpread, old.MatchSpread
+		}
 	}
 	if len(s.images)/s.every() >= leastReferences {
-		if c.Relevance, err = s.relate(ctx, m, counts, ranking, c.LabelScale()); err != nil {
+		if c.Relevance, err = s.relate(ctx, m, counts, c); err != nil {
 			return nil, nil, err
 		}
 	}
 	files = map[string]func(io.Writer) error{}
 	if c.Relevance != nil {
-		if files[bundle.ReferencesFile], err = s.references(ctx, ranking != nil); err != nil {
+		if files[bundle.ReferencesFile], err = s.references(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -135,6 +141,7 @@ type sample struct {
 	images, captions []*index.Encoding
 	owner            []int
 	labels           relevance.Labels
+	aligned          bool // a search ranks by alignment
 }
 
 func encode(ctx context.Context, m *aladin.Model, d *Data, o Options) (*sample, error) {
@@ -144,6 +151,9 @@ func encode(ctx context.Context, m *aladin.Model, d *Data, o Options) (*sample, 
 		for e, err := range m.EncodeSeq(ctx, in) {
 			if bad := (*aladin.InputError)(nil); err != nil && !errors.As(err, &bad) {
 				return nil, err
+			}
+			if e != nil {
+				e.Ranking = nil // of an earlier calibration
 			}
 			if out, done = append(out, e), done+1; o.Progress != nil {
 				o.Progress(done, total)
@@ -170,6 +180,9 @@ func encode(ctx context.Context, m *aladin.Model, d *Data, o Options) (*sample, 
 		if at[i] = len(s.images); e != nil {
 			s.images = append(s.images, e)
 		}
+	}
+	if len(d.Captions) == 0 {
+		return s, s.encodeSentences(ctx, m)
 	}
 	for c, e := range captions {
 		if i := d.Captions[c].Image; e != nil && images[i] != nil {

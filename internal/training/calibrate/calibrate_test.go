@@ -3,6 +3,7 @@ package calibrate
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -205,4 +206,50 @@ func TestNonsense(t *testing.T) {
 	require.NotEqual(t, a, Nonsense(40, 2, []string{"dog", "cat"}))
 	require.NotContains(t, strings.Join(Nonsense(40, 1, nil), " "), "dog")
 	require.Equal(t, []string{"cat", "dog"}, Vocabulary(nil, []string{"A dog.", "a cat, dog"}))
+}
+
+// Photos without captions give relevance alone, and what was found of scores before stays.
+func TestWithoutCaptions(t *testing.T) {
+	if !ort.Available() {
+		t.Skip("ONNX Runtime is not there: run make setup")
+	}
+	dir := testmodel.New(t, testmodel.Options{})
+	d := scenesData(90)
+	first, err := Bundle(t.Context(), dir, d, Options{})
+	require.NoError(t, err)
+	d.Captions = nil
+	c, err := Bundle(t.Context(), dir, d, Options{})
+	require.NoError(t, err)
+	require.Zero(t, c.Captions)
+	require.NotNil(t, c.Relevance)
+	require.True(t, c.Relevance.Aligned)
+	require.Equal(t, first.MatchScale(), c.MatchScale())
+	b, err := bundle.Open(dir)
+	require.NoError(t, err)
+	require.Equal(t, c, b.Manifest.Calibration)
+}
+
+// Labels that are words of the captions count, and a model that is calibrated again is measured as it was at first.
+func TestLabels(t *testing.T) {
+	if !ort.Available() {
+		t.Skip("ONNX Runtime is not there: run make setup")
+	}
+	dir := testmodel.New(t, testmodel.Options{Precomputed: true})
+	rng := rand.New(rand.NewPCG(1, 9))
+	things := []string{"mug", "ball", "cube", "table", "dog"}
+	d := &Data{}
+	for i := range 60 {
+		set := &aladin.RegionSet{Dim: 12, Features: make([]float32, 24), Boxes: make([]index.Box, 2), Labels: []string{things[i%5], ""}}
+		for k := range set.Features {
+			set.Features[k] = float32(rng.NormFloat64())
+		}
+		d.Images = append(d.Images, aladin.Regions(set))
+		d.Captions = append(d.Captions, dataset.Caption{Image: i, Text: "a " + things[i%5]})
+	}
+	c, err := Bundle(t.Context(), dir, d, Options{Threads: 1})
+	require.NoError(t, err)
+	require.Positive(t, c.LabelWeight, "the model itself knows nothing")
+	again, err := Bundle(t.Context(), dir, d, Options{Threads: 1})
+	require.NoError(t, err)
+	require.Equal(t, c, again)
 }

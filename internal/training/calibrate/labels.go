@@ -33,11 +33,7 @@ func (s *sample) readLabels(ctx context.Context, m *aladin.Model) error {
 	slices.SortStableFunc(names, func(a, b string) int { return counts[b] - counts[a] })
 	names = names[:min(len(names), mostLabels)]
 	slices.Sort(names)
-	var inputs []aladin.Input
-	for _, name := range names {
-		inputs = append(inputs, aladin.Text(name))
-	}
-	encoded, err := m.EncodeBatch(ctx, inputs)
+	encoded, err := plain(ctx, m, names)
 	if err != nil {
 		return err
 	}
@@ -71,7 +67,7 @@ func (s *sample) label(ctx context.Context, m *aladin.Model, c *bundle.Calibrati
 	}
 	sums := make([]float64, len(labelWeights))
 	ranking := index.Ranking{MatchScale: c.MatchScale()}
-	scores, err := s.scores(ctx, m, &ranking, s.captions)
+	scores, err := s.scores(ctx, m, ranking, s.captions)
 	if err != nil {
 		return err
 	}

@@ -21,23 +21,21 @@ const (
 )
 
 // relate finds how relevance follows from scores. A quarter of the pictures become references; captions of the others
-// look for theirs among those, and are right where they find it first. Queries that make no sense never are.
-func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.WordCounts, ranking *index.Ranking, labelScale float64) (*bundle.Relevance, error) {
+// look for theirs among those, and are right where they find it first; sentences that are of no picture always are. Queries
+// that make no sense never are.
+func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.WordCounts, found *bundle.Calibration) (*bundle.Relevance, error) {
+	ranking := index.Ranking{MatchScale: found.MatchScale()}
 	texts := make([]string, len(s.captions))
 	for c, e := range s.captions {
 		texts[c] = e.Text
 	}
 	nonsense := Nonsense(min(max(len(texts)/4, 100), 500), nonsenseSeed, Vocabulary(counts, texts))
-	var inputs []aladin.Input
-	for _, text := range nonsense {
-		inputs = append(inputs, aladin.Text(text))
-	}
-	senseless, err := m.EncodeBatch(ctx, inputs)
+	senseless, err := plain(ctx, m, nonsense)
 	if err != nil {
 		return nil, err
 	}
-	if labelScale > 0 {
-		s.gain(senseless, *ranking, labelScale)
+	if found.LabelWeight > 0 {
+		s.gain(senseless, ranking, found.LabelScale())
 	}
 	scores, err := s.scores(ctx, m, ranking, slices.Concat(s.captions, senseless))
 	if err != nil {
@@ -47,7 +45,7 @@ func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.Word
 	var right []bool
 	senses := 0 // queries that make sense come first
 	for c, row := range scores {
-		if c < len(texts) && s.isReference(s.owner[c]) {
+		if c < len(texts) && s.owner[c] >= 0 && s.isReference(s.owner[c]) {
 			continue
 		}
 		var references []float32
@@ -66,13 +64,13 @@ func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.Word
 			text, senses = texts[c], senses+1
 		}
 		features = append(features, relevance.Of(row[first], reference, relevance.Read(text, counts)))
-		right = append(right, c < len(texts) && first == s.owner[c])
+		right = append(right, c < len(texts) && (first == s.owner[c] || s.owner[c] < 0))
 	}
 	r := relevance.Fit(features, right)
 	if r == nil {
 		return nil, nil
 	}
-	r.Aligned = ranking != nil
+	r.Aligned = s.aligned
 	var sense, none []float64
 	for k, f := range features {
 		v := float64(relevance.Rate(r, f))
@@ -106,12 +104,36 @@ func (s *sample) every() int { return max(4, (len(s.images)+mostReferences-1)/mo
 
 func (s *sample) isReference(image int) bool { return image%s.every() == 0 }
 
-// scores are what a search ranks by: for each query, of every picture. A nil ranking is by the vectors alone.
-func (s *sample) scores(ctx context.Context, m *aladin.Model, ranking *index.Ranking, queries []*index.Encoding) ([][]float32, error) {
+// encodeSentences makes the built-in sentences the captions, of no picture.
+func (s *sample) encodeSentences(ctx context.Context, m *aladin.Model) (err error) {
+	s.captions, err = plain(ctx, m, sentences)
+	for range s.captions {
+		s.owner = append(s.owner, -1)
+	}
+	return err
+}
+
+// plain encodes texts as a model does that nobody calibrated.
+func plain(ctx context.Context, m *aladin.Model, texts []string) ([]*index.Encoding, error) {
+	var inputs []aladin.Input
+	for _, text := range texts {
+		inputs = append(inputs, aladin.Text(text))
+	}
+	out, err := m.EncodeBatch(ctx, inputs)
+	for _, e := range out {
+		if e != nil {
+			e.Ranking = nil
+		}
+	}
+	return out, err
+}
+
+// scores are what a search ranks by: for each query, of every picture.
+func (s *sample) scores(ctx context.Context, m *aladin.Model, ranking index.Ranking, queries []*index.Encoding) ([][]float32, error) {
 	n := len(s.images)
 	var aligned []float32
 	var err error
-	if ranking != nil {
+	if s.aligned {
 		if aligned, err = m.AlignScores(ctx, queries, s.images); err != nil {
 			return nil, err
 		}
@@ -121,7 +143,7 @@ func (s *sample) scores(ctx context.Context, m *aladin.Model, ranking *index.Ran
 		out[c] = make([]float32, n)
 		for i, x := range s.images {
 			v := aladin.Match(q, x)
-			if ranking != nil {
+			if s.aligned {
 				labelled := float32(0)
 				if q.Ranking != nil && q.Ranking.Labels != nil {
 					labelled = q.Ranking.Labelled(q.Weights, x.Labels)
@@ -135,9 +157,9 @@ func (s *sample) scores(ctx context.Context, m *aladin.Model, ranking *index.Ran
 }
 
 // references is the index of the reference pictures.
-func (s *sample) references(ctx context.Context, aligned bool) (func(io.Writer) error, error) {
+func (s *sample) references(ctx context.Context) (func(io.Writer) error, error) {
 	o := &index.BuildOptions{}
-	if !aligned {
+	if !s.aligned {
 		o.Regions = index.None
 	}
 	var items []index.Item
@@ -146,7 +168,7 @@ func (s *sample) references(ctx context.Context, aligned bool) (func(io.Writer) 
 			continue
 		}
 		bare := &index.Encoding{Kind: e.Kind, Model: e.Model, Matching: e.Matching}
-		if aligned {
+		if s.aligned {
 			bare.Tokens, bare.Weights, bare.Labels = e.Tokens, e.Weights, e.Labels
 		}
 		items = append(items, index.Item{ID: fmt.Sprintf("%04d", i), Encoding: bare})
