@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -50,7 +51,7 @@ func (d *fakeDevice) Align(_ context.Context, words, weights []float32, t *Devic
 	for i, s := range spans {
 		scores[i] = 0
 		for w := range len(words) / t.Dim {
-			best, any := float32(-2), false
+			best, any := float32(math.Inf(-1)), false
 			for r := s.First; r < s.First+s.N; r++ {
 				if h.scales[r] != h.scales[r] {
 					continue
