@@ -4,7 +4,9 @@ GO   ?= go
 TIME ?= 1m
 DATA ?=
 
-.PHONY: help build demo picture test lint setup setup-cuda bench fuzz flickr clean
+ANN ?=
+
+.PHONY: help build demo picture test lint setup setup-cuda bench bench-ann fuzz flickr clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +36,9 @@ setup-cuda: ## fetch ONNX Runtime's CUDA provider too (linux/amd64)
 
 bench: setup ## measure, print a table and leave build/bench.json
 	@scripts/bench
+
+bench-ann: ## curves of searches in cells beside faiss and usearch: make bench-ann ANN='-n 1000000 -dim 768'
+	@internal/bench/compare/ann/run $(ANN)
 
 fuzz: ## fuzz every fuzz target for TIME each: make fuzz TIME=1m
 	@scripts/fuzz $(TIME)

@@ -37,7 +37,7 @@ func processorTime() time.Duration {
 }
 
 // buildOurs makes an index file of the items, as aladin-index does.
-func buildOurs(ctx context.Context, s *set, folder string, match index.Codec, cells int) (string, built, error) {
+func buildOurs(ctx context.Context, s *set, folder string, match index.Codec) (string, built, error) {
 	path := filepath.Join(folder, match.String()+".aladin")
 	b := built{Engine: "aladin " + match.String()}
 	start := processorTime()
@@ -60,8 +60,8 @@ func buildOurs(ctx context.Context, s *set, folder string, match index.Codec, ce
 		return "", b, err
 	}
 	defer w.Close()
-	if cells > 0 || w.Outgrown() {
-		if err := w.Compact(ctx, &index.CompactOptions{Cells: cells}); err != nil {
+	if w.Outgrown() {
+		if err := w.Compact(ctx, nil); err != nil {
 			return "", b, err
 		}
 	}
