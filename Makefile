@@ -3,8 +3,7 @@
 GO   ?= go
 TIME ?= 1m
 DATA ?=
-
-ANN ?=
+ANN  ?=
 
 .PHONY: help build demo picture test lint setup setup-cuda bench bench-ann fuzz flickr clean
 .DEFAULT_GOAL := help
