@@ -194,7 +194,7 @@ var found = sync.OnceValues(func() ([]adapter, error) {
 	}
 	list, err := vulkan.adapters()
 	if err != nil || len(list) == 0 {
-		return nil, fmt.Errorf("%w: Vulkan finds no adapter for device webgpu (%v); install your GPU's Vulkan driver, or look into VK_DRIVER_FILES", ErrDevice, or(err, "no driver has one"))
+		return nil, fmt.Errorf("%w: Vulkan finds no adapter for device webgpu (%v); install your GPU's Vulkan driver and what it needs (NVIDIA's: libegl1 and libgl1), or look into VK_DRIVER_FILES", ErrDevice, or(err, "no driver has one"))
 	}
 	slices.SortStableFunc(list, func(a, b adapter) int { return a.rank() - b.rank() })
 	return list, nil

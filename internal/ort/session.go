@@ -69,8 +69,8 @@ func open(model string, r io.ReaderAt, size int64, opts *Options, start opener) 
 	switch {
 	case dev.kind == Auto:
 		err = s.startBest(&o, start)
-	case o.Keep != nil && dev.cpu():
-		err = s.startKept(&o, start)
+	case dev.cpu():
+		err = s.startCPU(&o, start)
 	default:
 		err = s.start(&o, dev, start)
 	}
@@ -116,6 +116,13 @@ func (s *Session) startBest(o *Options, start opener) error {
 		if err := s.start(o, dev, start); !errors.Is(err, ErrDevice) {
 			return err
 		}
+	}
+	return s.startCPU(o, start)
+}
+
+func (s *Session) startCPU(o *Options, start opener) error {
+	if o.Keep != nil {
+		return s.startKept(o, start)
 	}
 	return s.start(o, device{}, start)
 }
