@@ -24,6 +24,9 @@ import (
 const (
 	// lentShare is the share of a vocabulary for words that captions hardly have, or not at all.
 	lentShare = 0.45
+	// inText is what stands before a word whose vector is asked for: a sentence encoder knows words in sentences, and that it is of
+	// things to be seen.
+	inText = "a photo of a "
 	// knownCount is in how many captions a word is that others are compared with.
 	knownCount = 20
 )
@@ -53,13 +56,13 @@ func (l *lender) close() {
 
 // learn makes sure of the vectors of words.
 func (l *lender) learn(ctx context.Context, w *watcher, words []string) error {
-	var missing []string
+	var missing, texts []string
 	for _, word := range words {
 		if l.vectors[word] == nil {
-			missing = append(missing, word)
+			missing, texts = append(missing, word), append(texts, inText+word)
 		}
 	}
-	all, err := l.Vectors(ctx, missing, w.progress("encoding words with "+l.Name))
+	all, err := l.Vectors(ctx, texts, w.progress("encoding words with "+l.Name))
 	if err != nil {
 		return err
 	}
