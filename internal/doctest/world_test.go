@@ -60,6 +60,7 @@ func world(t *testing.T, dir string) {
 	require.NoError(t, f.Close())
 	require.NoError(t, testmodel.Write(filepath.Join(dir, "photos.model"), testmodel.Options{Name: "photos"}))
 	require.NoError(t, testmodel.Write(filepath.Join(dir, "other.model"), testmodel.Options{Name: "other", Seed: 2}))
+	require.NoError(t, testmodel.BERT(filepath.Join(dir, "all-MiniLM-L6-v2"), 3, strings.Fields("a the red blue ball cube mug dog cat kayak puppy left right of and in front")))
 	standIns(t, filepath.Join(dir, "models"))
 	var stderr bytes.Buffer
 	whole := filepath.Join(dir, "photos.aladin")
