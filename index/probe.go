@@ -14,7 +14,7 @@ const (
 	signDeviations = 2.2
 	// missed is the share of the best K that a search expects to lie in cells that it leaves out. What is expected is
 	// rather too much: some 0.99 of the best are found where it is hardest to tell.
-	missed = 0.03
+	missed = 0.08
 	// firstCells are looked into before the first guess of what the others hold.
 	firstCells = 8
 	// spreadShare is how many times the error of signs a member of a cell that is worth a look surpasses the mean.

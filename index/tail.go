@@ -17,9 +17,9 @@ type tail struct {
 const (
 	tailBins = 64
 	// tailSamples are the samples that the mean excess is taken of.
-	tailSamples = 24
+	tailSamples = 64
 	// tailMemory is what samples still weigh after a fit: those to come are of cells more like the ones that are left.
-	tailMemory = 0.7
+	tailMemory = 0.3
 )
 
 func (t *tail) add(x float32) {
