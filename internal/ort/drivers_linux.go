@@ -124,31 +124,32 @@ var cudaDevices = sync.OnceValues(func() ([]Hardware, error) {
 // Vulkan's structures, as its specification lays them out.
 type (
 	vkApplicationInfo struct {
-		kind          uint32
-		next          uintptr
-		name          uintptr
-		version       uint32
-		engine        uintptr
-		engineVersion uint32
-		apiVersion    uint32
+		_          uint32  // its kind: 0
+		_          uintptr // next
+		_          uintptr // the application's name
+		_          uint32  // and version
+		_          uintptr // the engine's name
+		_          uint32  // and version
+		apiVersion uint32
 	}
 	vkInstanceCreateInfo struct {
 		kind        uint32
-		next        uintptr
-		flags       uint32
+		_           uintptr // next
+		_           uint32  // flags
 		application *vkApplicationInfo
-		layers      uint32
-		layerNames  uintptr
-		extensions  uint32
-		names       uintptr
+		_           uint32 // layers
+		_           uintptr
+		_           uint32 // extensions
+		_           uintptr
 	}
 	vkProperties struct {
-		apiVersion, driverVersion, vendor, device, kind uint32
-		name                                            [256]byte
-		_                                               [2048]byte // limits, and more than there is
+		_    [4]uint32 // versions of the API and the driver, vendor, device
+		kind uint32
+		name [256]byte
+		_    [2048]byte // limits, and more than there is
 	}
 	vkMemory struct {
-		types    uint32
+		_        uint32 // types
 		_        [32][2]uint32
 		heaps    uint32
 		heapList [16]struct {
