@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command ann compares searches in the cells of an index with other engines of approximate search: what share of the
 // best k each finds, and how many queries a second one core answers. The script run beside it brings the other engines.
 //
