@@ -29,6 +29,7 @@ type model struct {
 	gain    [3]float32
 	bias    [3]float32 // a value v of channel c is given as v·gain[c] + bias[c]
 	scratch sync.Pool  // *[]float32 of 3·h·w values
+	inputs  sync.Pool  // *[]float32 of a run's
 }
 
 // seerMost is how large a file may be for its feature maps to have a session of their own.
@@ -250,7 +251,8 @@ type value struct {
 // A reply is what a model says of one view.
 type reply struct {
 	frame  frame
-	input  []float32 // the view as the model was given it
+	input  []float32  // the view as the model was given it, until release
+	whole  *[]float32 // of the first of a run: all of its input
 	values map[string]value
 }
 
@@ -311,11 +313,27 @@ func (m *model) room(replies []reply) []float32 {
 	if m.fixed {
 		n = m.batch
 	}
-	input := make([]float32, n*size)
+	whole, _ := m.inputs.Get().(*[]float32)
+	if whole == nil || cap(*whole) < n*size {
+		whole = new(make([]float32, n*size))
+	}
+	input := (*whole)[:n*size]
+	clear(input[len(replies)*size:])
 	for i := range replies {
 		replies[i].input = input[i*size : (i+1)*size]
 	}
+	replies[0].whole = whole
 	return input
+}
+
+// release gives back the inputs of replies, which are megabytes and soon wanted again.
+func (m *model) release(replies []reply) {
+	for i := range replies {
+		if whole := replies[i].whole; whole != nil {
+			replies[i].input, replies[i].whole = nil, nil
+			m.inputs.Put(whole)
+		}
+	}
 }
 
 // draw makes the input of views.

@@ -38,17 +38,19 @@ func (x *ONNX) look(ctx context.Context, models []*model, views []view) ([]sight
 				return nil, err
 			}
 		}
-		if m.cfg.FeatureMaps == nil || !x.cfg.Regions.Flip {
-			continue
-		}
-		if replies, err = m.mirror(ctx, replies); err != nil {
-			return nil, err
-		}
-		for i, r := range replies {
-			if out[i].mirrored, err = m.appendMaps(out[i].mirrored, r); err != nil {
+		if m.cfg.FeatureMaps != nil && x.cfg.Regions.Flip {
+			mirrored, err := m.mirror(ctx, replies)
+			if err != nil {
 				return nil, err
 			}
+			for i, r := range mirrored {
+				if out[i].mirrored, err = m.appendMaps(out[i].mirrored, r); err != nil {
+					return nil, err
+				}
+			}
+			m.release(mirrored)
 		}
+		m.release(replies)
 	}
 	return out, nil
 }
