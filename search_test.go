@@ -182,10 +182,10 @@ func TestLabels(t *testing.T) {
 	q, err := m.Encode(t.Context(), Text("mug"))
 	require.NoError(t, err)
 	require.InDelta(t, 8, q.Ranking.Labels[at]["cup"], 1e-3)
-	sum, sources, err := compose("", []Term{{Encoding: word, Weight: 1}, {Encoding: q, Weight: -0.5}})
+	sum, _, err := compose("", []Term{{Encoding: word, Weight: 1}, {Encoding: q, Weight: -0.5}})
 	require.NoError(t, err)
 	require.Nil(t, sum.Ranking, "the first was encoded by a model that nobody calibrated")
-	sum, sources, err = compose("", []Term{{Encoding: q, Weight: 1}, {Encoding: q, Weight: -0.5}})
+	sum, sources, err := compose("", []Term{{Encoding: q, Weight: 1}, {Encoding: q, Weight: -0.5}})
 	require.NoError(t, err)
 	for i, from := range sources {
 		require.Equal(t, q.Ranking.Labels[from[1]], sum.Ranking.Labels[i])
