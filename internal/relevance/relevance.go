@@ -34,7 +34,7 @@ type Query struct {
 
 // Read looks at a text. Without counts no word is unseen.
 func Read(text string, counts bundle.WordCounts) (q Query) {
-	for _, w := range words(text) {
+	for _, w := range Words(text) {
 		q.Words++
 		switch n, known := counts[w]; {
 		case counts == nil:
@@ -47,8 +47,8 @@ func Read(text string, counts bundle.WordCounts) (q Query) {
 	return q
 }
 
-// words are those of a text that have a letter, in lower case.
-func words(text string) []string {
+// Words are those of a text that have a letter, in lower case.
+func Words(text string) []string {
 	all := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	return slices.DeleteFunc(all, func(w string) bool { return !strings.ContainsFunc(w, unicode.IsLetter) })
 }

@@ -40,8 +40,13 @@ func Nonsense(n int, seed uint64, words []string) []string {
 	out := make([]string, n)
 	for i := range out {
 		var query []string
-		for range 2 + rng.IntN(7) {
-			query = append(query, kinds[i%len(kinds)]())
+		kind := i % len(kinds)
+		least := 1
+		if kind > 1 {
+			least = 4 // a word of the model's own makes sense
+		}
+		for range least + rng.IntN(7) {
+			query = append(query, kinds[kind]())
 		}
 		out[i] = strings.Join(query, " ")
 	}

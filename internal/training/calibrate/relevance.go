@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
 	"github.com/aladin-go/aladin/internal/bundle"
 	"github.com/aladin-go/aladin/internal/relevance"
+	"github.com/aladin-go/aladin/internal/training/model"
 )
 
 const (
@@ -20,51 +23,64 @@ const (
 	nonsenseSeed    = 1
 )
 
-// relate finds how relevance follows from scores. A quarter of the pictures become references; captions of the others
-// look for theirs among those, and are right where they find it first; sentences that are of no picture always are. Queries
-// that make no sense never are.
+// An asked query has an answer among the pictures, perhaps several, or makes no sense.
+type asked struct {
+	*index.Encoding
+	right func(image int) bool // nil: it makes no sense
+}
+
+// relate finds how relevance follows from scores. A quarter of the pictures become references. Captions of the others look
+// for theirs among those, and are right where they find it first; a few words of a caption are right where the first
+// picture's captions have them all; sentences that are of no picture always are. Queries that make no sense never are.
 func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.WordCounts, found *bundle.Calibration) (*bundle.Relevance, error) {
 	ranking := index.Ranking{MatchScale: found.MatchScale()}
+	var queries []asked
 	texts := make([]string, len(s.captions))
 	for c, e := range s.captions {
-		texts[c] = e.Text
+		owner := s.owner[c]
+		if texts[c] = e.Text; owner < 0 || !s.isReference(owner) {
+			queries = append(queries, asked{e, func(image int) bool { return owner < 0 || image == owner }})
+		}
 	}
-	nonsense := Nonsense(min(max(len(texts)/4, 100), 500), nonsenseSeed, Vocabulary(counts, texts))
+	short, err := s.short(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	nonsense := Nonsense(min(max(len(queries)/4, 100), 500), nonsenseSeed, Vocabulary(counts, texts))
 	senseless, err := plain(ctx, m, nonsense)
 	if err != nil {
 		return nil, err
 	}
-	if found.LabelWeight > 0 {
-		s.gain(senseless, ranking, found.LabelScale())
+	queries = append(queries, short...)
+	for _, e := range senseless {
+		queries = append(queries, asked{e, nil})
 	}
-	scores, err := s.scores(ctx, m, ranking, slices.Concat(s.captions, senseless))
+	all := make([]*index.Encoding, len(queries))
+	for k, q := range queries {
+		all[k] = q.Encoding
+	}
+	if found.LabelWeight > 0 {
+		s.gain(all, ranking, found.LabelScale())
+	}
+	scores, err := s.scores(ctx, m, ranking, all)
 	if err != nil {
 		return nil, err
 	}
-	var features []relevance.Features
-	var right []bool
-	senses := 0 // queries that make sense come first
-	for c, row := range scores {
-		if c < len(texts) && s.owner[c] >= 0 && s.isReference(s.owner[c]) {
-			continue
-		}
+	features, right := make([]relevance.Features, len(queries)), make([]bool, len(queries))
+	for k, q := range queries {
 		var references []float32
 		first := -1
-		for i, v := range row {
+		for i, v := range scores[k] {
 			if s.isReference(i) {
 				references = append(references, v)
-			} else if first < 0 || v > row[first] {
+			} else if first < 0 || v > scores[k][first] {
 				first = i
 			}
 		}
 		slices.Sort(references)
 		reference := references[len(references)-1-relevance.Place(len(references))]
-		text := senseless[max(0, c-len(texts))].Text
-		if c < len(texts) {
-			text, senses = texts[c], senses+1
-		}
-		features = append(features, relevance.Of(row[first], reference, relevance.Read(text, counts)))
-		right = append(right, c < len(texts) && (first == s.owner[c] || s.owner[c] < 0))
+		features[k] = relevance.Of(scores[k][first], reference, relevance.Read(q.Text, counts))
+		right[k] = q.right != nil && q.right(first)
 	}
 	r := relevance.Fit(features, right)
 	if r == nil {
@@ -72,9 +88,8 @@ func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.Word
 	}
 	r.Aligned = s.aligned
 	var sense, none []float64
-	for k, f := range features {
-		v := float64(relevance.Rate(r, f))
-		if k < senses {
+	for k, q := range queries {
+		if v := float64(relevance.Rate(r, features[k])); q.right != nil {
 			sense = append(sense, v)
 		} else {
 			none = append(none, v)
@@ -82,6 +97,39 @@ func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.Word
 	}
 	r.Line = line(sense, none)
 	return r, nil
+}
+
+// mostWords is how many words short queries have.
+const mostWords = 3
+
+// short makes queries of a few words of the captions, such as people type.
+func (s *sample) short(ctx context.Context, m *aladin.Model) ([]asked, error) {
+	said := make([][]string, len(s.images)) // by image
+	for c, e := range s.captions {
+		if s.owner[c] >= 0 {
+			said[s.owner[c]] = append(said[s.owner[c]], relevance.Words(e.Text)...)
+		}
+	}
+	var queries []string
+	rng := rand.New(rand.NewPCG(nonsenseSeed, 5))
+	for c, e := range s.captions {
+		words := slices.DeleteFunc(relevance.Words(e.Text), func(w string) bool { return len(w) < 3 || model.IsStopWord(w) })
+		if c%2 == 0 && s.owner[c] >= 0 && len(words) > 0 {
+			from := rng.IntN(len(words))
+			queries = append(queries, strings.Join(words[from:min(len(words), from+1+rng.IntN(mostWords))], " "))
+		}
+	}
+	encoded, err := plain(ctx, m, queries)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]asked, len(queries))
+	for k, q := range queries {
+		out[k] = asked{encoded[k], func(image int) bool {
+			return !slices.ContainsFunc(strings.Fields(q), func(w string) bool { return !slices.Contains(said[image], w) })
+		}}
+	}
+	return out, nil
 }
 
 // line is where two lists of numbers are divided best.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/aladin-go/aladin/internal/nn"
@@ -17,6 +18,9 @@ and or but nor so yet if then than as because while when where how
 of to for with by from at about into onto
 s t d ll m re ve don
 very too just also only own more most few several`
+
+// IsStopWord says whether a word shows nothing in a picture.
+func IsStopWord(word string) bool { return slices.Contains(strings.Fields(stopWords), word) }
 
 // markStopWords makes the table of the words that take part in alignment, where the network asks for one.
 func (m *Model) markStopWords() {
