@@ -27,7 +27,7 @@ func (m *Model) openReferences() (*index.Index, error) {
 // text finds, ranked as those that it was calibrated on.
 func (m *Model) rate(ctx context.Context, r *Result) error {
 	c := m.bundle.Manifest.Calibration
-	if c == nil || c.Relevance == nil || c.Relevance.Aligned != r.Stats.Aligned || len(r.Hits) == 0 {
+	if c == nil || c.Relevance == nil || len(c.Relevance.Weights) != bundle.RelevanceFeatures || c.Relevance.Aligned != r.Stats.Aligned || len(r.Hits) == 0 {
 		return nil
 	}
 	var texts []string

@@ -42,12 +42,12 @@ func IsCalibration(name string) bool { return slices.Contains(calibrationFiles, 
 const ReferencesFile = "references.aladin"
 
 // RelevanceFeatures is how many features relevance is computed from; package relevance says which.
-const RelevanceFeatures = 5
+const RelevanceFeatures = 7
 
 // Relevance is a logistic regression: the probability that a hit is right.
 type Relevance struct {
 	Bias    float64   `json:"bias"`
-	Weights []float64 `json:"weights"` // of the features
+	Weights []float64 `json:"weights"` // of the features; of other features than RelevanceFeatures they mean nothing
 	// Line is the relevance of the first hit below which a query is more like one that makes no sense.
 	Line float64 `json:"line"`
 	// Aligned says that it is about hits that are ranked by alignment, else by their vectors alone.
@@ -55,8 +55,9 @@ type Relevance struct {
 }
 
 func (r *Relevance) check() error {
-	if len(r.Weights) != RelevanceFeatures {
-		return fmt.Errorf("calibration.relevance.weights are %d; there must be %d", len(r.Weights), RelevanceFeatures)
+	const most = 100
+	if len(r.Weights) > most {
+		return fmt.Errorf("calibration.relevance.weights are %d; at most %d are read", len(r.Weights), most)
 	}
 	for _, w := range append([]float64{r.Bias}, r.Weights...) {
 		if !(w > -1e6 && w < 1e6) {

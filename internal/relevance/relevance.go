@@ -6,7 +6,8 @@
 //   - how much better that is than what the best twentieth of the model's reference pictures get for the same query. They
 //     have nothing to do with it, so that is what one gets for nothing: much for words that fit many pictures, little for
 //     rare ones;
-//   - how many words there are, and which shares of them the model saw in few captions and in none.
+//   - whether the text is short, by which the two count otherwise: many pictures fit "dog", and many references do, too;
+//   - which shares of the words the model saw in few captions and in none.
 package relevance
 
 import (
@@ -22,8 +23,8 @@ import (
 func Place(n int) int { return n / 20 }
 
 const (
-	rare      = 10 // captions: a word that was in fewer is hardly known
-	mostWords = 20 // more say nothing new
+	rare = 10 // captions: a word that was in fewer is hardly known
+	long = 6  // words: so many are a sentence, and fewer are the shorter the fewer
 )
 
 // A Query is what is known of a text.
@@ -62,7 +63,9 @@ type Features [bundle.RelevanceFeatures]float64
 // Of are the features of a hit with a score, where the reference picture of that place has another.
 func Of(score, reference float32, q Query) Features {
 	n := float64(max(q.Words, 1))
-	return Features{float64(score), float64(score - reference), float64(min(q.Words, mostWords)), float64(q.Rare) / n, float64(q.Unseen) / n}
+	short := max(0, (long-n)/(long-1))
+	s, margin := float64(score), float64(score-reference)
+	return Features{s, margin, short, short * s, short * margin, float64(q.Rare) / n, float64(q.Unseen) / n}
 }
 
 // Rate is the relevance, 0…1.
