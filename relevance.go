@@ -47,7 +47,11 @@ func (m *Model) rate(ctx context.Context, r *Result) error {
 		return err
 	}
 	k := relevance.Place(references.Len()) + 1
-	of, err := references.Search(ctx, r.Query, &index.SearchOptions{K: k, Candidates: references.Len(), NoExplain: true, MatchOnly: !r.Stats.Aligned})
+	bare := *r.Query
+	if bare.Ranking != nil {
+		bare.Ranking = &index.Ranking{MatchScale: bare.Ranking.MatchScale} // labels are judged by themselves
+	}
+	of, err := references.Search(ctx, &bare, &index.SearchOptions{K: k, Candidates: references.Len(), NoExplain: true, MatchOnly: !r.Stats.Aligned})
 	if err != nil {
 		return err
 	}
@@ -60,10 +64,10 @@ func (m *Model) rate(ctx context.Context, r *Result) error {
 		h := &r.Hits[i]
 		score := h.Match
 		if r.Stats.Aligned {
-			score = r.Query.Ranking.Score(h.Align, h.Match, h.Labelled)
+			score = r.Query.Ranking.Score(h.Align, h.Match, 0)
 		}
 		if h.Kind == index.Image {
-			h.Relevance = relevance.Rate(c.Relevance, relevance.Of(unit*score, unit*of[len(of)-1].Score, words))
+			h.Relevance = relevance.Rate(c.Relevance, relevance.Of(unit*score, unit*h.Labelled, unit*of[len(of)-1].Score, words))
 		}
 	}
 	first := r.Hits[0].Relevance

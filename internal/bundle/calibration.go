@@ -42,7 +42,7 @@ func IsCalibration(name string) bool { return slices.Contains(calibrationFiles, 
 const ReferencesFile = "references.aladin"
 
 // RelevanceFeatures is how many features relevance is computed from; package relevance says which.
-const RelevanceFeatures = 7
+const RelevanceFeatures = 8
 
 // Relevance is a logistic regression: the probability that a hit is right.
 type Relevance struct {

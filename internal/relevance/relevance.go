@@ -2,7 +2,7 @@
 // the query. What is known does not depend on what else was found, so that hits of different queries, and of the same query
 // with other filters, can be compared:
 //
-//   - the score by which hits are ranked;
+//   - the score by which hits are ranked, without what labels add, and that;
 //   - how much better that is than what the best twentieth of the model's reference pictures get for the same query. They
 //     have nothing to do with it, so that is what one gets for nothing: much for words that fit many pictures, little for
 //     rare ones;
@@ -60,12 +60,13 @@ const unknowns = bundle.RelevanceFeatures + 1
 // Features are the variables of the regression.
 type Features [bundle.RelevanceFeatures]float64
 
-// Of are the features of a hit with a score, where the reference picture of that place has another.
-func Of(score, reference float32, q Query) Features {
+// Of are the features of a hit with a score and what labels add to it, where the reference picture of that place has
+// another score.
+func Of(score, labelled, reference float32, q Query) Features {
 	n := float64(max(q.Words, 1))
 	short := max(0, (long-n)/(long-1))
 	s, margin := float64(score), float64(score-reference)
-	return Features{s, margin, short, short * s, short * margin, float64(q.Rare) / n, float64(q.Unseen) / n}
+	return Features{s, margin, short, short * s, short * margin, float64(q.Rare) / n, float64(q.Unseen) / n, float64(labelled)}
 }
 
 // Rate is the relevance, 0…1.

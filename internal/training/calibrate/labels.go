@@ -17,7 +17,7 @@ import (
 const mostLabels, longestLabel = 2000, 100
 
 // labelWeights are those that are tried, as multiples of the spread of alignment scores.
-var labelWeights = []float64{0, 0.5, 1, 2, 3, 4, 6, 8}
+var labelWeights = []float64{0, 0.5, 1, 2, 3, 4}
 
 // readLabels gives the most frequent labels of the pictures their word vectors.
 func (s *sample) readLabels(ctx context.Context, m *aladin.Model) error {
@@ -67,7 +67,7 @@ func (s *sample) label(ctx context.Context, m *aladin.Model, c *bundle.Calibrati
 	}
 	sums := make([]float64, len(labelWeights))
 	ranking := index.Ranking{MatchScale: c.MatchScale()}
-	scores, err := s.scores(ctx, m, ranking, s.captions)
+	scores, _, err := s.scores(ctx, m, ranking, s.captions)
 	if err != nil {
 		return err
 	}

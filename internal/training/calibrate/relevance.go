@@ -62,7 +62,7 @@ func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.Word
 	if found.LabelWeight > 0 {
 		s.gain(all, ranking, found.LabelScale())
 	}
-	scores, err := s.scores(ctx, m, ranking, all)
+	scores, labelled, err := s.scores(ctx, m, ranking, all)
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +73,13 @@ func (s *sample) relate(ctx context.Context, m *aladin.Model, counts bundle.Word
 		for i, v := range scores[k] {
 			if s.isReference(i) {
 				references = append(references, v)
-			} else if first < 0 || v > scores[k][first] {
+			} else if first < 0 || v+labelled[k][i] > scores[k][first]+labelled[k][first] {
 				first = i
 			}
 		}
 		slices.Sort(references)
 		reference := references[len(references)-1-relevance.Place(len(references))]
-		features[k] = relevance.Of(scores[k][first], reference, relevance.Read(q.Text, counts))
+		features[k] = relevance.Of(scores[k][first], labelled[k][first], reference, relevance.Read(q.Text, counts))
 		right[k] = q.right != nil && q.right(first)
 	}
 	r := relevance.Fit(features, right)
@@ -176,32 +176,28 @@ func plain(ctx context.Context, m *aladin.Model, texts []string) ([]*index.Encod
 	return out, err
 }
 
-// scores are what a search ranks by: for each query, of every picture.
-func (s *sample) scores(ctx context.Context, m *aladin.Model, ranking index.Ranking, queries []*index.Encoding) ([][]float32, error) {
+// scores are what a search ranks by: for each query, of every picture, and what labels add to that.
+func (s *sample) scores(ctx context.Context, m *aladin.Model, ranking index.Ranking, queries []*index.Encoding) (scores, labelled [][]float32, err error) {
 	n := len(s.images)
 	var aligned []float32
-	var err error
 	if s.aligned {
 		if aligned, err = m.AlignScores(ctx, queries, s.images); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	out := make([][]float32, len(queries))
+	scores, labelled = make([][]float32, len(queries)), make([][]float32, len(queries))
 	for c, q := range queries {
-		out[c] = make([]float32, n)
+		scores[c], labelled[c] = make([]float32, n), make([]float32, n)
 		for i, x := range s.images {
 			v := aladin.Match(q, x)
 			if s.aligned {
-				labelled := float32(0)
-				if q.Ranking != nil && q.Ranking.Labels != nil {
-					labelled = q.Ranking.Labelled(q.Weights, x.Labels)
-				}
-				v = ranking.Score(aligned[c*n+i], v, labelled)
+				v = ranking.Score(aligned[c*n+i], v, 0)
+				labelled[c][i] = q.Ranking.Labelled(q.Weights, x.Labels)
 			}
-			out[c][i] = v
+			scores[c][i] = v
 		}
 	}
-	return out, nil
+	return scores, labelled, nil
 }
 
 // references is the index of the reference pictures.
@@ -217,7 +213,7 @@ func (s *sample) references(ctx context.Context) (func(io.Writer) error, error) 
 		}
 		bare := &index.Encoding{Kind: e.Kind, Model: e.Model, Matching: e.Matching}
 		if s.aligned {
-			bare.Tokens, bare.Weights, bare.Labels = e.Tokens, e.Weights, e.Labels
+			bare.Tokens, bare.Weights = e.Tokens, e.Weights
 		}
 		items = append(items, index.Item{ID: fmt.Sprintf("%04d", i), Encoding: bare})
 	}
