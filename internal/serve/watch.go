@@ -34,6 +34,7 @@ func (s *Server) Watch(ctx context.Context) {
 	quiet.Stop()
 	defer quiet.Stop()
 	name := filepath.Base(s.path)
+	_, _ = s.Refresh(ctx) // nobody told of what was committed since the index was opened; it logs
 	for {
 		select {
 		case <-ctx.Done():
@@ -45,7 +46,7 @@ func (s *Server) Watch(ctx context.Context) {
 				quiet.Reset(settle)
 			}
 		case <-quiet.C:
-			_, _ = s.Refresh(ctx) // it logs
+			_, _ = s.Refresh(ctx)
 		case <-poll.C:
 			_, _ = s.Refresh(ctx)
 		}
