@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/aladin-go/aladin"
 	"github.com/aladin-go/aladin/index"
@@ -91,7 +92,7 @@ func (p *paging) writePage(ctx context.Context, env cli.Env, args []string) (err
 		}
 		s := searchpage.Search{Query: sentence, Warnings: r.Warnings}
 		for _, w := range r.Warnings {
-			fmt.Fprintln(env.Stderr, w)
+			fmt.Fprintf(env.Stderr, "“%s”: %s\n", sentence, strings.TrimSuffix(w, "; nearest:"))
 		}
 		for _, h := range r.Hits {
 			shown := searchpage.Hit{Hit: h.Hit, Relevance: h.Relevance}
