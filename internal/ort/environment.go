@@ -79,11 +79,3 @@ func sameFile(a, b string) bool {
 	y, yerr := os.Stat(b)
 	return err == nil && yerr == nil && os.SameFile(x, y)
 }
-
-// Version is the version of the library in use, such as "1.29.0".
-func Version() (string, error) {
-	if _, err := load(""); err != nil {
-		return "", err
-	}
-	return onnxruntime.GetVersion(), nil
-}

@@ -19,9 +19,6 @@ type Binding struct{}
 // Available says whether sessions can be opened: never without cgo.
 func Available() bool { return false }
 
-// Version is the version of the library in use.
-func Version() (string, error) { return "", errNoCgo }
-
 // Open opens the model file at path.
 func Open(string, *Options) (*Session, error) { return nil, errNoCgo }
 

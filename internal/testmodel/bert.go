@@ -2,8 +2,6 @@ package testmodel
 
 import (
 	"fmt"
-	"hash/fnv"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,18 +16,7 @@ func BERT(dir string, seed uint64, words []string) error {
 	vocab := append([]string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}, words...)
 	all := map[string]*safetensors.Tensor{}
 	add := func(name string, scale, mean float32, shape ...int) {
-		h := fnv.New64a()
-		h.Write([]byte(name))
-		rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-		n := 1
-		for _, d := range shape {
-			n *= d
-		}
-		values := make([]float32, n)
-		for i := range values {
-			values[i] = mean + scale*float32(rng.NormFloat64())
-		}
-		all[name] = safetensors.NewTensor(shape, values)
+		all[name] = safetensors.NewTensor(shape, random(seed, name, scale, mean, shape...))
 	}
 	norm := func(name string) {
 		add(name+".LayerNorm.weight", 0.1, 1, width)

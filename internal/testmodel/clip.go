@@ -3,8 +3,6 @@ package testmodel
 import (
 	"bytes"
 	"fmt"
-	"hash/fnv"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -28,18 +26,7 @@ func CLIPWeights(seed uint64) map[string]clip.Weight {
 	const width, layers = 16, 2
 	all := map[string]clip.Weight{}
 	add := func(name string, scale, mean float32, shape ...int) {
-		h := fnv.New64a()
-		h.Write([]byte(name))
-		rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-		n := 1
-		for _, d := range shape {
-			n *= d
-		}
-		w := clip.Weight{Shape: shape, Data: make([]float32, n)}
-		for i := range w.Data {
-			w.Data[i] = mean + scale*float32(rng.NormFloat64())
-		}
-		all[name] = w
+		all[name] = clip.Weight{Shape: shape, Data: random(seed, name, scale, mean, shape...)}
 	}
 	add("token_embedding.weight", 0.5, 0, tok.Size(), width)
 	add("positional_embedding", 0.2, 0, tokenizer.CLIPLength, width)

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 
@@ -26,18 +24,7 @@ func WritePair(dir string, seed uint64) error {
 	)
 	all := map[string]*safetensors.Tensor{"logit_scale": safetensors.NewTensor([]int{}, []float32{2.6592})}
 	add := func(name string, scale, mean float32, shape ...int) {
-		h := fnv.New64a()
-		h.Write([]byte(name))
-		rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-		n := 1
-		for _, d := range shape {
-			n *= d
-		}
-		v := make([]float32, n)
-		for i := range v {
-			v[i] = mean + scale*float32(rng.NormFloat64())
-		}
-		all[name] = safetensors.NewTensor(shape, v)
+		all[name] = safetensors.NewTensor(shape, random(seed, name, scale, mean, shape...))
 	}
 	norm := func(name string) {
 		add(name+".weight", 0.1, 1, width)
